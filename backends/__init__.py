@@ -1,0 +1,1 @@
+"""How a model is reached: one client, its providers, and the lease step."""

@@ -1,0 +1,1 @@
+"""Judging and tagging, pure: functions from data to data. No Dagster, no HTTP."""

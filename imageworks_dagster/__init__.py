@@ -1,0 +1,1 @@
+"""The Dagster face: assets, checks, partitions, schedules, sensors, and the `imageworks` command."""

@@ -1,0 +1,1 @@
+"""What a picture is: discovery, identity, decoding, previews, measured signals, metadata."""

@@ -1,0 +1,1 @@
+"""What is kept, and where: settings, the home folder, the state database, atomic publishing."""
