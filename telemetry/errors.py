@@ -1,0 +1,57 @@
+"""What can go wrong in telemetry, as one small tree.
+
+TelemetryError
+├── EventFormatError        a spooled event does not fit the schema
+│   └── NewerEvent              it was written by a newer version of the schema
+├── CompactionError         compaction could not finish; the spools are all still there
+│   └── DamagedParquet          a published Parquet file cannot be read
+├── ManifestError           a run manifest cannot be used
+│   ├── MissingManifest         there is no manifest of that run
+│   ├── DamagedManifest         the manifest's file is not a manifest
+│   └── SecretInManifest        a value that carries credentials was about to be written
+└── QueryRefused            something else than one SELECT was asked of the catalog
+
+Writing an event raises none of these: telemetry never fails an inference (see `telemetry.spool`).
+"""
+
+from __future__ import annotations
+
+
+class TelemetryError(Exception):
+    """Anything telemetry reports to its caller."""
+
+
+class EventFormatError(TelemetryError):
+    """A spooled event does not fit the schema: a field is missing or has the wrong type."""
+
+
+class NewerEvent(EventFormatError):  # noqa: N818 - the name says what happened
+    """The event was written by a newer version of the schema than this code knows."""
+
+
+class CompactionError(TelemetryError):
+    """Compaction could not finish; nothing is lost, since spools go only after their rows are published."""
+
+
+class DamagedParquet(CompactionError):  # noqa: N818 - the name says what happened
+    """A published Parquet file cannot be read."""
+
+
+class ManifestError(TelemetryError):
+    """A run manifest cannot be used."""
+
+
+class MissingManifest(ManifestError):  # noqa: N818 - the name says what happened
+    """There is no manifest of that run."""
+
+
+class DamagedManifest(ManifestError):  # noqa: N818 - the name says what happened
+    """The manifest's file is not a manifest."""
+
+
+class SecretInManifest(ManifestError):  # noqa: N818 - the name says what happened
+    """A value that carries credentials was about to be written into a manifest."""
+
+
+class QueryRefused(TelemetryError):  # noqa: N818 - the name says what happened
+    """The catalog's command line answers one SELECT statement and nothing else."""

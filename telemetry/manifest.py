@@ -1,0 +1,332 @@
+"""The run manifest: all that a run depended on, in one JSON file.
+
+It appears whole when the run begins and is closed when it ends. It is also where a run's profiles and models
+are pinned: what `open_manifest` gives back stands for the whole run, exactly as it was written, whoever edits
+a prompt meanwhile.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
+from urllib.parse import urlsplit, urlunsplit
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, JsonValue, ValidationError
+
+from store.locking import locked
+from store.publishing import publish_file
+from telemetry.errors import DamagedManifest, ManifestError, MissingManifest, SecretInManifest
+from telemetry.events import utc_now
+from telemetry.processes import Process, this_process
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from store.home import Home
+
+Status = Literal["open", "ok", "failed", "canceled", "crashed"]
+
+_RUN_ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}")
+_CREDENTIALS: Final = re.compile(r"://[^/\s@\"']*:[^/\s@\"']+@")
+_URL: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://\S+")
+
+
+def without_credentials(url: str) -> str:
+    """`url` without user, password, query and fragment: all the places where a secret may stand."""
+    parts = urlsplit(url)
+    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
+
+
+def _clean(value: Any) -> Any:
+    if isinstance(value, str):
+        return without_credentials(value) if _URL.fullmatch(value) else value
+    if isinstance(value, Mapping):
+        return {key: _clean(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_clean(item) for item in value]
+    return value
+
+
+def _texts_in(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping):
+        for item in value.values():
+            yield from _texts_in(item)
+    elif isinstance(value, list | tuple):
+        for item in value:
+            yield from _texts_in(item)
+
+
+class _Part(BaseModel):
+    # A newer version's fields survive an update by an older one.
+    model_config = ConfigDict(extra="allow", protected_namespaces=(), ser_json_inf_nan="constants")
+
+
+class PinnedProfile(_Part):
+    """The prompt of one stage, as it stood when the run began."""
+
+    profile_id: str = Field(description="Prompt profile.")
+    profile_stage: str = Field(description="Profile stage, such as `critique`.")
+    profile_hash: str = Field(description="SHA-256 of the whole effective profile.")
+    stage_hash: str = Field(description="SHA-256 of the effective profile stage.")
+    content: dict[str, JsonValue] = Field(
+        default_factory=dict, description="The effective profile or stage itself, from which the run renders."
+    )
+
+
+class PinnedModel(_Part):
+    """The model of one stage, as it stood when the run began."""
+
+    model: str = Field(description="Logical model.")
+    model_revision: str = Field(description="Digest of what in the model influences an answer.")
+    deployments: Annotated[list[dict[str, JsonValue]], BeforeValidator(_clean)] = Field(
+        default_factory=list, description="Its deployments; URLs without credentials."
+    )
+    content: dict[str, JsonValue] = Field(
+        default_factory=dict, description="The effective registry entry, exactly."
+    )
+
+
+class StageSummary(_Part):
+    """What one stage of a run did."""
+
+    entries: int = Field(default=0, description="Rows that the stage published.")
+    ok: int = Field(default=0, description="Rows without an error class.")
+    failed: dict[str, int] = Field(default_factory=dict, description="Rows by error class.")
+    asked: int = Field(default=0, description="Requests that were asked; each has its event.")
+    recalled: int = Field(default=0, description="Requests answered from what was kept; they have no event.")
+    seconds: float = Field(default=0.0, description="Wall time of the stage.")
+    input_tokens: int = Field(default=0, description="Input tokens of all requests asked.")
+    output_tokens: int = Field(default=0, description="Output tokens of all requests asked.")
+    lease_wait_ms: float = Field(default=0.0, description="Waiting for leases, all requests together.")
+    dropped_events: int = Field(default=0, description="Events that could not be written (disk full).")
+
+
+class LatencySummary(_Part):
+    """Latencies of one stage at one deployment; the stored form of `telemetry.summary.SummaryRow`."""
+
+    stage: str
+    model: str
+    deployment: str | None = None
+    requests: int = 0
+    errors: int = 0
+    canceled: int = 0
+    p50_ms: float | None = None
+    p95_ms: float | None = None
+    p99_ms: float | None = None
+    input_tokens: int = 0
+    output_tokens: int = 0
+    lease_wait_ms: float = 0.0
+
+
+class RunManifest(_Part):
+    """All that a run depended on, and how it ended."""
+
+    run_id: str = Field(description="Id of the run; the name of the file.")
+    pipeline: str = Field(description="`judge` or `tagger`.")
+    batch: str | None = Field(default=None, description="Batch that the run worked on.")
+    status: Status = Field(default="open", description="`crashed`: its process ended without closing it.")
+    started_at: str = Field(default_factory=utc_now, description="ISO 8601, UTC.")
+    ended_at: str | None = Field(default=None, description="ISO 8601, UTC; of a crash, when it was seen.")
+    host: str = Field(default_factory=lambda: this_process().host, description="Host that ran it.")
+    boot_id: str = Field(default_factory=lambda: this_process().boot_id, description="Boot of the host.")
+    pid: int = Field(default_factory=os.getpid, description="Process that ran it.")
+    pid_started: int | None = Field(
+        default_factory=lambda: this_process().started,
+        description="Start of the process, ticks since the boot.",
+    )
+    git_sha: str | None = Field(default=None, description="Commit of the code.")
+    git_dirty_digest: str | None = Field(default=None, description="SHA-256 of what differs from the commit.")
+    python: str | None = Field(default=None, description="Version of Python.")
+    packages: dict[str, str] = Field(default_factory=dict, description="Installed packages and versions.")
+    registry_version: str | None = Field(default=None, description="Digest of the effective registry.")
+    prompt_hub_version: str | None = Field(default=None, description="Digest of all effective profiles.")
+    profiles: dict[str, PinnedProfile] = Field(default_factory=dict, description="By stage (asset key).")
+    models: dict[str, PinnedModel] = Field(default_factory=dict, description="By stage (asset key).")
+    settings: dict[str, JsonValue] = Field(default_factory=dict, description="Settings, secrets masked.")
+    devices: list[dict[str, JsonValue]] = Field(default_factory=list, description="GPUs and their memory.")
+    stages: dict[str, StageSummary] = Field(default_factory=dict, description="What each stage did.")
+    summary: list[LatencySummary] = Field(default_factory=list, description="Latencies at the run's end.")
+
+    @property
+    def process(self) -> Process:
+        """The process that ran it."""
+        return Process(host=self.host, boot_id=self.boot_id, pid=self.pid, started=self.pid_started)
+
+    def has_crashed(self) -> bool:
+        """Whether it is marked as crashed, or open with its process gone."""
+        return self.status == "crashed" or (self.status == "open" and self.process.is_gone())
+
+
+def open_manifest(home: Home, manifest: RunManifest) -> RunManifest:
+    """Publish the manifest of a run that begins, unless it has one.
+
+    Call it from every step: the first publishes, the others get what the first pinned. A run that is executed
+    again under its own id is open again, with the pins of its first time.
+
+    Returns:
+        The manifest that stands.
+
+    Raises:
+        SecretInManifest: A pinned model carries a URL with credentials.
+        ManifestError: The run's id cannot be a file name.
+    """
+    with _exclusively(home):
+        path = _path(home, manifest.run_id)
+        if not path.exists():
+            standing = manifest.model_copy(update={"status": "open", "ended_at": None})
+        else:
+            standing = _read(path)
+            if standing.status == "open" and not standing.process.is_gone():
+                return standing
+            process = this_process()
+            standing = standing.model_copy(
+                update={
+                    "status": "open",
+                    "ended_at": None,
+                    "host": process.host,
+                    "boot_id": process.boot_id,
+                    "pid": process.pid,
+                    "pid_started": process.started,
+                }
+            )
+        _publish(path, standing)
+        return _read(path)
+
+
+def update_manifest(
+    home: Home, run_id: str, change: Callable[[RunManifest], RunManifest | None]
+) -> RunManifest:
+    """Change a manifest, one writer at a time.
+
+    Args:
+        home: The home.
+        run_id: The run.
+        change: Gets the manifest as it stands; changes it in place, or gives back another one.
+
+    Returns:
+        The manifest that stands now.
+
+    Raises:
+        MissingManifest: The run has none.
+    """
+    with _exclusively(home):
+        path = _path(home, run_id)
+        manifest = _read(path)
+        changed = change(manifest) or manifest
+        if changed.run_id != run_id:
+            raise ManifestError(f"The manifest of run {run_id} cannot become that of {changed.run_id}.")
+        _publish(path, changed)
+        return _read(path)
+
+
+def close_manifest(
+    home: Home, run_id: str, status: Status, *, summary: list[LatencySummary] | None = None
+) -> RunManifest:
+    """Say how a run ended.
+
+    Raises:
+        MissingManifest: The run has none.
+    """
+
+    def close(manifest: RunManifest) -> None:
+        manifest.status = status
+        manifest.ended_at = utc_now()
+        if summary is not None:
+            manifest.summary = summary
+
+    return update_manifest(home, run_id, close)
+
+
+def read_manifest(home: Home, run_id: str) -> RunManifest:
+    """The manifest of a run.
+
+    Raises:
+        MissingManifest: The run has none.
+        DamagedManifest: Its file is not a manifest.
+    """
+    return _read(_path(home, run_id))
+
+
+def manifests(home: Home) -> list[RunManifest]:
+    """All manifests, the newest run first.
+
+    Raises:
+        DamagedManifest: A file is not a manifest.
+    """
+    found = [_read(path) for path in manifest_files(home)]
+    return sorted(found, key=lambda manifest: (manifest.started_at, manifest.run_id), reverse=True)
+
+
+def manifest_files(home: Home) -> list[Path]:
+    """The files of all manifests, by name."""
+    return sorted(path for path in home.manifests.glob("*.json") if _RUN_ID.fullmatch(path.stem))
+
+
+def mark_crashed(home: Home) -> list[str]:
+    """Mark open manifests whose process, of this host, is gone.
+
+    Returns:
+        The runs that were marked.
+    """
+    marked = []
+    for path in manifest_files(home):
+        if not _read(path).has_crashed():
+            continue
+        with _exclusively(home):
+            manifest = _read(path)
+            if manifest.status != "open" or not manifest.process.is_gone():
+                continue
+            manifest.status = "crashed"
+            manifest.ended_at = utc_now()
+            _publish(path, manifest)
+            marked.append(manifest.run_id)
+    return marked
+
+
+def _path(home: Home, run_id: str) -> Path:
+    if not _RUN_ID.fullmatch(run_id):
+        raise ManifestError(
+            f"{run_id!r} cannot name a manifest: a run id has letters, digits, '.', '_' and '-', at most 200."
+        )
+    return home.manifests / f"{run_id}.json"
+
+
+def _exclusively(home: Home) -> Any:
+    home.manifests.mkdir(parents=True, exist_ok=True)
+    return locked(home.manifests / ".lock")
+
+
+def _read(path: Path) -> RunManifest:
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        raise MissingManifest(
+            f"Run {path.stem} has no manifest in {path.parent}. "
+            "`python -m telemetry manifest` lists the runs that have one."
+        ) from None
+    try:
+        return RunManifest.model_validate(json.loads(content))
+    except (ValueError, ValidationError) as error:
+        raise DamagedManifest(f"{path} is not a run manifest: {error}. Move it away.") from error
+
+
+def _publish(path: Path, manifest: RunManifest) -> None:
+    for stage, model in manifest.models.items():
+        if any(_CREDENTIALS.search(text) for text in _texts_in(model.content)):
+            raise SecretInManifest(
+                f"The registry entry of model {model.model!r} (stage {stage}) holds a URL with a password, "
+                "which would be readable in the run's manifest. Name its key's variable in `api_key_env`."
+            )
+    # Python's json on both sides gives every number back as it was: what is pinned here is hashed by others.
+    try:
+        text = json.dumps(manifest.model_dump(mode="json"), ensure_ascii=False, indent=1, allow_nan=False)
+        # A change made in place was not validated yet; what cannot be read back must not be published.
+        RunManifest.model_validate(json.loads(text))
+        publish_file(path, text.encode("utf-8"))
+    except ValueError as error:
+        raise ManifestError(f"The manifest of run {manifest.run_id} cannot be written: {error}.") from error
