@@ -1,0 +1,86 @@
+"""Forget photos: the one thing that rewrites what was published."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from sqlalchemy import delete, select
+
+from store.tables import (
+    kept_answer_photos,
+    kept_answers,
+    measurements,
+    metadata_writes,
+    photo_identities,
+    previews,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
+    from sqlalchemy import Connection
+
+    from store.artifacts import TableStore
+    from store.database import StateDatabase
+
+_IDS_A_STATEMENT = 500
+
+
+@dataclass(frozen=True)
+class Forgotten:
+    """What was removed.
+
+    Attributes:
+        counts: Rows by table of the state database, and `table_rows` for rows of assets' tables.
+    """
+
+    counts: Mapping[str, int]
+
+    @property
+    def total(self) -> int:
+        """All of it together."""
+        return sum(self.counts.values())
+
+
+def forget_photos(db: StateDatabase, tables: TableStore, photo_ids: Collection[str]) -> Forgotten:
+    """Remove all that is kept about these photos; doing it again removes nothing more.
+
+    An answer about several photos goes when one of them does. A metadata write goes with its undo: the
+    photo's file stays as it is.
+
+    Args:
+        db: The state database.
+        tables: The assets' tables of the same home.
+        photo_ids: Photos to forget.
+
+    Returns:
+        What was removed.
+
+    Raises:
+        PublishFailed: A table could not be rewritten; doing it again goes on from there.
+        DatabaseError: The state database could not be written; nothing in it was removed.
+    """
+    ids = sorted(set(photo_ids))
+    # Tables first: a run that recalls an answer between the two steps conflicts with the rewritten table.
+    rows = tables.forget(ids)
+
+    def work(connection: Connection) -> dict[str, int]:
+        counts = dict.fromkeys(
+            ("kept_answers", "measurements", "previews", "photo_identities", "metadata_writes"), 0
+        )
+        for start in range(0, len(ids), _IDS_A_STATEMENT):
+            some = ids[start : start + _IDS_A_STATEMENT]
+            about = select(kept_answer_photos.c.request_digest).where(kept_answer_photos.c.photo_id.in_(some))
+            counts["kept_answers"] += connection.execute(
+                delete(kept_answers).where(kept_answers.c.request_digest.in_(about))
+            ).rowcount
+            for table in (measurements, previews, photo_identities, metadata_writes):
+                counts[table.name] += connection.execute(
+                    delete(table).where(table.c.photo_id.in_(some))
+                ).rowcount
+        return counts
+
+    counts = db.write(work)
+    db.checkpoint()
+    return Forgotten({"table_rows": rows, **counts})

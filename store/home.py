@@ -1,0 +1,122 @@
+"""The layout of the home folder: what is kept where."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from store.errors import HomeError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from store.settings import Settings
+
+
+@dataclass(frozen=True)
+class Home:
+    """The home folder and the places in it.
+
+    Attributes:
+        root: The folder itself, absolute.
+    """
+
+    root: Path
+
+    @classmethod
+    def of(cls, settings: Settings) -> Home:
+        """The home that `settings` name; nothing is made."""
+        return cls(settings.home)
+
+    @property
+    def state_db(self) -> Path:
+        """The state database, when it is SQLite."""
+        return self.root / "state.db"
+
+    @property
+    def assets(self) -> Path:
+        """Tables: `<asset>/<batch>/<run_id>/part-*.parquet`."""
+        return self.root / "assets"
+
+    @property
+    def reports(self) -> Path:
+        """Reports for people, by pipeline and batch."""
+        return self.root / "reports"
+
+    @property
+    def telemetry(self) -> Path:
+        """Everything about events."""
+        return self.root / "telemetry"
+
+    @property
+    def spool(self) -> Path:
+        """Events as they were written, one file a process."""
+        return self.telemetry / "spool"
+
+    @property
+    def events(self) -> Path:
+        """Compacted events, as Parquet by date."""
+        return self.telemetry / "events"
+
+    @property
+    def quarantine(self) -> Path:
+        """Spool lines that could not be read."""
+        return self.telemetry / "quarantine"
+
+    @property
+    def manifests(self) -> Path:
+        """Run manifests, one JSON file a run."""
+        return self.root / "manifests"
+
+    @property
+    def prompts(self) -> Path:
+        """The user's layer of prompt profiles."""
+        return self.root / "prompts"
+
+    @property
+    def registry(self) -> Path:
+        """The user's layer of the registry, a YAML file."""
+        return self.root / "registry.yaml"
+
+    @property
+    def dagster(self) -> Path:
+        """Dagster's own home."""
+        return self.root / "dagster"
+
+    def create(self) -> Home:
+        """Make the folders that are not there yet.
+
+        Returns:
+            This home.
+
+        Raises:
+            HomeError: A folder cannot be made or written into.
+        """
+        folders = (
+            self.root,
+            self.assets,
+            self.reports,
+            self.spool,
+            self.events,
+            self.quarantine,
+            self.manifests,
+            self.prompts,
+            self.dagster,
+        )
+        try:
+            for folder in folders:
+                folder.mkdir(parents=True, exist_ok=True)
+            # A real write: permission bits do not know of read-only and full disks.
+            with tempfile.TemporaryFile(dir=self.root) as probe:
+                probe.write(b"?")
+                probe.flush()
+                os.fsync(probe.fileno())
+        except OSError as error:
+            raise HomeError(
+                f"The home folder {self.root} cannot be used: {error.strerror or error} "
+                f"({error.filename or self.root}). Make it writable, free space on its disk, "
+                "or name another folder in IMAGEWORKS_HOME."
+            ) from error
+        return self

@@ -1,0 +1,218 @@
+"""Every setting, in one class, read from `IMAGEWORKS_*`."""
+
+# The Dagster floor imports this module at definition time: nothing heavier than pydantic belongs here.
+
+from __future__ import annotations
+
+import difflib
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+
+from pydantic import (
+    AfterValidator,
+    ByteSize,
+    Field,
+    ModelWrapValidatorHandler,
+    SecretStr,
+    ValidationError,
+    model_validator,
+)
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from store.errors import SettingsError
+from store.path_text import path_text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+PREFIX = "IMAGEWORKS_"
+MASK = "********"
+
+_MIB = 1024 * 1024
+_STATE_SCHEMES = ("postgresql", "postgresql+psycopg", "postgres")
+
+
+def _absolute(path: Path) -> Path:
+    return path.expanduser().absolute()
+
+
+def _state_url(url: SecretStr) -> SecretStr:
+    # The message never quotes the value: it may hold a password.
+    try:
+        parts = urlsplit(url.get_secret_value())
+        _ = parts.port
+    except ValueError as error:
+        raise ValueError("is not a URL; write postgresql://user:password@host:5432/database") from error
+    if parts.scheme not in _STATE_SCHEMES:
+        raise ValueError(
+            "must be postgresql://user:password@host:5432/database; "
+            "leave it unset for SQLite in the home folder"
+        )
+    return url
+
+
+AbsolutePath = Annotated[Path, AfterValidator(_absolute)]
+
+
+class Settings(BaseSettings):
+    """What a person may set; every field is read from `IMAGEWORKS_<FIELD>` or given by name.
+
+    Frozen. Sizes take a number of bytes or text such as `64MiB`.
+
+    Raises:
+        SettingsError: A value cannot be used; the message names the variable and what is right.
+    """
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX,
+        frozen=True,
+        extra="forbid",
+        env_ignore_empty=True,
+        hide_input_in_errors=True,
+        # `max_*` and the like are plain names here; nothing is protected.
+        protected_namespaces=(),
+    )
+
+    home: AbsolutePath = Field(
+        default=Path(".imageworks"),
+        validate_default=True,
+        description="Folder for everything that is kept: state, tables, telemetry, prompts, Dagster's home.",
+    )
+    state_url: Annotated[SecretStr, AfterValidator(_state_url)] | None = Field(
+        default=None,
+        description="PostgreSQL URL of the state database; unset means SQLite in the home folder.",
+    )
+    inbox: AbsolutePath | None = Field(
+        default=None,
+        description="Folder watched for new batches: <inbox>/judge/<batch> and <inbox>/tag/<batch>.",
+    )
+    inbox_quiet_s: float = Field(
+        default=30,
+        ge=0,
+        le=86_400,
+        description="Seconds for which an inbox folder must not have changed before it is handled.",
+    )
+    leases: Literal["off"] = Field(
+        default="off", description="How GPU leases are used; only `off` (every request is granted) exists."
+    )
+    concurrency: int = Field(
+        default=8, ge=1, le=1024, description="Requests in flight at once, per step and client."
+    )
+    bytes_in_flight: ByteSize = Field(
+        default=ByteSize(64 * _MIB),
+        ge=_MIB,
+        description="Bytes of request bodies in flight at once, per step and client.",
+    )
+    connect_timeout_s: float = Field(
+        default=5, gt=0, le=600, description="Seconds to wait for a connection to a server."
+    )
+    first_byte_timeout_s: float = Field(
+        default=120, gt=0, le=86_400, description="Seconds from a sent request to the answer's first byte."
+    )
+    request_timeout_s: float = Field(
+        default=300, gt=0, le=86_400, description="Seconds for one attempt as a whole."
+    )
+    attempts: int = Field(default=4, ge=1, le=20, description="Tries of one request before its entry fails.")
+    breaker_failures: int = Field(
+        default=5, ge=1, le=1000, description="Failures in a row after which a deployment is left alone."
+    )
+    breaker_wait_s: float = Field(
+        default=60,
+        ge=0,
+        le=86_400,
+        description="Seconds to wait for a deployment that is left alone before the step fails.",
+    )
+    preview_long_side: int = Field(
+        default=1024, ge=64, le=8192, description="Long side, in pixels, of the pictures that models see."
+    )
+    preview_quality: int = Field(
+        default=88, ge=1, le=100, description="JPEG quality of the pictures that models see."
+    )
+    max_pixels: int = Field(
+        default=100_000_000, ge=1, le=1_000_000_000, description="Photos with more pixels are not decoded."
+    )
+    max_file_bytes: ByteSize = Field(
+        default=ByteSize(300 * _MIB), ge=1, description="Photos larger than this are not decoded."
+    )
+    kept_answers_days: int = Field(
+        default=365, ge=0, le=36_500, description="Days for which a model's raw answer is kept for recall."
+    )
+    kept_answers_mib: int = Field(
+        default=2048, ge=0, description="MiB of raw answers kept for recall; the oldest go first."
+    )
+    allow_remote: bool = Field(
+        default=False,
+        description="Consent to send photos to deployments outside this machine and its private network.",
+    )
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _say_it_in_words(cls, data: Any, handler: ModelWrapValidatorHandler[Settings]) -> Settings:
+        try:
+            return handler(data)
+        except ValidationError as error:
+            raise SettingsError("\n".join(_complaints(error, data))) from None
+
+    def masked(self) -> dict[str, object]:
+        """Every setting as a plain value for printing, without secrets."""
+        plain: dict[str, object] = {}
+        for name in type(self).model_fields:
+            value = getattr(self, name)
+            if name == "state_url" and value is not None:
+                plain[name] = masked_url(value.get_secret_value())
+            elif isinstance(value, SecretStr):
+                plain[name] = MASK
+            elif isinstance(value, Path):
+                plain[name] = path_text(value)
+            elif isinstance(value, ByteSize):
+                plain[name] = int(value)
+            else:
+                plain[name] = value
+        return plain
+
+
+def masked_url(url: str) -> str:
+    """`url` with its password, in the authority or in the query, replaced by asterisks."""
+    parts = urlsplit(url)
+    authority = parts.netloc
+    if "@" in authority:
+        user, _, host = authority.rpartition("@")
+        name, colon, _ = user.partition(":")
+        authority = f"{name}{colon}{MASK if colon else ''}@{host}"
+    query = [
+        (key, MASK if re.search("pass|secret|key|token", key, re.IGNORECASE) else value)
+        for key, value in parse_qsl(parts.query, keep_blank_values=True)
+    ]
+    return urlunsplit((parts.scheme, authority, parts.path, urlencode(query, safe="*/"), parts.fragment))
+
+
+def unknown_variables(environ: Iterable[str]) -> list[str]:
+    """Names in `environ` that start with `IMAGEWORKS_` and that no setting reads, sorted."""
+    known = {variable(name) for name in Settings.model_fields}
+    return sorted(name for name in environ if name.upper().startswith(PREFIX) and name.upper() not in known)
+
+
+def variable(field: str) -> str:
+    """The environment variable of a field: `home` → `IMAGEWORKS_HOME`."""
+    return f"{PREFIX}{field.upper()}"
+
+
+def _complaints(error: ValidationError, data: Any) -> Iterable[str]:
+    for problem in error.errors(include_url=False, include_context=False):
+        field = str(problem["loc"][0]) if problem["loc"] else ""
+        info = Settings.model_fields.get(field)
+        if info is None:
+            near = difflib.get_close_matches(field, Settings.model_fields, n=1)
+            hint = f" Did you mean `{near[0]}`?" if near else ""
+            yield f"There is no setting `{field}`.{hint}"
+            continue
+        given = data.get(field) if isinstance(data, dict) else None
+        shown = "" if field == "state_url" or given is None else f" is {str(given)!r}, which"
+        reason = problem["msg"].removeprefix("Value error, ")
+        reason = reason[:1].lower() + reason[1:]
+        link = " cannot be used:" if shown else ":"
+        default = info.default
+        example = f" The default is {default}." if default is not None else ""
+        yield f"{variable(field)}{shown}{link} {reason}. {info.description}{example}"

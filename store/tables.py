@@ -1,0 +1,184 @@
+"""The tables of the state database."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    CheckConstraint,
+    Column,
+    DateTime,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+    TypeDecorator,
+)
+
+if TYPE_CHECKING:
+    from sqlalchemy import Dialect
+
+
+class UtcTime(TypeDecorator[datetime]):
+    """An instant: aware datetimes in and out, kept in UTC whatever the database knows of zones."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Refuse a datetime without zone, and keep UTC."""
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError(f"{value!r} has no time zone; use datetime.now(UTC)")
+        utc = value.astimezone(UTC)
+        return utc.replace(tzinfo=None) if dialect.name == "sqlite" else utc
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Give back what was kept, in UTC."""
+        del dialect
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+batches = Table(
+    "batches",
+    metadata,
+    Column("pipeline", Text, primary_key=True, comment="judge or tagger"),
+    Column("name", Text, primary_key=True, comment="safe slug; the partition key"),
+    Column("folder", Text, nullable=False, comment="absolute, as path_text"),
+    Column("rules", Text, comment="the competition's TOML, absolute, as path_text"),
+    Column("pins", JSON, nullable=False, comment="{stage: {profile, model, ...}}"),
+    Column("state", Text, nullable=False, comment="open or published"),
+    Column("registered_at", UtcTime, nullable=False),
+    Column("published_at", UtcTime),
+    Column("published_by", Text),
+    CheckConstraint("pipeline IN ('judge', 'tagger')", name="pipeline"),
+    CheckConstraint("state IN ('open', 'published')", name="state"),
+)
+
+kept_answers = Table(
+    "kept_answers",
+    metadata,
+    Column("request_digest", Text, primary_key=True),
+    Column("answered_by", Text, nullable=False, comment="id of the request that was answered"),
+    Column("model", Text, nullable=False),
+    Column("model_revision", Text, nullable=False),
+    Column("deployment", Text, nullable=False),
+    Column("provider", Text, nullable=False),
+    Column("body", LargeBinary, nullable=False, comment="the raw answer: zlib of JSON"),
+    Column("bytes", Integer, nullable=False, comment="length of body"),
+    Column("kept_at", UtcTime, nullable=False, index=True),
+    Index(None, "model"),
+)
+
+kept_answer_photos = Table(
+    "kept_answer_photos",
+    metadata,
+    Column(
+        "request_digest",
+        ForeignKey("kept_answers.request_digest", ondelete="CASCADE"),
+        primary_key=True,
+    ),
+    Column("photo_id", Text, primary_key=True, index=True),
+)
+
+table_pointers = Table(
+    "table_pointers",
+    metadata,
+    Column("asset", Text, primary_key=True, comment="such as judge/critiques"),
+    Column("batch", Text, primary_key=True),
+    Column("run_id", Text, nullable=False),
+    Column("rows", Integer, nullable=False),
+    Column("data_version", Text, nullable=False),
+    Column("path", Text, nullable=False, comment="folder of the parts, relative to assets"),
+    Column("moved_at", UtcTime, nullable=False),
+)
+
+published_tables = Table(
+    "published_tables",
+    metadata,
+    Column("asset", Text, primary_key=True),
+    Column("batch", Text, primary_key=True),
+    Column("run_id", Text, primary_key=True),
+    Column("rows", Integer, nullable=False),
+    Column("data_version", Text, nullable=False),
+    Column("path", Text, nullable=False, comment="folder of the parts, relative to assets"),
+    Column("moved_at", UtcTime, nullable=False),
+    comment="every table that was ever current; table_pointers says which is now",
+)
+
+photo_identities = Table(
+    "photo_identities",
+    metadata,
+    Column("path", Text, primary_key=True, comment="absolute, as path_text"),
+    Column("size", BigInteger, nullable=False),
+    Column("mtime_ns", BigInteger, nullable=False),
+    Column("photo_id", Text, nullable=False, index=True),
+    Column("file_sha256", Text, nullable=False),
+    Column("facts", JSON, nullable=False),
+    Column("seen_at", UtcTime, nullable=False),
+)
+
+measurements = Table(
+    "measurements",
+    metadata,
+    Column("photo_id", Text, primary_key=True),
+    Column("version", Text, primary_key=True, comment="of the signals' formulas"),
+    Column("signals", JSON, nullable=False),
+)
+
+previews = Table(
+    "previews",
+    metadata,
+    Column("photo_id", Text, primary_key=True),
+    Column("spec", Text, primary_key=True, comment="long side and quality"),
+    Column("digest", Text, nullable=False, comment="sha256 of the JPEG"),
+    Column("width", Integer, nullable=False),
+    Column("height", Integer, nullable=False),
+    Column("bytes", Integer, nullable=False, comment="length of the JPEG"),
+)
+
+metadata_writes = Table(
+    "metadata_writes",
+    metadata,
+    Column("write_id", Text, primary_key=True),
+    Column("path", Text, nullable=False, index=True, comment="absolute, as path_text"),
+    Column("photo_id", Text, nullable=False, index=True),
+    Column("batch", Text, nullable=False, index=True),
+    Column("run_id", Text, nullable=False),
+    Column("fields", JSON, nullable=False),
+    Column("before_sha256", Text, nullable=False),
+    Column("after_sha256", Text, nullable=False),
+    Column("undo", LargeBinary, nullable=False),
+    Column("state", Text, nullable=False, comment="prepared, written or undone"),
+    Column("at", UtcTime, nullable=False),
+    CheckConstraint("state IN ('prepared', 'written', 'undone')", name="state"),
+)
+
+inbox_folders = Table(
+    "inbox_folders",
+    metadata,
+    Column("pipeline", Text, primary_key=True),
+    Column("name", Text, primary_key=True),
+    Column("fingerprint", Text, nullable=False),
+    Column("quiet_since", UtcTime, nullable=False),
+    Column("submitted_fingerprint", Text),
+)
