@@ -1,0 +1,1 @@
+"""What is written about a picture beside its pixels: reading it, merging safely into it, undoing that."""

@@ -1,0 +1,209 @@
+"""Changing the metadata of one file in place, with pyexiv2, and telling what became of everything else in it.
+
+This runs in the metadata process, on a copy; a file that is killed here is thrown away.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from photos.metadata import iptc, packet
+from photos.metadata.packet import Packet
+from photos.metadata.reading import exif_of, iptc_of, metadata_of, opened, packet_bytes
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from photos.metadata.fields import MetadataFields, PhotoMetadata
+
+IMAGE_DESCRIPTION = "Exif.Image.ImageDescription"
+
+_OURS_IN_XMP = (packet.TITLE, packet.DESCRIPTION, packet.SUBJECT, packet.HIERARCHICAL, packet.HEADLINE)
+_OURS_IN_IPTC = frozenset({iptc.OBJECT_NAME, iptc.CAPTION, iptc.KEYWORDS, iptc.HEADLINE, iptc.CHARACTER_SET})
+_PLACES = re.compile(
+    r"Exif\.(Image|Image\d|SubImage\d|SubThumb\d|Thumbnail|MakerNote|Photo|Iop)\."
+    r"(ExifTag|GPSTag|InteroperabilityTag|SubIFDs|XMLPacket|IPTCNAA|ImageResources|StripOffsets|TileOffsets|"
+    r"JPEGInterchangeFormat|Offset|ByteOrder|MakerNote|DNGPrivateData)|Exif\.MakerNote\..*|.*\.(ThumbnailOffset|PreviewImageStart)"
+)
+"""EXIF values that say where something lies, or that hold XMP and IPTC: they change whenever a file is
+written.
+"""
+
+
+@dataclass(frozen=True)
+class Edited:
+    """What an edit did.
+
+    Attributes:
+        changed: the file was written at all.
+        before: what the file said.
+        after: what it says now.
+        lost: names of values that are gone or altered and were not ours to touch.
+        unsaid: names of fields that do not read back as they were given.
+    """
+
+    changed: bool
+    before: PhotoMetadata
+    after: PhotoMetadata
+    lost: tuple[str, ...]
+    unsaid: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class _Snapshot:
+    said: PhotoMetadata
+    xmp: Mapping[str, str]
+    iptc: Mapping[str, str]
+    exif: Mapping[str, str]
+
+
+def edit(path: Path, wanted: MetadataFields, *, exif_description: bool) -> Edited:
+    """Write the fields into a file, XMP always, IPTC and EXIF to stay in step with it.
+
+    Args:
+        path: the file, changed in place.
+        wanted: what shall stand in it.
+        exif_description: write EXIF ImageDescription even where there is none (the MWG's rule for JPEG and
+            TIFF); elsewhere it is only brought up to date.
+
+    Raises:
+        MetadataUnreadable: pyexiv2 cannot open the file.
+    """
+    with opened(path) as image:
+        before = _snapshot(image)
+        changed = _edit_xmp(image, wanted)
+        changed |= _edit_iptc(image, wanted)
+        changed |= _edit_exif(image, wanted, always=exif_description)
+    if not changed:
+        return Edited(changed=False, before=before.said, after=before.said, lost=(), unsaid=())
+    with opened(path) as image:
+        after = _snapshot(image)
+        unsaid = _unsaid(image, wanted)
+    return Edited(
+        changed=True, before=before.said, after=after.said, lost=_lost(before, after), unsaid=unsaid
+    )
+
+
+def _edit_xmp(image: Any, wanted: MetadataFields) -> bool:
+    said = Packet.parse(packet_bytes(image))
+    if not _apply(said, wanted):
+        return False
+    image.modify_raw_xmp(said.serialize())
+    return True
+
+
+def _apply(said: Packet, wanted: MetadataFields) -> bool:
+    changed = False
+    if wanted.title is not None:
+        changed |= said.set_default_language(packet.TITLE, wanted.title)
+    if wanted.description is not None:
+        changed |= said.set_default_language(packet.DESCRIPTION, wanted.description)
+    if wanted.keywords is not None:
+        changed |= said.set_bag(packet.SUBJECT, wanted.keywords)
+    if wanted.hierarchical is not None:
+        changed |= said.set_bag(packet.HIERARCHICAL, wanted.hierarchical)
+    if wanted.headline is not None:
+        changed |= said.set_text(packet.HEADLINE, wanted.headline)
+    return changed
+
+
+def _iptc_values(wanted: MetadataFields) -> dict[str, tuple[str, ...]]:
+    """Our fields as IPTC has them, cut to its limits."""
+    single = {
+        iptc.OBJECT_NAME: wanted.title,
+        iptc.CAPTION: wanted.description,
+        iptc.HEADLINE: wanted.headline,
+    }
+    values = {
+        key: iptc.cut_all([text], iptc.BYTE_LIMITS[key]) for key, text in single.items() if text is not None
+    }
+    if wanted.keywords is not None:
+        values[iptc.KEYWORDS] = iptc.cut_all(wanted.keywords, iptc.BYTE_LIMITS[iptc.KEYWORDS])
+    return values
+
+
+def _edit_iptc(image: Any, wanted: MetadataFields) -> bool:
+    old = iptc_of(image)
+    if not old:
+        return False
+    new = {key: value for key, value in _iptc_values(wanted).items() if old.get(key, ()) != value}
+    if not new:
+        return False
+    if old.get(iptc.CHARACTER_SET) != (iptc.UTF8_ESCAPE,):
+        # What others wrote in another character set has to follow, or it would read as garbage from now on.
+        text = {key for key, kind in _iptc_kinds(image).items() if kind == "String"}
+        others = {
+            key: value for key, value in old.items() if key in text and not all(map(str.isascii, value))
+        }
+        new = {**others, **new, iptc.CHARACTER_SET: (iptc.UTF8_ESCAPE,)}
+    image.modify_iptc({key: list(value) if value else None for key, value in new.items()})
+    return True
+
+
+def _iptc_kinds(image: Any) -> dict[str, str]:
+    detail: dict[str, dict[str, str]] = image.read_iptc_detail(encoding="latin-1")
+    return {key: each["typeName"] for key, each in detail.items()}
+
+
+def _edit_exif(image: Any, wanted: MetadataFields, *, always: bool) -> bool:
+    if wanted.description is None:
+        return False
+    old = exif_of(image).get(IMAGE_DESCRIPTION)
+    if (old is None and not (always and wanted.description)) or (old or "") == wanted.description:
+        return False
+    image.modify_exif({IMAGE_DESCRIPTION: wanted.description or None})
+    return True
+
+
+def _snapshot(image: Any) -> _Snapshot:
+    exif = {
+        key: hashlib.sha256(value.encode(errors="surrogatepass")).hexdigest()
+        for key, value in exif_of(image).items()
+        if key != IMAGE_DESCRIPTION and not _PLACES.fullmatch(key)
+    }
+    return _Snapshot(
+        said=metadata_of(image),
+        xmp=Packet.parse(packet_bytes(image)).flatten(leaving_out=_OURS_IN_XMP),
+        iptc={key: "\x1f".join(value) for key, value in iptc_of(image).items() if key not in _OURS_IN_IPTC},
+        exif=exif,
+    )
+
+
+def _lost(before: _Snapshot, after: _Snapshot) -> tuple[str, ...]:
+    return (
+        *packet.missing(before.xmp, after.xmp),
+        *packet.missing(before.iptc, after.iptc),
+        *packet.missing(before.exif, after.exif),
+        *(
+            f"the description in {language}"
+            for language, text in before.said.descriptions.items()
+            if language != packet.X_DEFAULT and after.said.descriptions.get(language) != text
+        ),
+    )
+
+
+def _unsaid(image: Any, wanted: MetadataFields) -> tuple[str, ...]:
+    """Fields that the file does not hold as given, in XMP or in IPTC."""
+    said = Packet.parse(packet_bytes(image))
+    held = iptc_of(image)
+    given: dict[str, tuple[object, object]] = {}
+    if wanted.title is not None:
+        given["title"] = (wanted.title, said.languages(packet.TITLE).get(packet.X_DEFAULT, ""))
+    if wanted.description is not None:
+        given["description"] = (
+            wanted.description,
+            said.languages(packet.DESCRIPTION).get(packet.X_DEFAULT, ""),
+        )
+    if wanted.keywords is not None:
+        given["keywords"] = (wanted.keywords, said.items(packet.SUBJECT))
+    if wanted.hierarchical is not None:
+        given["hierarchical"] = (wanted.hierarchical, said.items(packet.HIERARCHICAL))
+    if wanted.headline is not None:
+        given["headline"] = (wanted.headline, said.text(packet.HEADLINE) or "")
+    if held:
+        given |= {key: (value, held.get(key, ())) for key, value in _iptc_values(wanted).items()}
+    return tuple(name for name, (asked, found) in given.items() if asked != found)

@@ -1,0 +1,261 @@
+"""The parts of a JPEG that a metadata tool can break: the picture data, second images, the IPTC digest.
+
+Sources: ITU-T T.81 annex B (segments); CIPA DC-007 (Multi-Picture Format: phones keep gain maps and
+portraits' depth in second images, found by an offset that counts from the MPF segment itself); Adobe's
+Photoshop File Formats (image resources).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import struct
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from photos.metadata.errors import MetadataUnreadable, PictureWouldChange
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from mmap import mmap
+
+    Buffer = bytes | mmap
+
+SOI = b"\xff\xd8"
+_SOS = 0xDA
+_EOI = 0xD9
+_STANDALONE = {0x01, *range(0xD0, 0xD9)}
+_APP1, _APP2, _APP13 = 0xE1, 0xE2, 0xED
+
+_EXIF = b"Exif\x00\x00"
+_XMP = b"http://ns.adobe.com/xap/1.0/\x00"
+_MPF = b"MPF\x00"
+_PHOTOSHOP = b"Photoshop 3.0\x00"
+
+_MP_ENTRIES_TAG = 0xB002
+_MP_ENTRY = 16
+_IPTC_RESOURCE, _DIGEST_RESOURCE = 0x0404, 0x0425
+
+
+@dataclass(frozen=True)
+class Segment:
+    """One marker segment before the scan: its marker and where its payload lies."""
+
+    marker: int
+    start: int
+    end: int
+
+
+@dataclass(frozen=True)
+class Patch:
+    """Bytes to be put at a place, replacing as many."""
+
+    position: int
+    data: bytes
+
+
+@dataclass(frozen=True)
+class _Pictures:
+    """An MPF index: where its TIFF header lies, its byte order, each entry's place, size and offset."""
+
+    header: int
+    order: str
+    entries: tuple[tuple[int, int, int], ...]
+
+
+def segments(data: Buffer) -> Iterator[Segment]:
+    """The segments from the start of the file to the first scan, that one included.
+
+    Raises:
+        MetadataUnreadable: the file does not start as a JPEG or ends before its first scan.
+    """
+    position = 2
+    size = len(data)
+    if data[:2] != SOI:
+        raise MetadataUnreadable("the file does not start as a JPEG does")
+    while position + 4 <= size:
+        if data[position] != 0xFF:  # noqa: PLR2004 - every marker begins with FF
+            raise MetadataUnreadable(
+                f"no JPEG marker at byte {position}: the file is damaged before its picture data"
+            )
+        marker = data[position + 1]
+        if marker == 0xFF:  # noqa: PLR2004 - fill bytes
+            position += 1
+            continue
+        if marker in _STANDALONE:
+            position += 2
+            continue
+        if marker == _EOI:
+            break
+        length = int.from_bytes(data[position + 2 : position + 4], "big")
+        end = position + 2 + length
+        if length < 2 or end > size:  # noqa: PLR2004 - the length counts its own two bytes
+            break
+        yield Segment(marker, position + 4, end)
+        if marker == _SOS:
+            return
+        position = end
+    raise MetadataUnreadable("the JPEG ends before its picture data: it is truncated")
+
+
+def check_same_picture(before: Buffer, after: Buffer) -> None:
+    """Everything but Exif, XMP, Photoshop resources and the MPF index is in both files, byte for byte.
+
+    That is the scan with all that follows it (second images, trailers of phones) and every other segment:
+    tables, frame header, ICC profile, comments, content credentials.
+
+    Raises:
+        PictureWouldChange: something differs.
+    """
+    first, second = _kept(before), _kept(after)
+    if first != second:
+        raise PictureWouldChange(
+            "the rewritten JPEG lacks a segment that was there, or has one more; the photo was left alone",
+        )
+    start, other = _tail(before), _tail(after)
+    if len(before) - start != len(after) - other or _digest(before, start) != _digest(after, other):
+        raise PictureWouldChange("the rewritten JPEG's picture data differs; the photo was left alone")
+
+
+def patches(before: Buffer, after: Buffer) -> tuple[Patch, ...]:
+    """What must be mended in a rewritten JPEG: the offsets of second images, and the IPTC digest.
+
+    Raises:
+        PictureWouldChange: a second image that could be found before cannot be found any more.
+    """
+    return (*_second_images(before, after), *_iptc_digest(before, after))
+
+
+def _kept(data: Buffer) -> Counter[bytes]:
+    kept: Counter[bytes] = Counter()
+    for segment in segments(data):
+        payload = data[segment.start : segment.end]
+        ours = (segment.marker == _APP1 and payload.startswith((_EXIF, _XMP))) or (
+            segment.marker == _APP13 and payload.startswith(_PHOTOSHOP)
+        )
+        if segment.marker == _APP2 and payload.startswith(_MPF):
+            payload = _MPF
+        if not ours:
+            kept[hashlib.sha256(bytes([segment.marker]) + payload).digest()] += 1
+    return kept
+
+
+def _tail(data: Buffer) -> int:
+    return next(segment.start for segment in segments(data) if segment.marker == _SOS)
+
+
+def _digest(data: Buffer, start: int) -> bytes:
+    digest = hashlib.sha256()
+    for position in range(start, len(data), 1 << 20):
+        digest.update(data[position : position + (1 << 20)])
+    return digest.digest()
+
+
+def _second_images(before: Buffer, after: Buffer) -> Iterator[Patch]:
+    old = _pictures(before)
+    if old is None:
+        return
+    new = _pictures(after)
+    if new is None or len(new.entries) != len(old.entries):
+        raise PictureWouldChange(
+            "the photo holds second images (MPF) and their index was lost; it was left alone"
+        )
+    grown = len(after) - len(before)
+    for (_, size, offset), (place, new_size, new_offset) in zip(old.entries, new.entries, strict=True):
+        if offset == 0:
+            whole = (
+                size
+                if before[size - 2 : size] == b"\xff\xd9" and before[size : size + 2] in {SOI, b""}
+                else None
+            )
+            if whole is not None and new_size != size + grown:
+                yield Patch(place + 4, struct.pack(f"{new.order}I", size + grown))
+            continue
+        was = old.header + offset
+        if before[was : was + 2] != SOI:
+            continue
+        # What follows the scan is carried over whole, so it moved by what the file grew.
+        now = was + grown
+        if after[now : now + size] != before[was : was + size]:
+            raise PictureWouldChange("a second image (MPF) in the photo would change; it was left alone")
+        if new_offset != now - new.header:
+            yield Patch(place + 8, struct.pack(f"{new.order}I", now - new.header))
+
+
+def _pictures(data: Buffer) -> _Pictures | None:
+    """The first MPF index of a JPEG, or None where there is none or it cannot be read."""
+    for segment in segments(data):
+        if segment.marker == _APP2 and data[segment.start : segment.start + 4] == _MPF:
+            return _read_index(data, segment.start + 4, segment.end)
+    return None
+
+
+def _read_index(data: Buffer, header: int, end: int) -> _Pictures | None:
+    order = {b"II": "<", b"MM": ">"}.get(data[header : header + 2])
+    if order is None:
+        return None
+    try:
+        (first,) = struct.unpack_from(f"{order}I", data, header + 4)
+        (count,) = struct.unpack_from(f"{order}H", data, header + first)
+        for number in range(count):
+            at = header + first + 2 + 12 * number
+            tag, _, length, place = struct.unpack_from(f"{order}HHII", data, at)
+            if tag == _MP_ENTRIES_TAG:
+                start = header + place
+                if start + length > end:
+                    return None
+                places = range(start, start + length - _MP_ENTRY + 1, _MP_ENTRY)
+                return _Pictures(
+                    header, order, tuple((at, *_size_and_offset(data, order, at)) for at in places)
+                )
+    except struct.error:
+        return None
+    return None
+
+
+def _size_and_offset(data: Buffer, order: str, at: int) -> tuple[int, int]:
+    size, offset = struct.unpack_from(f"{order}II", data, at + 4)
+    return int(size), int(offset)
+
+
+def _iptc_digest(before: Buffer, after: Buffer) -> Iterator[Patch]:
+    """Mend the MD5 that Photoshop notes of the IPTC block.
+
+    When it is off, readers trust IPTC's cut texts over XMP's whole ones.
+    """
+    old, new = _resources(before), _resources(after)
+    if (
+        not {_IPTC_RESOURCE, _DIGEST_RESOURCE} <= old.keys()
+        or not {_IPTC_RESOURCE, _DIGEST_RESOURCE} <= new.keys()
+    ):
+        return
+    if _md5(before, old[_IPTC_RESOURCE]) != before[slice(*old[_DIGEST_RESOURCE])]:
+        # It was off before: some program changed IPTC alone, and that is still to be seen.
+        return
+    digest, place = _md5(after, new[_IPTC_RESOURCE]), new[_DIGEST_RESOURCE]
+    if after[slice(*place)] != digest and place[1] - place[0] == len(digest):
+        yield Patch(place[0], digest)
+
+
+def _md5(data: Buffer, place: tuple[int, int]) -> bytes:
+    return hashlib.md5(data[slice(*place)], usedforsecurity=False).digest()
+
+
+def _resources(data: Buffer) -> dict[int, tuple[int, int]]:
+    """Image resources of the first Photoshop APP13: id → (start, end) of the data in the file."""
+    for segment in segments(data):
+        if segment.marker != _APP13 or data[segment.start : segment.start + len(_PHOTOSHOP)] != _PHOTOSHOP:
+            continue
+        found: dict[int, tuple[int, int]] = {}
+        at = segment.start + len(_PHOTOSHOP)
+        while at + 12 <= segment.end and data[at : at + 4] == b"8BIM":
+            resource = int.from_bytes(data[at + 4 : at + 6], "big")
+            name = 1 + data[at + 6]
+            at += 6 + name + name % 2
+            length = int.from_bytes(data[at : at + 4], "big")
+            if at + 4 + length > segment.end:
+                break
+            found[resource] = (at + 4, at + 4 + length)
+            at += 4 + length + length % 2
+        return found
+    return {}
