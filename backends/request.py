@@ -1,0 +1,140 @@
+"""The request: one question to one model, and the digest that names it by its content."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+import rfc8785
+
+from backends.errors import InvalidRequest
+from backends.output_schemas import canonical_schema
+
+if TYPE_CHECKING:
+    from registry.schema import Model
+
+_MEDIA_TYPE: Final = re.compile(r"image/[a-z0-9.+-]{1,40}")
+_DIGEST_VERSION: Final = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """A picture of a request, named now and made only when it is sent.
+
+    Attributes:
+        digest: Names what ``load`` gives; two images of one digest are one picture to the model.
+        media_type: Such as ``image/jpeg``.
+        load: Makes the encoded bytes. Called in a thread, perhaps more than once, and never for a request
+            that is recalled. What it raises fails the request; an ``error_class`` attribute of the exception
+            becomes the answer's.
+    """
+
+    digest: str
+    media_type: str
+    load: Callable[[], bytes]
+
+    def __post_init__(self) -> None:
+        if not _MEDIA_TYPE.fullmatch(self.media_type):
+            raise InvalidRequest(f"{self.media_type!r} is not the media type of a picture; use image/jpeg.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Labels:
+    """What telemetry says about a request and its answer does not depend on."""
+
+    stage: str
+    run_id: str | None = None
+    batch: str | None = None
+    entry_id: str | None = None
+    photo_ids: tuple[str, ...] = ()
+    profile_id: str | None = None
+    profile_stage: str | None = None
+    profile_hash: str | None = None
+    stage_hash: str | None = None
+    prompt_hub_version: str | None = None
+    registry_version: str | None = None
+    trace_id: str | None = None
+    priority: str = "batch"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """One question to one model.
+
+    Attributes:
+        model: The resolved logical model.
+        system: System message; empty for none.
+        user: User message.
+        images: Pictures, in order, shown before the user message's text.
+        output_schema: JSON Schema of the answer; None for free text.
+        parameters: Sampling parameters by canonical name, over the model's defaults.
+        variables: Structured values behind the messages. Only provider ``embedded`` sees them.
+        sample: 0, 1, 2 … when the same question is asked several times on purpose.
+        labels: For telemetry; not part of the digest.
+    """
+
+    model: Model
+    user: str
+    labels: Labels
+    system: str = ""
+    images: tuple[Image, ...] = ()
+    output_schema: Mapping[str, Any] | None = None
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    variables: Mapping[str, Any] = field(default_factory=dict)
+    sample: int = 0
+
+    @property
+    def embedded(self) -> bool:
+        """Whether the model is answered by a function of this program, from ``variables``."""
+        return any(deployment.provider == "embedded" for deployment in self.model.deployments)
+
+
+def request_digest(request: Request) -> str:
+    """SHA-256, in hex, that names the request by its content.
+
+    Over the RFC 8785 canonical JSON of the digests of both messages, of the pictures and of the schema, the
+    parameters, the model's name and revision, the sample, and, where a function of this program answers, the
+    variables that it sees. Labels, deployments and URLs are no part of it.
+
+    Raises:
+        InvalidRequest: Parameters or variables hold what JSON cannot, such as a NaN.
+    """
+    model = request.model
+    schema = request.output_schema
+    content: dict[str, Any] = {
+        "version": _DIGEST_VERSION,
+        "system": _digest(request.system),
+        "user": _digest(request.user),
+        "images": [image.digest for image in request.images],
+        "schema": None if schema is None else canonical_schema(schema).digest,
+        "parameters": _plain(request.parameters),
+        "model": model.name,
+        "model_revision": model.model_revision,
+        "sample": request.sample,
+    }
+    if request.embedded:
+        content["variables"] = _plain(request.variables)
+    try:
+        return hashlib.sha256(rfc8785.dumps(content)).hexdigest()
+    except rfc8785.CanonicalizationError as error:
+        raise InvalidRequest(
+            f"A request of stage {request.labels.stage} for entry {request.labels.entry_id} cannot be named: "
+            f"its parameters or variables hold what JSON cannot ({error})."
+        ) from error
+
+
+def _digest(text: str) -> str:
+    # A file name that is not UTF-8 may have come in as lone surrogates.
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _plain(value: Any) -> Any:
+    """Mappings of any kind as dicts, as the canonical form wants them; the rest as it is."""
+    if isinstance(value, Mapping):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    return value
