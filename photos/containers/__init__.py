@@ -1,0 +1,1 @@
+"""How picture files are put together: walkers that separate picture data from metadata."""

@@ -1,0 +1,116 @@
+"""PNG and APNG: chunks (PNG third edition, W3C 2025)."""
+
+from __future__ import annotations
+
+import binascii
+import struct
+from typing import BinaryIO
+
+from photos.containers.anatomy import Anatomy
+from photos.containers.exif import NO_EXIF, Exif, read_exif
+from photos.containers.reading import (
+    BrokenStructure,
+    Feed,
+    inflate,
+    pass_on,
+    read_exactly,
+    read_metadata,
+)
+
+_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+_MODES = {0: "L", 2: "RGB", 3: "P", 4: "LA", 6: "RGBA"}
+# Chunks that decide the picture, besides IDAT and fdAT whose boundaries do not.
+_DECIDING = frozenset({b"IHDR", b"PLTE", b"tRNS", b"acTL", b"fcTL", b"gAMA", b"cHRM", b"sRGB", b"cICP"})
+_DATA = frozenset({b"IDAT", b"fdAT"})
+_TEXT = frozenset({b"tEXt", b"zTXt", b"iTXt"})
+_RAW_EXIF = (b"Raw profile type exif", b"Raw profile type APP1")
+
+
+def read_png(file: BinaryIO, *, feed: Feed | None = None) -> Anatomy:
+    """Walk a PNG's chunks to IEND.
+
+    Args:
+        file: Positioned at its start.
+        feed: Takes the picture data: header, palette, transparency, frames, color-space chunks.
+
+    Raises:
+        CutShort: It ends before IEND.
+        BrokenStructure: No PNG, or a metadata chunk of impossible size.
+    """
+    if read_exactly(file, 8, "its signature") != _SIGNATURE:
+        raise BrokenStructure("it does not begin like a PNG")
+    header: bytes | None = None
+    icc: bytes | None = None
+    exif: Exif | None = None
+    srgb, frames = False, 1
+    while True:
+        length, kind = struct.unpack(">I4s", read_exactly(file, 8, "its PNG chunks"))
+        if header is None and kind != b"IHDR":
+            raise BrokenStructure("its first PNG chunk is not the header")
+        if kind in _DATA:
+            pass_on(file, length, "its picture", feed)
+        elif kind in _DECIDING or kind in (b"iCCP", b"eXIf"):
+            payload = read_metadata(file, length, f"PNG chunk {kind.decode('ascii')}")
+            if feed is not None and kind in _DECIDING:
+                feed(kind + struct.pack(">I", length) + payload)
+            if kind == b"IHDR":
+                header = payload
+            elif kind == b"iCCP":
+                icc = _profile(payload)
+            elif kind == b"eXIf":
+                exif = read_exif(payload)
+            elif kind == b"acTL" and length >= 4:  # noqa: PLR2004 - num_frames
+                frames = max(1, int.from_bytes(payload[:4], "big"))
+            srgb = srgb or kind == b"sRGB"
+        elif kind in _TEXT and exif is None:
+            exif = _exif_in_text(file, kind, length)
+        else:
+            pass_on(file, length, f"PNG chunk {kind!r}", None)
+        read_exactly(file, 4, "its PNG chunks")
+        if kind == b"IEND":
+            break
+    return _anatomy(header, icc=icc, exif=exif, srgb=srgb, frames=frames)
+
+
+def _anatomy(header: bytes | None, *, icc: bytes | None, exif: Exif | None, srgb: bool, frames: int) -> Anatomy:
+    if header is None or len(header) < 13:  # noqa: PLR2004 - IHDR's size
+        raise BrokenStructure("its PNG header is too short")
+    width, height, bits, color = struct.unpack(">IIBB", header[:10])
+    if not width or not height or color not in _MODES:
+        raise BrokenStructure("its PNG header has no size or an unknown color type")
+    return Anatomy(
+        width=width,
+        height=height,
+        mode=_MODES[color],
+        bits=bits,
+        icc=icc,
+        exif=exif or NO_EXIF,
+        declared_srgb=srgb,
+        frames=frames,
+    )
+
+
+def _profile(payload: bytes) -> bytes | None:
+    """The profile inside iCCP; its compression is the writer's own and does not count."""
+    name, _, rest = payload.partition(b"\0")
+    if not name or not rest:
+        return None
+    return inflate(rest[1:], "the ICC profile")
+
+
+def _exif_in_text(file: BinaryIO, kind: bytes, length: int) -> Exif | None:
+    """ImageMagick and older exiv2 keep EXIF as hexadecimal text, for want of a chunk of its own."""
+    start = file.tell()
+    keyword = read_exactly(file, min(length, 80), "a PNG text").partition(b"\0")[0]
+    file.seek(start)
+    if keyword not in _RAW_EXIF or kind == b"iTXt":
+        pass_on(file, length, "a PNG text", None)
+        return None
+    payload = read_metadata(file, length, "a PNG text").partition(b"\0")[2]
+    text = inflate(payload[1:], "a PNG text") if kind == b"zTXt" else payload
+    try:
+        # "\nexif\n   <bytes>\n<hexadecimal, with line ends>"
+        digits = b"".join(text.split(b"\n", 3)[3].split())
+        return read_exif(binascii.unhexlify(digits))
+    except (IndexError, binascii.Error):
+        return None

@@ -1,0 +1,101 @@
+"""WebP: RIFF chunks (RFC 9649)."""
+
+from __future__ import annotations
+
+import struct
+from typing import BinaryIO
+
+from photos.containers.anatomy import Anatomy
+from photos.containers.exif import NO_EXIF, Exif, read_exif
+from photos.containers.reading import (
+    BrokenStructure,
+    CutShort,
+    Feed,
+    file_size,
+    pass_on,
+    read_exactly,
+    read_metadata,
+)
+
+_DATA = frozenset({b"VP8 ", b"VP8L", b"ALPH", b"ANIM", b"ANMF"})
+_ALPHA_FLAG, _ANIMATION_FLAG = 0x10, 0x02
+
+
+def read_webp(file: BinaryIO, *, feed: Feed | None = None) -> Anatomy:
+    """Walk a WebP's chunks.
+
+    The extended header VP8X is not picture data: programs that add metadata to a simple file add it too. Only
+    an animation's canvas counts.
+
+    Args:
+        file: Positioned anywhere.
+        feed: Takes the picture data: frames, alpha, animation.
+
+    Raises:
+        CutShort: It is shorter than its RIFF header says.
+        BrokenStructure: No WebP, or no frame in it.
+    """
+    size = file_size(file)
+    riff, claimed, webp = struct.unpack("<4sI4s", read_exactly(file, 12, "its RIFF header"))
+    if riff != b"RIFF" or webp != b"WEBP":
+        raise BrokenStructure("it does not begin like a WebP")
+    end = claimed + 8
+    if end > size:
+        raise CutShort(f"the file has {size:,} bytes of the {end:,} that its header states")
+    canvas: tuple[int, int] | None = None
+    frame: tuple[int, int] | None = None
+    alpha, lossless, animated, frames = False, False, False, 0
+    icc: bytes | None = None
+    exif: Exif | None = None
+    while file.tell() + 8 <= end:
+        kind, length = struct.unpack("<4sI", read_exactly(file, 8, "its WebP chunks"))
+        start = file.tell()
+        if kind == b"VP8X":
+            flags, right, bottom = struct.unpack("<B3x3s3s", read_exactly(file, 10, "its WebP header"))
+            canvas = 1 + int.from_bytes(right, "little"), 1 + int.from_bytes(bottom, "little")
+            alpha, animated = bool(flags & _ALPHA_FLAG), bool(flags & _ANIMATION_FLAG)
+        elif kind == b"ICCP":
+            icc = read_metadata(file, length, "the ICC profile") or None
+        elif kind == b"EXIF":
+            exif = exif or read_exif(read_metadata(file, length, "the EXIF block"))
+        elif kind in _DATA:
+            if kind in (b"VP8 ", b"VP8L") and frame is None:
+                width, height, has_alpha = _frame_size(kind, file.read(10))
+                frame, lossless, alpha = (width, height), kind == b"VP8L", alpha or has_alpha
+                file.seek(start)
+            alpha = alpha or kind == b"ALPH"
+            frames += kind == b"ANMF"
+            if feed is not None:
+                feed(kind + struct.pack("<I", length))
+            pass_on(file, length, "its picture", feed)
+        file.seek(start + length + (length & 1))
+    if canvas is None and frame is None or not (frame or frames):
+        raise BrokenStructure("it holds no frame")
+    width, height = canvas or frame or (0, 0)
+    if feed is not None and animated:
+        feed(struct.pack("<II", width, height))
+    return Anatomy(
+        width=width,
+        height=height,
+        mode="RGBA" if alpha else "RGB",
+        bits=8,
+        icc=icc,
+        exif=exif or NO_EXIF,
+        frames=max(1, frames),
+        # libwebp decodes lossless frames, and composes animations, in buffers of four bytes a pixel.
+        buffer_bytes=width * height * ((4 if lossless else 0) + (8 if animated else 0)),
+    )
+
+
+def _frame_size(kind: bytes, head: bytes) -> tuple[int, int, bool]:
+    if len(head) < 10:  # noqa: PLR2004 - both frame headers fit into 10 bytes
+        raise CutShort("the file ends within its picture")
+    if kind == b"VP8L":
+        if head[0] != 0x2F:  # noqa: PLR2004 - its signature
+            raise BrokenStructure("its lossless frame has no signature")
+        bits = int.from_bytes(head[1:5], "little")
+        return (bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1, bool(bits >> 28 & 1)
+    if head[3:6] != b"\x9d\x01\x2a":
+        raise BrokenStructure("its frame has no start code")
+    width, height = struct.unpack("<HH", head[6:10])
+    return width & 0x3FFF, height & 0x3FFF, False

@@ -1,0 +1,146 @@
+"""What a photo's headers say; nothing is decoded."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, BinaryIO
+
+import rawpy
+
+from photos.color import UNKNOWN, color_space_of
+from photos.containers.reading import BrokenStructure
+from photos.errors import Damaged, NotAPicture, UnsupportedFormat
+from photos.formats import Format
+from photos.inspection import format_of, read_anatomy
+from photos.opening import open_photo, refuse_empty, telling
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from photos.containers.anatomy import Anatomy
+
+_TURNED = frozenset({5, 6, 7, 8})
+
+
+@dataclass(frozen=True, slots=True)
+class PhotoFacts:
+    """What a photo's headers say.
+
+    Attributes:
+        format: The format by content, one of `formats.Format`'s values.
+        width: Pixels a row as the picture is meant to be seen, after orientation.
+        height: Rows, after orientation.
+        orientation: EXIF's 1–8; 1 also where the decoder itself turns the picture (HEIC).
+        mode: How pixels are stored: "1", "L", "LA", "P", "RGB", "RGBA", "CMYK", "YCbCr", "LAB", "CFA".
+        bits: Bits of one sample.
+        icc_name: The name of the embedded profile.
+        color_space: "sRGB", "Adobe RGB", "Display P3", "ProPhoto RGB", "Rec. 2020", "other RGB", "Gray", "CMYK",
+            "Lab"; "unknown" when neither profile nor EXIF says.
+        captured_at: ISO 8601 local time, with offset where the camera wrote one.
+        frames: Pictures of an animation, pages of a TIFF.
+    """
+
+    format: str
+    width: int
+    height: int
+    orientation: int
+    mode: str
+    bits: int
+    icc_name: str | None
+    color_space: str
+    captured_at: str | None
+    frames: int
+
+    def as_dict(self) -> dict[str, str | int | None]:
+        """Plain values for JSON."""
+        return asdict(self)
+
+
+def read_facts(path: Path) -> PhotoFacts:
+    """Read a photo's headers.
+
+    Raises:
+        Unreadable: The system refuses to read it.
+        EmptyFile: It has no bytes.
+        NotAPicture: It is no known picture format.
+        UnsupportedFormat: It is one that has no reader here (JPEG XL).
+        Truncated: It ends within its headers.
+        Damaged: Its headers contradict its format.
+    """
+    with open_photo(path) as file:
+        kind = known_format(path, file)
+        if kind is Format.RAW:
+            return _raw_facts(path, file)
+        with telling(path):
+            return facts_of(kind, read_anatomy(file, kind))
+
+
+def known_format(path: Path, file: BinaryIO) -> Format:
+    """The format of an open file, when it is one that can be read.
+
+    Raises:
+        EmptyFile: It has no bytes.
+        NotAPicture: It is no known picture format.
+        UnsupportedFormat: It is JPEG XL.
+    """
+    file.seek(0)
+    refuse_empty(path, file.read(1))
+    kind = format_of(path, file)
+    if kind is Format.UNKNOWN:
+        raise NotAPicture(path, "is no picture in a known format, whatever its name says; remove it from the folder")
+    if kind is Format.JXL:
+        raise UnsupportedFormat(path, "is JPEG XL, which cannot be decoded here; save it as JPEG, PNG or TIFF")
+    return kind
+
+
+def facts_of(kind: Format, anatomy: Anatomy) -> PhotoFacts:
+    """The facts of a picture whose structure was read."""
+    space, icc_name = color_space_of(anatomy)
+    turned = anatomy.orientation in _TURNED
+    return PhotoFacts(
+        format=kind.value,
+        width=anatomy.height if turned else anatomy.width,
+        height=anatomy.width if turned else anatomy.height,
+        orientation=anatomy.orientation,
+        mode=anatomy.mode,
+        bits=anatomy.bits,
+        icc_name=icc_name,
+        color_space=space,
+        captured_at=anatomy.exif.captured_at,
+        frames=anatomy.frames,
+    )
+
+
+def _raw_facts(path: Path, file: BinaryIO) -> PhotoFacts:
+    """LibRaw knows the makers' structures; its rotation is counted as EXIF counts."""
+    try:
+        with rawpy.imread(file) as raw:
+            sizes = raw.sizes
+    except (rawpy.LibRawError, ValueError, OSError) as error:
+        raise Damaged(path, f"is no raw file that LibRaw can read: {error}") from error
+    orientation = ORIENTATION_OF_FLIP.get(sizes.flip, 1)
+    turned = orientation in _TURNED
+    return PhotoFacts(
+        format=Format.RAW.value,
+        width=sizes.height if turned else sizes.width,
+        height=sizes.width if turned else sizes.height,
+        orientation=orientation,
+        mode="CFA",
+        bits=16,
+        icc_name=None,
+        color_space=UNKNOWN,
+        captured_at=_captured_at(file),
+        frames=1,
+    )
+
+
+ORIENTATION_OF_FLIP = {0: 1, 3: 3, 5: 8, 6: 6}
+"""EXIF orientations by LibRaw's `flip`."""
+
+
+def _captured_at(file: BinaryIO) -> str | None:
+    """Most raw files are TIFFs with an EXIF directory."""
+    try:
+        return read_anatomy(file, Format.DNG).exif.captured_at
+    except BrokenStructure:
+        return None

@@ -1,0 +1,106 @@
+"""Which picture format a file is in, told from its first bytes, never from its name."""
+
+from __future__ import annotations
+
+from enum import Enum
+
+HEADER_BYTES = 64
+"""How many leading bytes `sniff` wants."""
+
+
+class Format(Enum):
+    """A picture format; the value is the word for rows and reports."""
+
+    JPEG = "jpeg"
+    PNG = "png"
+    WEBP = "webp"
+    TIFF = "tiff"
+    DNG = "dng"
+    GIF = "gif"
+    BMP = "bmp"
+    HEIC = "heic"
+    AVIF = "avif"
+    JXL = "jxl"
+    PSD = "psd"
+    RAW = "raw"
+    UNKNOWN = "unknown"
+
+
+RAW_EXTENSIONS = frozenset(
+    ".3fr .ari .arw .bay .cr2 .cr3 .crw .dcr .dng .erf .fff .gpr .iiq .k25 .kdc .mef .mos .mrw .nef .nrw .orf "
+    ".pef .raf .raw .rw2 .rwl .sr2 .srf .srw .x3f".split()
+)
+"""Extensions, in lower case with their dot, of cameras' raw files."""
+
+EXTENSIONS = RAW_EXTENSIONS | frozenset(
+    ".avif .bmp .dib .gif .heic .heif .hif .jfif .jpe .jpeg .jpg .jxl .png .apng .psd .psb .tif .tiff .webp".split()
+)
+"""Extensions, in lower case with their dot, of files that are taken for photos."""
+
+_HEIC_BRANDS = frozenset({b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs"})
+_AVIF_BRANDS = frozenset({b"avif", b"avis"})
+_HEIF_ANY_BRANDS = frozenset({b"mif1", b"msf1", b"mif2"})
+_RAW_MAGICS = (
+    (0, b"FUJIFILMCCD-RAW"),
+    (0, b"IIRO"),
+    (0, b"IIRS"),
+    (0, b"MMOR"),
+    (0, b"IIU\x00"),
+    (0, b"FOVb"),
+    (0, b"\x00MRM"),
+    (6, b"HEAPCCDR"),
+)
+
+
+def sniff(header: bytes) -> Format:
+    """Name the format that `header` begins.
+
+    TIFF is the container of most raw files and of DNG; those need the file's directories to be told apart
+    (`anatomy.format_of`), so this answers TIFF for them unless the first bytes already say more.
+
+    Args:
+        header: The first `HEADER_BYTES` bytes of the file, or fewer if it is shorter.
+    """
+    if header.startswith(b"\xff\xd8\xff"):
+        return Format.JPEG
+    if header.startswith(b"\x89PNG\r\n\x1a\n"):
+        return Format.PNG
+    if header[:4] == b"RIFF" and header[8:12] == b"WEBP":
+        return Format.WEBP
+    if header.startswith((b"GIF87a", b"GIF89a")):
+        return Format.GIF
+    if header.startswith(b"8BPS"):
+        return Format.PSD
+    if header.startswith((b"\xff\x0a", b"\x00\x00\x00\x0cJXL \r\n\x87\n")):
+        return Format.JXL
+    if header[4:8] == b"ftyp":
+        return _sniff_brands(header)
+    if any(header[at : at + len(magic)] == magic for at, magic in _RAW_MAGICS):
+        return Format.RAW
+    if header[:4] in (b"II*\x00", b"MM\x00*", b"II+\x00", b"MM\x00+"):
+        return Format.RAW if header[8:10] == b"CR" else Format.TIFF
+    # "BM" alone is too common in text: its reserved fields must be zero and the header size a known one.
+    if header[:2] == b"BM" and header[6:10] == b"\0\0\0\0" and header[14:18] in _BMP_HEADER_SIZES:
+        return Format.BMP
+    return Format.UNKNOWN
+
+
+_BMP_HEADER_SIZES = frozenset(size.to_bytes(4, "little") for size in (12, 16, 40, 52, 56, 64, 108, 124))
+
+
+def _sniff_brands(header: bytes) -> Format:
+    """ISO base media files say what they are in their list of brands."""
+    size = int.from_bytes(header[:4], "big")
+    major = header[8:12]
+    brands = {header[at : at + 4] for at in range(16, min(size, len(header)) - 3, 4)} | {major}
+    if major == b"crx ":
+        return Format.RAW
+    if major in _AVIF_BRANDS:
+        return Format.AVIF
+    if major in _HEIC_BRANDS:
+        return Format.HEIC
+    if brands & _AVIF_BRANDS:
+        return Format.AVIF
+    if brands & (_HEIC_BRANDS | _HEIF_ANY_BRANDS):
+        return Format.HEIC
+    return Format.UNKNOWN

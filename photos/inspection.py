@@ -1,0 +1,217 @@
+"""The format and structure of an open file, whichever format it is in; no pixel is decoded here."""
+
+from __future__ import annotations
+
+import io
+import os
+from typing import TYPE_CHECKING, BinaryIO
+
+import pillow_heif
+from PIL import Image, UnidentifiedImageError
+
+from photos.containers.anatomy import Anatomy
+from photos.containers.bmff import check_boxes
+from photos.containers.exif import NO_EXIF, exif_of, read_exif
+from photos.containers.jpeg import read_jpeg
+from photos.containers.png import read_png
+from photos.containers.reading import METADATA_BYTES, BrokenStructure, CutShort
+from photos.containers.tiff import Tag, TiffReader
+from photos.containers.webp import read_webp
+from photos.formats import HEADER_BYTES, RAW_EXTENSIONS, Format, sniff
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from photos.containers.tiff import Directory
+
+# Every decoder checks sizes against its caller's own limit before it decodes, by `read_anatomy`; Pillow's limit is
+# one number for the whole process, and its warning below that number would be noise.
+Image.MAX_IMAGE_PIXELS = None
+
+PILLOW_NAMES: Mapping[Format, str] = {
+    Format.JPEG: "JPEG",
+    Format.PNG: "PNG",
+    Format.WEBP: "WEBP",
+    Format.TIFF: "TIFF",
+    Format.GIF: "GIF",
+    Format.BMP: "BMP",
+    Format.AVIF: "AVIF",
+    Format.PSD: "PSD",
+}
+"""Pillow's names of the formats that it may be asked to open; it is never left to guess."""
+
+_CFA, _LINEAR_RAW = 32803, 34892
+_TIFF_MODES = {0: "L", 1: "L", 2: "RGB", 3: "P", 5: "CMYK", 6: "YCbCr", 8: "LAB", _CFA: "CFA", _LINEAR_RAW: "CFA"}
+_UNCOMPRESSED = 1
+
+
+class UnknownStructure(BrokenStructure):
+    """The format is named by its first bytes, but its decoder does not recognize the rest."""
+
+
+def format_of(path: Path, file: BinaryIO) -> Format:
+    """The format of an open file, by content; raw files in a TIFF container also by their extension.
+
+    Leaves the file at its start.
+    """
+    file.seek(0)
+    found = sniff(file.read(HEADER_BYTES))
+    if found is Format.TIFF:
+        found = _kind_of_tiff(path, file)
+    file.seek(0)
+    return found
+
+
+def _kind_of_tiff(path: Path, file: BinaryIO) -> Format:
+    """Cameras' raw files are TIFFs whose makers differ only in what they put inside."""
+    try:
+        reader = TiffReader(file)
+        if Tag.DNG_VERSION in reader.first():
+            return Format.DNG
+        if path.suffix.lower() in RAW_EXTENSIONS:
+            return Format.DNG if path.suffix.lower() == ".dng" else Format.RAW
+        if any(reader.integer(directory, Tag.PHOTOMETRIC, 0) == _CFA for directory in reader.directories()):
+            return Format.RAW
+    except BrokenStructure:
+        # What is wrong with it is reported where it is read; here it is still a TIFF.
+        return Format.TIFF
+    return Format.TIFF
+
+
+def read_anatomy(file: BinaryIO, kind: Format, *, whole: bool = False) -> Anatomy:
+    """Read what the headers say.
+
+    Args:
+        file: The open file.
+        kind: Its format, as `format_of` says; one that `PILLOW_NAMES` or this module knows.
+        whole: Also check that the file does not end before its picture, as far as its structure tells.
+
+    Raises:
+        CutShort: The file ends too early.
+        BrokenStructure: The headers contradict the format.
+        KeyError: The format has no reader here (raw, JPEG XL, unknown).
+    """
+    file.seek(0)
+    if kind is Format.JPEG:
+        return read_jpeg(file, whole=whole)
+    if kind is Format.PNG:
+        return read_png(file)
+    if kind is Format.WEBP:
+        return read_webp(file)
+    if kind in (Format.TIFF, Format.DNG):
+        return _read_tiff(file, whole=whole, raw=kind is Format.DNG)
+    if kind in (Format.HEIC, Format.AVIF):
+        check_boxes(file)
+        file.seek(0)
+    return _read_heic(file) if kind is Format.HEIC else _read_with_pillow(file, kind)
+
+
+def _read_tiff(file: BinaryIO, *, whole: bool, raw: bool) -> Anatomy:
+    reader = TiffReader(file)
+    main = reader.first()
+    pages = [directory for directory in reader.directories() if reader.is_image(directory)]
+    if not pages:
+        raise BrokenStructure("none of its TIFF directories holds a picture")
+    # A DNG's directory 0 is often a thumbnail; a TIFF's is the picture.
+    page = max(pages, key=lambda one: _size(reader, one)) if raw else pages[0]
+    width, height = _size(reader, page)
+    if not raw and not (width and height):
+        raise BrokenStructure("its first picture has no size")
+    profile = reader.values(main, Tag.ICC_PROFILE) or reader.values(page, Tag.ICC_PROFILE)
+    extents: list[tuple[int, int]] = []
+    if whole:
+        # Old writers leave byte counts out; then only the decoder can tell whether the picture is all there.
+        counted = Tag.STRIP_BYTE_COUNTS in page or Tag.TILE_BYTE_COUNTS in page
+        extents = reader.extents(page) if counted else []
+        if any(at + count > reader.size for at, count in extents):
+            raise CutShort("the file ends within its picture")
+    bits = max(reader.integers(page, Tag.BITS_PER_SAMPLE) or (1,))
+    return Anatomy(
+        width=width,
+        height=height,
+        mode=_tiff_mode(reader, page, bits),
+        bits=bits,
+        icc=profile if isinstance(profile, bytes) and profile else _as_bytes(profile),
+        exif=exif_of(reader, main),
+        frames=1 if raw else len(pages),
+        buffer_bytes=_tiff_buffer(reader, page, width, height, bits) + max((count for _, count in extents), default=0),
+    )
+
+
+def _as_bytes(profile: bytes | tuple[int | float, ...]) -> bytes | None:
+    """Some writers type the profile as BYTE instead of UNDEFINED."""
+    try:
+        return bytes(int(value) for value in profile) or None
+    except ValueError:
+        return None
+
+
+def _size(reader: TiffReader, page: Directory) -> tuple[int, int]:
+    return reader.integer(page, Tag.IMAGE_WIDTH, 0), reader.integer(page, Tag.IMAGE_LENGTH, 0)
+
+
+def _tiff_mode(reader: TiffReader, page: Directory, bits: int) -> str:
+    photometric = reader.integer(page, Tag.PHOTOMETRIC, 1)
+    mode = _TIFF_MODES.get(photometric, f"photometric {photometric}")
+    if mode == "L" and bits == 1:
+        return "1"
+    if mode in ("L", "RGB") and Tag.EXTRA_SAMPLES in page and any(reader.integers(page, Tag.EXTRA_SAMPLES)):
+        return {"L": "LA", "RGB": "RGBA"}[mode]
+    return mode
+
+
+def _tiff_buffer(reader: TiffReader, page: Directory, width: int, height: int, bits: int) -> int:
+    """A compressed strip or tile is decoded as a whole."""
+    if reader.integer(page, Tag.COMPRESSION, _UNCOMPRESSED) == _UNCOMPRESSED:
+        return 0
+    across = reader.integer(page, Tag.TILE_WIDTH, width)
+    down = reader.integer(page, Tag.TILE_LENGTH, min(height, reader.integer(page, Tag.ROWS_PER_STRIP, height)))
+    return across * down * reader.integer(page, Tag.SAMPLES_PER_PIXEL, 1) * bits // 8
+
+
+def _read_heic(file: BinaryIO) -> Anatomy:
+    try:
+        picture = pillow_heif.open_heif(file)
+    except (ValueError, EOFError, SyntaxError, RuntimeError, OSError) as error:
+        raise UnknownStructure(str(error) or "its decoder refuses it") from error
+    width, height = picture.size
+    return Anatomy(
+        width=width,
+        height=height,
+        mode=picture.mode.split(";")[0],
+        bits=int(picture.info.get("bit_depth", 8)),
+        icc=picture.info.get("icc_profile") or None,
+        exif=read_exif(picture.info["exif"]) if picture.info.get("exif") else NO_EXIF,
+        frames=len(picture),
+        turned_by_decoder=True,
+        buffer_bytes=3 * width * height,
+    )
+
+
+def _read_with_pillow(file: BinaryIO, kind: Format) -> Anatomy:
+    if kind is Format.AVIF and file.seek(0, os.SEEK_END) > 0:
+        file.seek(0)
+    try:
+        with Image.open(file, formats=[PILLOW_NAMES[kind]]) as picture:
+            exif_block = picture.info.get("exif", b"")
+            icc = picture.info.get("icc_profile")
+            return Anatomy(
+                width=picture.width,
+                height=picture.height,
+                mode=picture.mode.split(";")[0],
+                bits=1 if picture.mode == "1" else 8,
+                icc=icc if isinstance(icc, bytes) and 0 < len(icc) <= METADATA_BYTES else None,
+                exif=read_exif(exif_block) if exif_block else NO_EXIF,
+                frames=1,
+                buffer_bytes=(7 if kind is Format.AVIF else 0) * picture.width * picture.height,
+            )
+    except UnidentifiedImageError as error:
+        raise UnknownStructure("its decoder does not recognize it") from error
+    except (ValueError, SyntaxError, EOFError, OSError, RuntimeError) as error:
+        raise UnknownStructure(str(error) or "its decoder refuses it") from error
+
+
+def as_file(data: bytes) -> BinaryIO:
+    """Bytes as a file, for the readers above."""
+    return io.BytesIO(data)
