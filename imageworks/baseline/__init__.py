@@ -1,0 +1,1 @@
+"""Answers by rule from measured signals: what models are compared with. Pure."""

@@ -1,0 +1,55 @@
+"""What can go wrong in judging and tagging, as one small tree.
+
+::
+
+    ImageWorksError
+    ├── CompetitionError
+    │   ├── CompetitionFileError    a rules file that cannot be used
+    │   └── UnknownCompetition      an id that the file does not have
+    ├── AnswerMisread               an answer without the fields that its question asks for
+    ├── SignalsMissing              a baseline was asked about a photo that was not measured
+    ├── UnknownTask                 a baseline was asked for something that it does not do
+    ├── ComparisonError             a comparison that names nobody or itself
+    └── ThumbnailRefused            bytes that are no JPEG, PNG or WebP, meant for a report
+
+Every message says what happened, to what, and what to do.
+"""
+
+# ruff: noqa: N818 - the tree above says that they are errors; their names say what happened
+from __future__ import annotations
+
+
+class ImageWorksError(Exception):
+    """The root: anything that judging or tagging refuses."""
+
+
+class CompetitionError(ImageWorksError):
+    """Something about a competition's rules."""
+
+
+class CompetitionFileError(CompetitionError):
+    """A rules file that cannot be used; the message names file, key and what is right."""
+
+
+class UnknownCompetition(CompetitionError):
+    """A competition id that the file does not have; the message lists those it has."""
+
+
+class AnswerMisread(ImageWorksError):
+    """An answer that lacks a field or holds a wrong value, although it passed as JSON."""
+
+
+class SignalsMissing(ImageWorksError):
+    """The baseline needs every measured signal and got fewer."""
+
+
+class UnknownTask(ImageWorksError):
+    """A baseline was asked for a task that it does not have; the message lists those it has."""
+
+
+class ComparisonError(ImageWorksError):
+    """A comparison of a photo with itself, or of one that does not take part."""
+
+
+class ThumbnailRefused(ImageWorksError):
+    """A thumbnail that is not a JPEG, PNG or WebP file; reports embed nothing else."""

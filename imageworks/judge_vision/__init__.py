@@ -1,0 +1,1 @@
+"""Judging a photographic competition: rules, critiques, playoff, results, report. Pure."""

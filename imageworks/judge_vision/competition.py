@@ -1,0 +1,276 @@
+"""A competition's rules, as clubs write them in TOML, checked before any work is done."""
+
+import re
+import tomllib
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import (
+    AfterValidator,
+    AliasChoices,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    model_validator,
+)
+
+from imageworks.errors import CompetitionFileError, UnknownCompetition
+
+HIGHEST_MARK = 20
+"""UK clubs mark out of twenty."""
+
+_MAX_FILE_BYTES = 1_048_576
+
+_FIELD = re.compile(r"\{(\w+)\}")
+_NAMING_FIELDS = ("title", "author", "number", "category")
+
+
+def _check_naming(pattern: str) -> str:
+    if not pattern:
+        return pattern
+    fields = _FIELD.findall(pattern)
+    unknown = sorted(set(fields) - set(_NAMING_FIELDS))
+    if unknown:
+        allowed = ", ".join("{" + name + "}" for name in _NAMING_FIELDS)
+        raise ValueError(f"unknown field {{{unknown[0]}}}; use {allowed}")
+    if fields.count("title") != 1 or len(fields) != len(set(fields)):
+        raise ValueError("must hold {title} once and every other field at most once")
+    if re.search(r"\}\{", pattern):
+        raise ValueError("needs some text between two fields, such as ' by ' or '_'")
+    if "/" in pattern or "\\" in pattern:
+        raise ValueError("is the name of a file, without a folder")
+    return pattern.strip()
+
+
+def _check_mark(mark: int) -> int:
+    if not 0 <= mark <= HIGHEST_MARK:
+        raise ValueError(f"marks go from 0 to {HIGHEST_MARK}, not {mark}")
+    return mark
+
+
+Mark = Annotated[int, AfterValidator(_check_mark)]
+Pixels = Annotated[int, Field(ge=1, le=1_000_000)]
+Word = Annotated[str, Field(min_length=1, max_length=80)]
+
+
+class _Rule(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True, str_strip_whitespace=True)
+
+
+class Rules(_Rule):
+    """What a file must be to take part; a rule that is not set is not checked."""
+
+    max_width: Pixels | None = Field(None, description="Greatest width, pixels, as the photo is seen.")
+    max_height: Pixels | None = Field(None, description="Greatest height, pixels; for portraits too.")
+    min_width: Pixels | None = Field(None, description="Least width, pixels.")
+    min_height: Pixels | None = Field(None, description="Least height, pixels.")
+    max_bytes: Annotated[int, Field(ge=1)] | None = Field(None, description="Largest file, bytes.")
+    formats: tuple[Word, ...] = Field((), description="Formats taken, such as JPEG; empty: any.")
+    borders: str = Field("", max_length=200, description="The club's words on borders; told to the judge.")
+    manipulation: str = Field(
+        "", max_length=400, description="The club's words on editing; told to the judge."
+    )
+    watermark_allowed: bool | None = Field(None, description="Whether names or logos in the picture pass.")
+    color_space: str = Field(
+        "",
+        max_length=80,
+        validation_alias=AliasChoices("color_space", "colour_space"),
+        description="The color space that files must be in, such as sRGB; empty: any.",
+    )
+    naming: Annotated[str, Field(max_length=120), AfterValidator(_check_naming)] = Field(
+        "", description="How files are named, such as '{title} by {author}'; empty: anyhow."
+    )
+    entries_per_author: Annotated[int, Field(ge=1)] | None = Field(
+        None, description="Most entries of one author; needs {author} in `naming`."
+    )
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> "Rules":
+        for least, most in (("min_width", "max_width"), ("min_height", "max_height")):
+            low, high = getattr(self, least), getattr(self, most)
+            if low is not None and high is not None and low > high:
+                raise ValueError(f"{least} {low} is greater than {most} {high}: no photo could pass")
+        if self.entries_per_author is not None and "{author}" not in self.naming:
+            raise ValueError(
+                "entries_per_author needs a `naming` with {author}, such as '{title} by {author}'"
+            )
+        return self
+
+
+class Playoff(_Rule):
+    """How the best-scored entries are compared in pairs."""
+
+    rounds: Annotated[int, Field(ge=0, le=100)] = Field(4, description="Rounds of pairs; 0: no playoff.")
+    shortlist: Annotated[int, Field(ge=2, le=500)] = Field(12, description="How many entries take part.")
+    seed: int = Field(0, description="Decides what nothing else decides; the same seed, the same pairs.")
+
+
+class Competition(_Rule):
+    """One competition: what it is called, what it takes, and what it gives.
+
+    `pairwise_rounds` beside the name is read as `playoff.rounds`, `colour_space` as `color_space`.
+    """
+
+    id: Annotated[str, Field(min_length=1, max_length=80)]
+    name: str = Field("", max_length=200, description="What people call it; empty: its id.")
+    categories: tuple[Word, ...] = Field((), description="Sections, such as Colour and Mono.")
+    awards: tuple[Word, ...] = Field((), description="Awards, best first.")
+    score_bands: dict[Word, tuple[Mark, ...]] = Field(
+        default_factory=dict, description="The marks that earn each award."
+    )
+    anchors: tuple[str, ...] = Field(
+        (), description="Names of reference photos that the club keeps; a record."
+    )
+    notes: str = Field("", max_length=4000, description="The club's own words; told to the judge.")
+    rules: Rules = Rules()
+    playoff: Playoff = Playoff()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _read_older_names(cls, data: Any) -> Any:
+        if not isinstance(data, dict) or "pairwise_rounds" not in data:
+            return data
+        rest = {key: value for key, value in data.items() if key != "pairwise_rounds"}
+        playoff = rest.get("playoff") or {}
+        if isinstance(playoff, dict):
+            if "rounds" in playoff:
+                raise ValueError("pairwise_rounds and playoff.rounds say the same thing: keep one")
+            rest["playoff"] = {**playoff, "rounds": data["pairwise_rounds"]}
+        return rest
+
+    @model_validator(mode="after")
+    def _bands_fit_awards(self) -> "Competition":
+        earned: dict[int, str] = {}
+        for award, marks in self.score_bands.items():
+            for mark in marks:
+                if mark in earned:
+                    raise ValueError(f"score_bands: {mark} is in both {earned[mark]!r} and {award!r}")
+                earned[mark] = award
+        if self.awards:
+            for award in self.score_bands:
+                if award not in self.awards:
+                    raise ValueError(f"score_bands: {award!r} is not among the awards {list(self.awards)}")
+        return self
+
+    @property
+    def title(self) -> str:
+        """What to print: the name, or the id where there is none."""
+        return self.name or self.id
+
+    def award_for(self, score: int) -> str | None:
+        """The award that this many marks earn, or None."""
+        for award, marks in self.score_bands.items():
+            if score in marks:
+                return award
+        return None
+
+    def award_order(self) -> tuple[str, ...]:
+        """All awards, best first: as the file lists them, else by their highest mark."""
+        if self.awards:
+            return self.awards
+        return tuple(sorted(self.score_bands, key=lambda award: -max(self.score_bands[award], default=-1)))
+
+    def rules_notes(self) -> str:
+        """What the club says in words, for the judge: notes, borders, editing, watermarks. May be empty."""
+        lines = [self.notes.strip()] if self.notes.strip() else []
+        if self.rules.borders:
+            lines.append(f"Borders: {self.rules.borders}.")
+        if self.rules.manipulation:
+            lines.append(f"Editing: {self.rules.manipulation}.")
+        if self.rules.watermark_allowed is False:
+            lines.append("No author's name, logo or watermark may be in the picture.")
+        return "\n".join(lines)
+
+
+def default_competition() -> Competition:
+    """The rules for a batch without a rules file: any readable photo, a playoff of twelve."""
+    return Competition(
+        id="open",
+        name="Open competition",
+        awards=("Gold", "Silver", "Bronze"),
+        score_bands={"Gold": (19, 20), "Silver": (17, 18), "Bronze": (15, 16)},
+    )
+
+
+def read_competitions(text: str, source: str = "the rules") -> dict[str, Competition]:
+    """Read `[competition.<id>]` tables from TOML text.
+
+    Args:
+        text: The TOML.
+        source: What to call it in an error: the file's path.
+
+    Raises:
+        CompetitionFileError: It is not TOML, or a key or value is wrong; names file, key and what is right.
+    """
+    try:
+        document = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as problem:
+        raise CompetitionFileError(f"{source} is not valid TOML: {problem}.") from problem
+    stray = sorted(set(document) - {"competition"})
+    tables = document.get("competition")
+    if stray or not isinstance(tables, dict) or not tables:
+        found = f" It has {', '.join(repr(key) for key in stray)} at the top." if stray else ""
+        raise CompetitionFileError(f"{source} needs tables named [competition.<id>] and nothing else.{found}")
+    return {key: _read_one(key, table, source) for key, table in tables.items()}
+
+
+def _read_one(key: str, table: object, source: str) -> Competition:
+    if not isinstance(table, dict):
+        raise CompetitionFileError(f"{source}: competition.{key} must be a table, [competition.{key}].")
+    try:
+        return Competition.model_validate({"id": key, **table})
+    except ValidationError as problem:
+        lines = [_explain(key, error) for error in problem.errors()]
+        raise CompetitionFileError(f"{source}: " + " ".join(lines)) from problem
+
+
+def _explain(key: str, error: Any) -> str:
+    place = ".".join(str(part) for part in ("competition", key, *error["loc"]))
+    if error["type"] == "extra_forbidden":
+        tables: dict[str, type[BaseModel]] = {"rules": Rules, "playoff": Playoff}
+        names = sorted(tables.get(str(error["loc"][0]), Competition).model_fields)
+        near = get_close_matches(str(error["loc"][-1]), names, n=1)
+        hint = f"did you mean {near[0]!r}?" if near else f"known keys are {', '.join(names)}."
+        return f"{place} is not a known key; {hint}"
+    message = error["msg"].removeprefix("Value error, ")
+    return f"{place}: {message} (found {error['input']!r:.80})."
+
+
+def load_competition(path: Path, competition_id: str | None = None) -> Competition:
+    """Read one competition from a TOML file.
+
+    Args:
+        path: The file, at most 1 MiB of UTF-8.
+        competition_id: Which one; may be left out when the file holds just one.
+
+    Raises:
+        CompetitionFileError: The file cannot be read or used.
+        UnknownCompetition: It has no such competition, or several and none was named.
+    """
+    try:
+        with path.open("rb") as file:
+            content = file.read(_MAX_FILE_BYTES + 1)
+    except OSError as problem:
+        raise CompetitionFileError(f"The rules file {path} cannot be read: {problem.strerror}.") from problem
+    if len(content) > _MAX_FILE_BYTES:
+        raise CompetitionFileError(f"The rules file {path} is larger than 1 MiB; is it a rules file?")
+    try:
+        text = content.decode("utf-8")
+    except UnicodeDecodeError as problem:
+        raise CompetitionFileError(f"The rules file {path} is not UTF-8 text: save it as UTF-8.") from problem
+    found = read_competitions(text, str(path))
+    if competition_id is None:
+        if len(found) == 1:
+            return next(iter(found.values()))
+        raise UnknownCompetition(
+            f"{path} holds {len(found)} competitions; name one of {', '.join(sorted(found))}."
+        )
+    if competition_id not in found:
+        near = get_close_matches(competition_id, found, n=3)
+        hint = f"Did you mean {' or '.join(near)}? " if near else ""
+        raise UnknownCompetition(
+            f"{path} has no competition {competition_id!r}. {hint}It has {', '.join(sorted(found))}."
+        )
+    return found[competition_id]

@@ -1,0 +1,97 @@
+"""What a critique asks about one entry, and what its answer means."""
+
+import math
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from imageworks.errors import AnswerMisread
+from imageworks.judge_vision.competition import HIGHEST_MARK, Competition
+from imageworks.judge_vision.naming import one_line
+from imageworks.judge_vision.signal_words import signal_words
+from imageworks.signal_bands import rounded_signals
+
+IMPACT_WEIGHT = 0.5
+COMPOSITION_WEIGHT = 0.4
+TECHNIQUE_WEIGHT = 0.1
+
+Marks = Annotated[int, Field(ge=0, le=HIGHEST_MARK, strict=True)]
+
+
+class Critique(BaseModel):
+    """One judge's answer about one entry; all marks 0 to 20."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", str_strip_whitespace=True)
+
+    impact: Marks
+    composition: Marks
+    technique: Marks
+    score: Marks
+    critique: Annotated[str, Field(min_length=1, max_length=1600)]
+    improvement: Annotated[str, Field(min_length=1, max_length=400)]
+
+    @property
+    def words(self) -> int:
+        """How many words the critique has; 110 to 150 are asked for."""
+        return len(self.critique.split())
+
+    @property
+    def weighted(self) -> float:
+        """The three marks by their weights: orders entries whose scores are equal, and replaces no score."""
+        return weighted(self.impact, self.composition, self.technique)
+
+
+def weighted(impact: float, composition: float, technique: float) -> float:
+    """Half impact, two fifths composition, a tenth technique: how a UK club judge weighs them."""
+    return math.fsum((IMPACT_WEIGHT * impact, COMPOSITION_WEIGHT * composition, TECHNIQUE_WEIGHT * technique))
+
+
+def half_up(mark: float) -> int:
+    """To the nearest whole mark, halves upward, as people do it (Python's `round` goes to the even one)."""
+    return math.floor(mark + 0.5 + 1e-9)
+
+
+def critique_variables(
+    *, title: str, category: str, signals: Mapping[str, object], competition: Competition
+) -> dict[str, Any]:
+    """The prompt's variables for profile stage `critique`. Nothing about the author or a folder is in them.
+
+    Raises:
+        SignalsMissing: The photo was not measured.
+    """
+    return {
+        "title": one_line(title),
+        "category": category,
+        "signals": signal_words(signals),
+        "rules_notes": competition.rules_notes(),
+    }
+
+
+def critique_facts(*, title: str, signals: Mapping[str, object], width: int, height: int) -> dict[str, Any]:
+    """The structured variables that an embedded model gets instead of a picture.
+
+    Raises:
+        SignalsMissing: The photo was not measured.
+    """
+    return {
+        "task": "critique",
+        "title": one_line(title),
+        "signals": rounded_signals(signals),
+        "width": width,
+        "height": height,
+    }
+
+
+def read_critique(data: object) -> Critique:
+    """The answer's data as a critique.
+
+    Raises:
+        AnswerMisread: A field is missing, unknown, or out of range; names which.
+    """
+    try:
+        return Critique.model_validate(data)
+    except ValidationError as problem:
+        first = problem.errors()[0]
+        place = ".".join(str(part) for part in first["loc"]) or "the answer"
+        raise AnswerMisread(f"A critique cannot be read: {place}: {first['msg']}.") from problem

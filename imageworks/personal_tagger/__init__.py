@@ -1,0 +1,1 @@
+"""Captions, keywords and descriptions for a photo library, and what may be written. Pure."""

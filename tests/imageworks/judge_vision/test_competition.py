@@ -1,0 +1,114 @@
+from __future__ import annotations
+
+import pytest
+
+from imageworks.errors import CompetitionFileError, UnknownCompetition
+from imageworks.judge_vision.competition import default_competition, load_competition, read_competitions
+
+CLUB = """
+[competition.club_dpi_2025]
+categories = ["Colour", "Mono"]
+score_bands = { Merit = [14, 15], Credit = [16, 17], Distinction = [18, 19, 20] }
+awards = ["Distinction", "Credit", "Merit"]
+pairwise_rounds = 0
+anchors = []
+notes = '''
+- Images are scored out of 20.
+- Mono means one global tone.
+'''
+
+[competition.club_dpi_2025.rules]
+max_width = 1600
+max_height = 1200
+borders = "disallowed"
+manipulation = "allow minor cloning"
+watermark_allowed = false
+colour_space = "sRGB IEC61966-2.1"
+"""
+
+
+def test_a_file_as_clubs_have_it_is_read_with_its_older_names():
+    club = read_competitions(CLUB)["club_dpi_2025"]
+    assert club.playoff.rounds == 0
+    assert club.rules.color_space == "sRGB IEC61966-2.1"
+    assert club.rules.max_width == 1600
+    assert club.award_for(16) == "Credit"
+    assert club.award_for(13) is None
+    assert club.award_order() == ("Distinction", "Credit", "Merit")
+
+
+def test_the_judge_is_told_in_words_what_cannot_be_measured():
+    notes = read_competitions(CLUB)["club_dpi_2025"].rules_notes()
+    assert "one global tone" in notes
+    assert "Borders: disallowed." in notes
+    assert "logo" in notes
+
+
+def test_a_batch_without_rules_has_awards_and_a_playoff():
+    competition = default_competition()
+    assert competition.award_for(20) == "Gold"
+    assert competition.playoff.shortlist == 12
+    assert competition.rules_notes() == ""
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        (
+            "[competition.a.rules]\nmax_widht = 3",
+            ("rules.toml", "competition.a.rules.max_widht", "max_width"),
+        ),
+        ("[competition.a]\nplayof = 3", ("competition.a.playof", "playoff")),
+        ("[competition.a.rules]\nmax_width = 'wide'", ("competition.a.rules.max_width", "wide")),
+        ("[competition.a]\nscore_bands = {Gold = [21]}", ("score_bands", "0 to 20", "21")),
+        ("[competition.a]\nscore_bands = {Gold = [20], Silver = [20]}", ("Gold", "Silver", "20")),
+        ("[competition.a]\nawards = ['A']\nscore_bands = {Gold = [20]}", ("'Gold'", "['A']")),
+        ("[competition.a.rules]\nmin_width = 9\nmax_width = 8", ("min_width 9", "max_width 8")),
+        ("[competition.a.rules]\nnaming = '{name}'", ("{name}", "{title}")),
+        ("[competition.a.rules]\nnaming = '{author} only'", ("{title} once",)),
+        ("[competition.a.rules]\nnaming = '{title}{author}'", ("between two fields",)),
+        ("[competition.a.rules]\nentries_per_author = 2", ("{author}",)),
+        ("[competition.a]\npairwise_rounds = 2\nplayoff = {rounds = 3}", ("keep one",)),
+        ("[competition.a]\nx = = 1", ("rules.toml", "line 2")),
+        ("[contest.a]", ("[competition.<id>]", "'contest'")),
+        ("", ("[competition.<id>]",)),
+        ("competition = 3", ("[competition.<id>]",)),
+        ("[competition]\na = 3", ("[competition.a]",)),
+    ],
+)
+def test_a_wrong_file_is_refused_with_its_name_the_key_and_what_is_right(text, named):
+    with pytest.raises(CompetitionFileError) as refusal:
+        read_competitions(text, "rules.toml")
+    for words in named:
+        assert words in str(refusal.value)
+
+
+def test_the_only_competition_of_a_file_needs_no_name(tmp_path):
+    path = tmp_path / "competitions.toml"
+    path.write_text(CLUB, encoding="utf-8")
+    assert load_competition(path).id == "club_dpi_2025"
+
+
+def test_a_wrong_id_is_answered_with_the_nearest_and_all(tmp_path):
+    path = tmp_path / "competitions.toml"
+    path.write_text("[competition.spring]\n[competition.autumn]\n", encoding="utf-8")
+    with pytest.raises(UnknownCompetition, match=r"Did you mean spring\? It has autumn, spring"):
+        load_competition(path, "sprnig")
+    with pytest.raises(UnknownCompetition, match="name one of autumn, spring"):
+        load_competition(path)
+
+
+def test_a_file_that_cannot_be_read_is_named(tmp_path):
+    with pytest.raises(CompetitionFileError, match="No such file"):
+        load_competition(tmp_path / "none.toml")
+    (tmp_path / "latin.toml").write_bytes(b"[competition.caf\xe9]")
+    with pytest.raises(CompetitionFileError, match="UTF-8"):
+        load_competition(tmp_path / "latin.toml")
+    (tmp_path / "huge.toml").write_bytes(b"#" * 1_048_577)
+    with pytest.raises(CompetitionFileError, match="larger than 1 MiB"):
+        load_competition(tmp_path / "huge.toml")
+
+
+def test_a_competition_survives_a_journey_through_json():
+    club = read_competitions(CLUB)["club_dpi_2025"]
+    assert type(club).model_validate(club.model_dump(mode="json")) == club

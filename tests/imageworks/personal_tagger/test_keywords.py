@@ -1,0 +1,78 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from imageworks.personal_tagger.keywords import clean_text, folder_words, keyword_key, normalize_keywords
+from photos.metadata.fields import MetadataFields
+
+
+def test_words_are_put_right_and_never_changed_into_others():
+    given_words = [
+        "trees",
+        " Horses ",
+        "cathedral",
+        "cat",
+        "NASA",
+        "1. sea",
+        "#sunset",
+        "blue_sky",
+        '"quoted"',
+    ]
+    assert normalize_keywords(given_words) == (
+        "trees",
+        "Horses",
+        "cathedral",
+        "cat",
+        "NASA",
+        "sea",
+        "sunset",
+        "blue sky",
+        "quoted",
+    )
+
+
+def test_each_word_stands_once_in_its_first_spelling():
+    assert normalize_keywords(["Black-and-White", "black and white", "BLACK_AND_WHITE"]) == (
+        "Black-and-White",
+    )
+
+
+def test_lists_in_an_entry_are_taken_apart_and_the_number_is_bounded():
+    assert normalize_keywords(["sea, sky; clouds", "boat"], most=3) == ("sea", "sky", "clouds")
+
+
+def test_entries_without_a_word_are_left_out():
+    assert normalize_keywords(["", "...", "\x00", " \n", "--"]) == ()
+
+
+@given(st.lists(st.text(max_size=60), max_size=30))
+def test_any_keywords_come_out_writable_and_stable(keywords):
+    once = normalize_keywords(keywords)
+    assert normalize_keywords(once) == once
+    assert len({keyword_key(keyword) for keyword in once}) == len(once)
+    MetadataFields(keywords=once)
+
+
+@given(st.text(max_size=200))
+def test_any_text_comes_out_writable(text):
+    MetadataFields(title=clean_text(text), description=clean_text(text, keep_lines=True))
+
+
+def test_paragraphs_are_kept_where_they_are_asked_for():
+    assert clean_text("one\n two\n\n\nthree ", keep_lines=True) == "one two\n\nthree"
+
+
+@pytest.mark.parametrize(
+    ("path", "words"),
+    [
+        ("2024/2024-05 Lake Garda_trip/100CANON/IMG_1.jpg", ("Lake Garda trip",)),
+        ("Family/Anna's wedding/DSC_0001.jpg", ("Anna's wedding", "Family")),
+        ("IMG_1.jpg", ()),
+        ("../x/IMG_1.jpg", ("x",)),
+        ("DCIM/103_PANA/P1.jpg", ("DCIM",)),
+    ],
+)
+def test_folders_give_words_nearest_first(path, words):
+    assert folder_words(path) == words

@@ -1,0 +1,98 @@
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from imageworks.personal_tagger.keywords import keyword_key
+from imageworks.personal_tagger.merging import OurTags, merge, photographers_own
+from photos.metadata.fields import PhotoMetadata
+
+OURS = OurTags(caption="A lake", description="A calm lake.", keywords=("lake", "calm"))
+
+WORDS = st.lists(
+    st.sampled_from(["lake", "Lake", "calm", "sea", "Anna", "trip", "sky"]), max_size=5, unique=True
+)
+
+
+def after(existing, merged):
+    """The photo's metadata once the merge has been written."""
+    return PhotoMetadata(
+        title=existing.title if merged.fields.title is None else merged.fields.title,
+        description=existing.description if merged.fields.description is None else merged.fields.description,
+        keywords=existing.keywords if merged.fields.keywords is None else merged.fields.keywords,
+    )
+
+
+def test_a_bare_photo_gets_all_of_it():
+    merged = merge(PhotoMetadata(), OURS)
+    assert merged.fields.title == "A lake"
+    assert merged.fields.description == "A calm lake."
+    assert merged.fields.keywords == ("lake", "calm")
+    assert merged.ours == OURS
+    assert merged.kept == ()
+
+
+def test_the_photographers_words_stay_and_ours_stand_behind_them():
+    existing = PhotoMetadata(title="Garda", description="Our trip.", keywords=("Anna", "Lake"))
+    merged = merge(existing, OURS)
+    assert merged.fields.title is None
+    assert merged.fields.description is None
+    assert merged.kept == ("title", "description")
+    assert merged.fields.keywords == ("Anna", "Lake", "calm")
+    assert merged.ours == OurTags(keywords=("calm",))
+
+
+def test_writing_the_same_again_changes_nothing():
+    first = merge(PhotoMetadata(keywords=("Anna",)), OURS)
+    again = merge(after(PhotoMetadata(keywords=("Anna",)), first), OURS, first.ours)
+    assert again.changes_nothing
+    assert again.ours == first.ours
+
+
+def test_what_we_wrote_before_is_replaced_and_not_taken_for_theirs():
+    first = merge(PhotoMetadata(keywords=("Anna",)), OURS)
+    standing = after(PhotoMetadata(keywords=("Anna",)), first)
+    second = merge(standing, OurTags("A pond", "A small pond.", ("pond", "calm")), first.ours)
+    assert second.fields.title == "A pond"
+    assert second.fields.description == "A small pond."
+    assert second.fields.keywords == ("Anna", "pond", "calm")
+    assert second.removed_keywords == ("lake",)
+    assert second.added_keywords == ("pond",)
+
+
+def test_a_text_of_ours_that_somebody_edited_is_theirs_now():
+    first = merge(PhotoMetadata(), OURS)
+    edited = PhotoMetadata(title="A lake", description="A calm lake near Garda.", keywords=("lake", "calm"))
+    second = merge(edited, OurTags("A pond", "A pond.", ("pond",)), first.ours)
+    assert second.fields.description is None
+    assert second.kept == ("description",)
+    assert second.ours.description == ""
+
+
+def test_hostile_text_from_a_model_is_made_writable():
+    merged = merge(PhotoMetadata(), OurTags("a\x00b\x1b[31m", "c\ud800d", ("x\x07y",)))
+    assert merged.fields.title == "a b [31m"
+    assert merged.fields.description == "c d"
+    assert merged.fields.keywords == ("x y",)
+
+
+def test_a_stray_control_character_in_their_keyword_does_not_stop_the_write():
+    merged = merge(PhotoMetadata(keywords=("An\x00na ",)), OURS)
+    assert merged.fields.keywords == ("Anna", "lake", "calm")
+
+
+def test_their_own_are_all_but_those_that_we_added():
+    assert photographers_own(("Anna", "Lake", "calm"), ("lake",)) == ("Anna", "calm")
+
+
+@given(theirs=WORDS, first=WORDS, second=WORDS)
+def test_no_keyword_of_the_photographers_is_ever_lost(theirs, first, second):
+    existing = PhotoMetadata(keywords=tuple(theirs))
+    once = merge(existing, OurTags(keywords=tuple(first)))
+    standing = after(existing, once)
+    twice = merge(standing, OurTags(keywords=tuple(second)), once.ours)
+    keywords = after(standing, twice).keywords
+    assert keywords[: len(theirs)] == tuple(theirs)
+    keys = {keyword_key(keyword) for keyword in keywords}
+    assert keys == {keyword_key(keyword) for keyword in (*theirs, *second)}
+    assert photographers_own(keywords, twice.ours.keywords) == tuple(theirs)
