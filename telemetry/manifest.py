@@ -115,12 +115,14 @@ class LatencySummary(_Part):
     requests: int = 0
     errors: int = 0
     canceled: int = 0
+    recalled: int = 0
     p50_ms: float | None = None
     p95_ms: float | None = None
     p99_ms: float | None = None
     input_tokens: int = 0
     output_tokens: int = 0
     lease_wait_ms: float = 0.0
+    failures: dict[str, int] = Field(default_factory=dict)
 
 
 class RunManifest(_Part):

@@ -257,7 +257,7 @@ def _locked_file(folder: Path) -> tuple[int, Path]:
     host = re.sub(r"[^A-Za-z0-9.-]", "_", socket.gethostname())
     for _ in range(_OPEN_TRIES):
         path = folder / f"spool-{host}-{os.getpid()}-{time.time_ns():x}-{next(_SERIAL)}.jsonl"
-        fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC, 0o666)
         try:
             # Compaction may find the file before it is locked, take it for a dead one, and remove it.
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -1,0 +1,294 @@
+"""The catalog: one DuckDB connection in memory with a view over everything an analyst asks about.
+
+Views: `events`, `attempts`, `runs`, `run_stages`, one per asset with its current tables (`judge/critiques` is
+`judge_critiques`), and `catalog_problems`, which names what could not be shown.
+
+It writes nothing: no `.duckdb` file, which would admit one writing process only.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Final
+
+import duckdb
+import pyarrow as pa
+
+from store.artifacts import TableStore
+from store.database import StateDatabase
+from store.home import Home
+from store.settings import Settings
+from telemetry.arrow import arrow_schema, table_of
+from telemetry.errors import DamagedManifest, DamagedParquet, NewerEvent, QueryRefused
+from telemetry.events import Event
+from telemetry.manifest import RunManifest, manifest_files, read_manifest
+from telemetry.spool_reading import read_spool, spool_files
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from store.artifacts import TablePointer
+
+_LOG: Final = logging.getLogger(__name__)
+# Nothing is fetched from the network because a query names a function that is not there.
+_CONFIG: Final[dict[str, str | bool | int | float | list[str]]] = {
+    "autoinstall_known_extensions": False,
+    "autoload_known_extensions": False,
+}
+
+_RUNS: Final = pa.schema(
+    [
+        ("run_id", pa.string()),
+        ("pipeline", pa.string()),
+        ("batch", pa.string()),
+        ("status", pa.string()),
+        ("started_at", pa.timestamp("us")),
+        ("ended_at", pa.timestamp("us")),
+        ("seconds", pa.float64()),
+        ("host", pa.string()),
+        ("pid", pa.int64()),
+        ("git_sha", pa.string()),
+        ("git_dirty_digest", pa.string()),
+        ("python", pa.string()),
+        ("registry_version", pa.string()),
+        ("prompt_hub_version", pa.string()),
+        ("manifest", pa.string()),
+    ]
+)
+_RUN_STAGES: Final = pa.schema(
+    [
+        ("run_id", pa.string()),
+        ("stage", pa.string()),
+        ("entries", pa.int64()),
+        ("ok", pa.int64()),
+        ("failed", pa.int64()),
+        ("asked", pa.int64()),
+        ("recalled", pa.int64()),
+        ("seconds", pa.float64()),
+        ("input_tokens", pa.int64()),
+        ("output_tokens", pa.int64()),
+        ("lease_wait_ms", pa.float64()),
+        ("dropped_events", pa.int64()),
+        ("profile_id", pa.string()),
+        ("profile_stage", pa.string()),
+        ("profile_hash", pa.string()),
+        ("stage_hash", pa.string()),
+        ("model", pa.string()),
+        ("model_revision", pa.string()),
+    ]
+)
+_PROBLEMS: Final = pa.schema([("path", pa.string()), ("problem", pa.string())])
+
+
+def connect(
+    home: Home | None = None, database: StateDatabase | None = None, *, locked: bool = False
+) -> duckdb.DuckDBPyConnection:
+    """A DuckDB connection in memory with the views of this module.
+
+    Parquet files that appear later are seen by later queries; spools, manifests and table pointers are those
+    of now.
+
+    Args:
+        home: The home; that of the settings if not given.
+        database: The state database, when it is open already.
+        locked: Allow reading below the home alone, and no change of the configuration. For queries of others.
+
+    Raises:
+        StoreError: The state database cannot be opened.
+        DamagedParquet: A file of events cannot be read.
+    """
+    if home is None:
+        home = database.home if database is not None else Home.of(Settings())
+    connection = duckdb.connect(":memory:", config=_CONFIG)
+    connection.execute("CREATE SCHEMA behind")
+    problems: list[tuple[str, str]] = []
+    # The spools first: what compaction moves meanwhile is in Parquet when the views are asked.
+    spooled = table_of(list(_spooled(home, problems)))
+    _events(connection, home, spooled)
+    _runs(connection, home, problems)
+    _assets(connection, _pointers(home, database), problems)
+    _keep(connection, "catalog_problems", pa.Table.from_pylist(_named(_PROBLEMS, problems), schema=_PROBLEMS))
+    for path, problem in problems:
+        _LOG.warning("%s: %s", path, problem)
+    if locked:
+        folders = ", ".join(_quoted(f"{folder}/") for folder in (home.events, home.assets))
+        connection.execute(f"SET allowed_directories = [{folders}]")
+        connection.execute("SET enable_external_access = false")
+        connection.execute("SET python_enable_replacements = false")
+        connection.execute("SET lock_configuration = true")
+    return connection
+
+
+def select(connection: duckdb.DuckDBPyConnection, query: str) -> duckdb.DuckDBPyConnection:
+    """Ask one SELECT and nothing else: DuckDB's allowed folders would let `COPY … TO` write there.
+
+    Returns:
+        The connection, with the result to fetch: `description`, `fetchmany()`, `df()`.
+
+    Raises:
+        QueryRefused: It is something else, or several statements, or none.
+        duckdb.Error: The query itself is wrong.
+    """
+    statements = duckdb.extract_statements(query)
+    if len(statements) != 1 or statements[0].type != duckdb.StatementType.SELECT:
+        kinds = ", ".join(statement.type.name for statement in statements) or "nothing"
+        raise QueryRefused(f"One SELECT statement is answered; this is {kinds}.")
+    return connection.execute(query)
+
+
+def view_name(asset: str) -> str:
+    """The view of an asset: `judge/critiques` → `judge_critiques`."""
+    return re.sub(r"\W", "_", asset)
+
+
+def _spooled(home: Home, problems: list[tuple[str, str]]) -> Iterator[Event]:
+    met: set[str] = set()
+    for path in spool_files(home.spool):
+        try:
+            for item in read_spool(path):
+                # Bad lines are compaction's and fsck's to tell; a living spool always may end in one.
+                if isinstance(item, Event) and item.event_id not in met:
+                    met.add(item.event_id)
+                    yield item
+        except FileNotFoundError:
+            continue
+        except NewerEvent as error:
+            problems.append((str(path), str(error)))
+
+
+def _events(connection: duckdb.DuckDBPyConnection, home: Home, spooled: pa.Table) -> None:
+    _keep(connection, "behind.spooled_events", spooled)
+    _keep(connection, "behind.no_events", arrow_schema().empty_table())
+    columns = ", ".join(f'"{name}"' for name in arrow_schema().names)
+    if any(home.events.glob("date=*/*.parquet")):
+        pattern = _quoted(f"{_literally(home.events)}/date=*/*.parquet")
+        # The empty table first: it gives the columns that files of an older version do not have.
+        published = (
+            f"SELECT * FROM behind.no_events UNION ALL BY NAME SELECT * FROM read_parquet({pattern}, "  # noqa: S608 - quoted
+            "union_by_name = true, hive_partitioning = true, hive_types = {'date': DATE})"
+        )
+        # Joined only where there is something to compare: it reads the ids of every event.
+        fresh = "SELECT * FROM behind.spooled_events"
+        if spooled.num_rows:
+            fresh += " ANTI JOIN behind.published_events USING (event_id)"
+    else:
+        published = "SELECT *, NULL::DATE AS date FROM behind.no_events"
+        fresh = "SELECT * FROM behind.spooled_events"
+    try:
+        connection.execute(f"CREATE VIEW behind.published_events AS {published}")
+    except duckdb.Error as error:
+        raise DamagedParquet(
+            f"The events in {home.events} cannot be read: {error}. `python -m telemetry fsck` names the file."
+        ) from error
+    connection.execute(
+        f"CREATE VIEW events AS SELECT {columns}, date FROM behind.published_events UNION ALL "  # noqa: S608 - ours
+        f"SELECT {columns}, enqueued_at::DATE AS date FROM ({fresh})"
+    )
+    connection.execute(
+        "CREATE VIEW attempts AS SELECT event_id, run_id, batch, entry_id, stage, model, deployment, "
+        "provider, enqueued_at, unnest(attempts, max_depth := 2) FROM events"
+    )
+
+
+def _runs(connection: duckdb.DuckDBPyConnection, home: Home, problems: list[tuple[str, str]]) -> None:
+    runs: list[dict[str, Any]] = []
+    stages: list[dict[str, Any]] = []
+    for path in manifest_files(home):
+        try:
+            manifest = read_manifest(home, path.stem)
+        except DamagedManifest as error:
+            problems.append((str(path), str(error)))
+            continue
+        runs.append(_run(manifest))
+        stages.extend(_stages(manifest))
+    _keep(connection, "runs", pa.Table.from_pylist(runs, schema=_RUNS))
+    _keep(connection, "run_stages", pa.Table.from_pylist(stages, schema=_RUN_STAGES))
+
+
+def _run(manifest: RunManifest) -> dict[str, Any]:
+    plain = manifest.model_dump(include=set(_RUNS.names) - {"manifest", "seconds", "started_at", "ended_at"})
+    started = _instant(manifest.started_at)
+    ended = _instant(manifest.ended_at) if manifest.ended_at else None
+    return {
+        **plain,
+        "status": "crashed" if manifest.has_crashed() else manifest.status,
+        "started_at": started,
+        "ended_at": ended,
+        "seconds": (ended - started).total_seconds() if ended else None,
+        "manifest": manifest.model_dump_json(),
+    }
+
+
+def _stages(manifest: RunManifest) -> Iterator[dict[str, Any]]:
+    for stage in sorted({*manifest.stages, *manifest.profiles, *manifest.models}):
+        summary = manifest.stages.get(stage)
+        profile = manifest.profiles.get(stage)
+        model = manifest.models.get(stage)
+        yield {
+            "run_id": manifest.run_id,
+            "stage": stage,
+            **({} if summary is None else {**summary.model_dump(), "failed": sum(summary.failed.values())}),
+            **({} if profile is None else profile.model_dump(exclude={"content"})),
+            **({} if model is None else model.model_dump(include={"model", "model_revision"})),
+        }
+
+
+def _instant(text: str) -> datetime:
+    return datetime.fromisoformat(text).replace(tzinfo=None)
+
+
+def _pointers(home: Home, database: StateDatabase | None) -> tuple[TablePointer, ...]:
+    if database is not None:
+        return TableStore(home, database).pointers()
+    settings = Settings(home=home.root)
+    if settings.state_url is None and not home.state_db.exists():
+        return ()
+    with StateDatabase.open(settings) as opened:
+        return TableStore(home, opened).pointers()
+
+
+def _assets(
+    connection: duckdb.DuckDBPyConnection,
+    pointers: tuple[TablePointer, ...],
+    problems: list[tuple[str, str]],
+) -> None:
+    parts: dict[str, list[Path]] = {}
+    for pointer in pointers:
+        found = pointer.parts
+        if not found:
+            problems.append((str(pointer.path), f"the table {pointer.asset} of {pointer.batch} is gone"))
+        parts.setdefault(pointer.asset, []).extend(found)
+    for asset, paths in parts.items():
+        if not paths:
+            continue
+        files = ", ".join(_quoted(_literally(path)) for path in paths)
+        try:
+            connection.execute(
+                f"CREATE VIEW {view_name(asset)} AS SELECT * FROM read_parquet([{files}], "  # noqa: S608 - quoted
+                "union_by_name = true, hive_partitioning = false)"
+            )
+        except duckdb.Error as error:
+            problems.append((asset, f"its tables cannot be shown together: {error}"))
+
+
+def _keep(connection: duckdb.DuckDBPyConnection, name: str, table: pa.Table) -> None:
+    """A table of the connection's own, which outlives the Arrow table and locks nothing."""
+    connection.register("handed_over", table)
+    connection.execute(f"CREATE TABLE {name} AS SELECT * FROM handed_over")  # noqa: S608 - names of this module
+    connection.unregister("handed_over")
+
+
+def _named(schema: pa.Schema, rows: list[tuple[str, str]]) -> list[dict[str, str]]:
+    return [dict(zip(schema.names, row, strict=True)) for row in rows]
+
+
+def _literally(path: Path) -> str:
+    """A path in which DuckDB finds no pattern."""
+    return re.sub(r"[*?\[]", r"[\g<0>]", str(path))
+
+
+def _quoted(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
