@@ -8,13 +8,12 @@ import json
 import queue
 import sqlite3
 import threading
-import weakref
 from concurrent.futures import Future
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from sqlalchemy import Connection, Engine, NullPool, QueuePool, create_engine, event, make_url
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import DBAPIError
 
 from store.errors import (
     DatabaseBusy,
@@ -65,8 +64,7 @@ class StateDatabase:
         self._thread.start()
         # The thread is a daemon so that a forgotten close() cannot hang the interpreter's exit; this keeps
         # what was submitted from being lost there.
-        self._at_exit = _close_later(weakref.ref(self))
-        atexit.register(self._at_exit)
+        atexit.register(self.close)
 
     @classmethod
     def open(cls, settings: Settings) -> StateDatabase:
@@ -235,7 +233,7 @@ class StateDatabase:
                 return
             self._closed = True
             self._jobs.put(None)
-        atexit.unregister(self._at_exit)
+        atexit.unregister(self.close)
         self._thread.join()
         self._writer.dispose()
         self._reader.dispose()
@@ -257,30 +255,36 @@ class StateDatabase:
     def _serve(self) -> None:
         last = False
         while not last:
-            job = self._jobs.get()
-            group: list[_Job] = []
-            while True:
-                if job is None:
-                    last = True
-                    break
-                # A future that was cancelled while it waited is passed over.
-                if job[1].set_running_or_notify_cancel():
-                    group.append(job)
-                if len(group) >= _GROUP:
-                    break
-                try:
-                    job = self._jobs.get_nowait()
-                except queue.Empty:
-                    break
+            group, last = self._next_group()
             if group:
                 self._commit_group(group)
+            # A closure may hold a big answer; it must not stay until the next one comes.
+            del group
+
+    def _next_group(self) -> tuple[list[_Job], bool]:
+        """Wait for a job, and take what else is queued with it: (jobs, whether they are the last)."""
+        group: list[_Job] = []
+        job = self._jobs.get()
+        while job is not None:
+            # A future that was cancelled while it waited is passed over.
+            if job[1].set_running_or_notify_cancel():
+                group.append(job)
+            if len(group) >= _GROUP:
+                return group, False
+            try:
+                job = self._jobs.get_nowait()
+            except queue.Empty:
+                return group, False
+        return group, True
 
     def _commit_group(self, group: list[_Job]) -> None:
         outcomes: list[tuple[Future[Any], Any, BaseException | None]] = []
         try:
             with _in_words(self._where), self._writer.begin() as connection:
                 for work, future in group:
-                    outcomes.append((future, *_alone(connection, work)))
+                    result, failure = _alone(connection, work)
+                    told = failure and _told(failure, self._where)
+                    outcomes.append((future, result, told))
         except BaseException as error:  # noqa: BLE001 - whatever it was, those who wait must hear of it
             for _, future in group:
                 future.set_exception(error)
@@ -314,15 +318,6 @@ def _ends_the_transaction(connection: Connection, error: DBAPIError) -> bool:
     return isinstance(driver, sqlite3.Connection) and not driver.in_transaction
 
 
-def _close_later(reference: weakref.ref[StateDatabase]) -> Callable[[], None]:
-    def close() -> None:
-        database = reference()
-        if database is not None:
-            database.close()
-
-    return close
-
-
 def _json(value: Any) -> str:
     # NaN is not JSON: PostgreSQL refuses it, so SQLite must not take it either.
     return json.dumps(value, ensure_ascii=True, allow_nan=False, separators=(",", ":"))
@@ -349,35 +344,76 @@ def _in_words(where: str) -> Iterator[None]:
     """Turn the driver's errors about the database as a whole into ours; leave errors about statements."""
     try:
         yield
-    except (OperationalError, sqlite3.OperationalError) as error:
-        raise _translated(error, where) from error
+    except (DBAPIError, sqlite3.Error) as error:
+        told = _told(error, where)
+        if told is error:
+            raise
+        raise told from error
 
 
-def _translated(error: OperationalError | sqlite3.OperationalError, where: str) -> DatabaseError | Exception:
-    cause = error.orig if isinstance(error, OperationalError) else error
+def _told(error: BaseException, where: str) -> BaseException:
+    """Our error for a driver's error about the database as a whole; any other error as it is."""
+    if not isinstance(error, DBAPIError | sqlite3.Error):
+        return error
+    cause = error.orig if isinstance(error, DBAPIError) else error
     code = getattr(cause, "sqlite_errorcode", None)
+    told = _SQLITE.get(code & 0xFF) if code is not None else _of_server(cause)
+    if told is None:
+        return error
+    kind, words = told
+    translated = kind(words.format(where=where, cause=str(cause).strip()))
+    translated.__cause__ = error
+    return translated
+
+
+_BUSY = (
+    DatabaseBusy,
+    (
+        "Another process held {where} for too long: {cause}. Wait for it or end it, then do this again; "
+        "several machines need PostgreSQL (IMAGEWORKS_STATE_URL)."
+    ),
+)
+_FULL = (DatabaseFull, "The disk under {where} is full. Free space; nothing of this write was kept.")
+_UNUSABLE = (
+    DatabaseUnreachable,
+    (
+        "{where} cannot be used: {cause}. Look at its disk and permissions, or name another folder in "
+        "IMAGEWORKS_HOME."
+    ),
+)
+_DAMAGED = (
+    DatabaseUnreachable,
+    (
+        "{where} is no database, or is damaged: {cause}. Put a backup in its place, or move it away to "
+        "begin anew."
+    ),
+)
+_AWAY = (
+    DatabaseUnreachable,
+    "{where} cannot be reached: {cause}. Start the server, or correct IMAGEWORKS_STATE_URL.",
+)
+_Told = tuple[type[DatabaseError], str]
+_SQLITE: dict[int, _Told] = {
+    sqlite3.SQLITE_BUSY: _BUSY,
+    sqlite3.SQLITE_LOCKED: _BUSY,
+    sqlite3.SQLITE_FULL: _FULL,
+    sqlite3.SQLITE_CANTOPEN: _UNUSABLE,
+    sqlite3.SQLITE_IOERR: _UNUSABLE,
+    sqlite3.SQLITE_PERM: _UNUSABLE,
+    sqlite3.SQLITE_READONLY: _UNUSABLE,
+    sqlite3.SQLITE_CORRUPT: _DAMAGED,
+    sqlite3.SQLITE_NOTADB: _DAMAGED,
+}
+
+
+def _of_server(cause: BaseException | None) -> _Told | None:
+    """PostgreSQL's classes of errors: 08 connection, 53 resources, 55P03 lock, 57P server going down."""
     state = getattr(cause, "sqlstate", None)
-    primary = code & 0xFF if code is not None else None
-    if primary in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}:
-        return DatabaseBusy(
-            f"Another process held {where} for more than {_BUSY_TIMEOUT_S} s. "
-            "Wait for it or end it, then do this again; several machines need PostgreSQL."
-        )
-    if primary == sqlite3.SQLITE_FULL or state == "53100":
-        return DatabaseFull(f"The disk under {where} is full. Free space; nothing of this write was kept.")
-    if primary in {
-        sqlite3.SQLITE_CANTOPEN,
-        sqlite3.SQLITE_IOERR,
-        sqlite3.SQLITE_READONLY,
-        sqlite3.SQLITE_PERM,
-    }:
-        return DatabaseUnreachable(
-            f"{where} cannot be used: {cause}. Look at its disk and permissions, or name another "
-            "folder in IMAGEWORKS_HOME."
-        )
-    if code is None and isinstance(error, OperationalError) and (state is None or state[:2] in {"08", "57"}):
-        return DatabaseUnreachable(
-            f"{where} cannot be reached: {str(cause).strip()}. "
-            "Start the server, or correct IMAGEWORKS_STATE_URL."
-        )
-    return error
+    if state is None:
+        # The driver's own: it never got as far as a server's word.
+        return _AWAY if type(cause).__name__ == "OperationalError" else None
+    if state == "53100":
+        return _FULL
+    if state == "55P03":
+        return _BUSY
+    return _AWAY if state[:2] in {"08", "28", "53"} or state[:3] == "57P" or state == "3D000" else None

@@ -61,12 +61,12 @@ metadata = MetaData(
 batches = Table(
     "batches",
     metadata,
-    Column("pipeline", Text, primary_key=True, comment="judge or tagger"),
-    Column("name", Text, primary_key=True, comment="safe slug; the partition key"),
-    Column("folder", Text, nullable=False, comment="absolute, as path_text"),
-    Column("rules", Text, comment="the competition's TOML, absolute, as path_text"),
-    Column("pins", JSON, nullable=False, comment="{stage: {profile, model, ...}}"),
-    Column("state", Text, nullable=False, comment="open or published"),
+    Column("pipeline", Text, primary_key=True, doc="judge or tagger"),
+    Column("name", Text, primary_key=True, doc="safe slug; the partition key"),
+    Column("folder", Text, nullable=False, doc="absolute, as path_text"),
+    Column("rules", Text, doc="the competition's TOML, absolute, as path_text"),
+    Column("pins", JSON, nullable=False, doc="{stage: {profile, model, ...}}"),
+    Column("state", Text, nullable=False, doc="open or published"),
     Column("registered_at", UtcTime, nullable=False),
     Column("published_at", UtcTime),
     Column("published_by", Text),
@@ -78,13 +78,13 @@ kept_answers = Table(
     "kept_answers",
     metadata,
     Column("request_digest", Text, primary_key=True),
-    Column("answered_by", Text, nullable=False, comment="id of the request that was answered"),
+    Column("answered_by", Text, nullable=False, doc="id of the request that was answered"),
     Column("model", Text, nullable=False),
     Column("model_revision", Text, nullable=False),
     Column("deployment", Text, nullable=False),
     Column("provider", Text, nullable=False),
-    Column("body", LargeBinary, nullable=False, comment="the raw answer: zlib of JSON"),
-    Column("bytes", Integer, nullable=False, comment="length of body"),
+    Column("body", LargeBinary, nullable=False, doc="the raw answer: zlib of JSON"),
+    Column("bytes", Integer, nullable=False, doc="length of body"),
     Column("kept_at", UtcTime, nullable=False, index=True),
     Index(None, "model"),
 )
@@ -103,15 +103,16 @@ kept_answer_photos = Table(
 table_pointers = Table(
     "table_pointers",
     metadata,
-    Column("asset", Text, primary_key=True, comment="such as judge/critiques"),
+    Column("asset", Text, primary_key=True, doc="such as judge/critiques"),
     Column("batch", Text, primary_key=True),
     Column("run_id", Text, nullable=False),
     Column("rows", Integer, nullable=False),
     Column("data_version", Text, nullable=False),
-    Column("path", Text, nullable=False, comment="folder of the parts, relative to assets"),
+    Column("path", Text, nullable=False, doc="folder of the parts, relative to assets"),
     Column("moved_at", UtcTime, nullable=False),
 )
 
+# Every run's table that was ever current; table_pointers says which one is now.
 published_tables = Table(
     "published_tables",
     metadata,
@@ -120,15 +121,14 @@ published_tables = Table(
     Column("run_id", Text, primary_key=True),
     Column("rows", Integer, nullable=False),
     Column("data_version", Text, nullable=False),
-    Column("path", Text, nullable=False, comment="folder of the parts, relative to assets"),
+    Column("path", Text, nullable=False, doc="folder of the parts, relative to assets"),
     Column("moved_at", UtcTime, nullable=False),
-    comment="every table that was ever current; table_pointers says which is now",
 )
 
 photo_identities = Table(
     "photo_identities",
     metadata,
-    Column("path", Text, primary_key=True, comment="absolute, as path_text"),
+    Column("path", Text, primary_key=True, doc="absolute, as path_text"),
     Column("size", BigInteger, nullable=False),
     Column("mtime_ns", BigInteger, nullable=False),
     Column("photo_id", Text, nullable=False, index=True),
@@ -141,7 +141,7 @@ measurements = Table(
     "measurements",
     metadata,
     Column("photo_id", Text, primary_key=True),
-    Column("version", Text, primary_key=True, comment="of the signals' formulas"),
+    Column("version", Text, primary_key=True, doc="of the signals' formulas"),
     Column("signals", JSON, nullable=False),
 )
 
@@ -149,18 +149,18 @@ previews = Table(
     "previews",
     metadata,
     Column("photo_id", Text, primary_key=True),
-    Column("spec", Text, primary_key=True, comment="long side and quality"),
-    Column("digest", Text, nullable=False, comment="sha256 of the JPEG"),
+    Column("spec", Text, primary_key=True, doc="long side and quality"),
+    Column("digest", Text, nullable=False, doc="sha256 of the JPEG"),
     Column("width", Integer, nullable=False),
     Column("height", Integer, nullable=False),
-    Column("bytes", Integer, nullable=False, comment="length of the JPEG"),
+    Column("bytes", Integer, nullable=False, doc="length of the JPEG"),
 )
 
 metadata_writes = Table(
     "metadata_writes",
     metadata,
     Column("write_id", Text, primary_key=True),
-    Column("path", Text, nullable=False, index=True, comment="absolute, as path_text"),
+    Column("path", Text, nullable=False, index=True, doc="absolute, as path_text"),
     Column("photo_id", Text, nullable=False, index=True),
     Column("batch", Text, nullable=False, index=True),
     Column("run_id", Text, nullable=False),
@@ -168,7 +168,7 @@ metadata_writes = Table(
     Column("before_sha256", Text, nullable=False),
     Column("after_sha256", Text, nullable=False),
     Column("undo", LargeBinary, nullable=False),
-    Column("state", Text, nullable=False, comment="prepared, written or undone"),
+    Column("state", Text, nullable=False, doc="prepared, written or undone"),
     Column("at", UtcTime, nullable=False),
     CheckConstraint("state IN ('prepared', 'written', 'undone')", name="state"),
 )

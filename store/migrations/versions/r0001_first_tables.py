@@ -16,7 +16,7 @@ def upgrade() -> None:
         "batches",
         sa.Column("pipeline", sa.Text, nullable=False),
         sa.Column("name", sa.Text, nullable=False),
-        sa.Column("folder", sa.Text, nullable=False, comment="absolute, as path_text"),
+        sa.Column("folder", sa.Text, nullable=False),
         sa.Column("rules", sa.Text),
         sa.Column("pins", sa.JSON, nullable=False),
         sa.Column("state", sa.Text, nullable=False),

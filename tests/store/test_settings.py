@@ -1,0 +1,115 @@
+"""Settings: read from the environment, refused in words, printed without secrets."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from pydantic import SecretStr, ValidationError
+
+from store.errors import SettingsError
+from store.settings import MASK, Settings, masked_url, unknown_variables, variable
+
+
+def test_with_nothing_set_the_home_is_in_the_working_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert Settings().home == tmp_path / ".imageworks"
+
+
+def test_a_variable_sets_its_field(monkeypatch):
+    monkeypatch.setenv("IMAGEWORKS_CONCURRENCY", "3")
+    monkeypatch.setenv("IMAGEWORKS_BYTES_IN_FLIGHT", "2MiB")
+    monkeypatch.setenv("IMAGEWORKS_ALLOW_REMOTE", "true")
+    settings = Settings()
+    assert (settings.concurrency, settings.bytes_in_flight, settings.allow_remote) == (3, 2 * 1024**2, True)
+
+
+def test_an_empty_variable_counts_as_unset(monkeypatch):
+    monkeypatch.setenv("IMAGEWORKS_INBOX", "")
+    assert Settings().inbox is None
+
+
+def test_paths_become_absolute_and_know_the_tilde(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path / "me"))
+    settings = Settings(home=Path("a"), inbox=Path("~/in"))
+    assert (settings.home, settings.inbox) == (tmp_path / "a", tmp_path / "me" / "in")
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("IMAGEWORKS_CONCURRENCY", "many", ["'many'", "valid integer", "The default is 8"]),
+        ("IMAGEWORKS_CONCURRENCY", "0", ["greater than or equal to 1"]),
+        ("IMAGEWORKS_PREVIEW_QUALITY", "101", ["less than or equal to 100"]),
+        ("IMAGEWORKS_LEASES", "enforce", ["'off'"]),
+        ("IMAGEWORKS_BYTES_IN_FLIGHT", "some", ["'some'"]),
+        ("IMAGEWORKS_STATE_URL", "mysql://u:hunter2@h/d", ["postgresql://user:password@host"]),
+        ("IMAGEWORKS_STATE_URL", "postgresql://u:hunter2@h:port/d", ["is not a URL"]),
+    ],
+)
+def test_a_bad_value_is_refused_with_its_variable_the_problem_and_what_is_right(
+    monkeypatch, name, value, words
+):
+    monkeypatch.setenv(name, value)
+    with pytest.raises(SettingsError) as caught:
+        Settings()
+    message = str(caught.value)
+    assert message.startswith(name)
+    for word in words:
+        assert word in message
+    assert "hunter2" not in message
+
+
+def test_several_bad_values_are_told_at_once(monkeypatch):
+    monkeypatch.setenv("IMAGEWORKS_ATTEMPTS", "x")
+    monkeypatch.setenv("IMAGEWORKS_MAX_PIXELS", "y")
+    with pytest.raises(SettingsError, match=r"IMAGEWORKS_ATTEMPTS[^\n]*\n.*IMAGEWORKS_MAX_PIXELS"):
+        Settings()
+
+
+def test_a_misspelled_name_in_code_is_refused_with_the_nearest():
+    with pytest.raises(SettingsError, match=r"no setting `concurency`\. Did you mean `concurrency`"):
+        Settings(concurency=3)
+
+
+def test_settings_do_not_change():
+    with pytest.raises(ValidationError, match="frozen"):
+        Settings().concurrency = 9
+
+
+def test_every_setting_says_what_it_is_for():
+    for name, field in Settings.model_fields.items():
+        assert field.description, variable(name)
+        assert field.description.endswith(".")
+
+
+def test_printing_masks_secrets_and_gives_plain_values():
+    settings = Settings(
+        home=Path("/homes/h\udce9"), state_url=SecretStr("postgresql://me:hun@ter2@db:5432/x?password=p")
+    )
+    plain = settings.masked()
+    assert plain["state_url"] == f"postgresql://me:{MASK}@db:5432/x?password={MASK}"
+    assert plain["home"] == "/homes/h%E9"
+    assert {type(value) for value in plain.values()} <= {str, int, float, bool, type(None)}
+    assert list(plain) == list(Settings.model_fields)
+    for secret in ("hun", "ter2"):
+        assert secret not in repr(settings)
+
+
+def test_a_url_without_password_is_printed_as_it_is():
+    assert masked_url("postgresql://me@db/x?sslmode=require") == "postgresql://me@db/x?sslmode=require"
+
+
+def test_variables_that_no_setting_reads_are_found():
+    environ = {"IMAGEWORKS_HOME": "", "imageworks_inbox": "", "IMAGEWORKS_MODEL_ROOT": "", "PATH": ""}
+    assert unknown_variables(environ) == ["IMAGEWORKS_MODEL_ROOT"]
+
+
+def test_importing_the_settings_imports_nothing_heavy():
+    code = "import sys, store.settings, store.home; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    loaded = {name.partition(".")[0] for name in done.stdout.split()}
+    assert not loaded & {"sqlalchemy", "alembic", "pyarrow", "numpy", "pandas", "duckdb"}
