@@ -1,8 +1,8 @@
 """From any color space to sRGB, and what a color space is called.
 
 Conversions are littlecms transforms (through Pillow's ImageCms), relative colorimetric with black point
-compensation, made once a profile and kept. A picture without a profile is taken for sRGB, as browsers do, unless its
-EXIF block marks it as Adobe RGB by the rules of DCF.
+compensation, made once a profile and kept. A picture without a profile is taken for sRGB, as browsers do,
+unless its EXIF block marks it as Adobe RGB by the rules of DCF.
 """
 
 from __future__ import annotations
@@ -23,7 +23,13 @@ if TYPE_CHECKING:
 
     from photos.containers.anatomy import Anatomy
 
-SRGB, ADOBE_RGB, DISPLAY_P3, PROPHOTO_RGB, REC_2020 = "sRGB", "Adobe RGB", "Display P3", "ProPhoto RGB", "Rec. 2020"
+SRGB, ADOBE_RGB, DISPLAY_P3, PROPHOTO_RGB, REC_2020 = (
+    "sRGB",
+    "Adobe RGB",
+    "Display P3",
+    "ProPhoto RGB",
+    "Rec. 2020",
+)
 OTHER_RGB, GRAY, CMYK, LAB, UNKNOWN = "other RGB", "Gray", "CMYK", "Lab", "unknown"
 
 _STRIPE_ROWS = 256
@@ -99,7 +105,8 @@ def color_space_of(anatomy: Anatomy) -> tuple[str, str | None]:
     """Name a picture's color space.
 
     Returns:
-        The space, and the profile's own name (None without one). A profile that cannot be read gives "unknown".
+        The space, and the profile's own name (None without one). A profile that cannot be read gives
+        "unknown".
     """
     if anatomy.icc is not None:
         profile = describe_profile(anatomy.icc)
@@ -126,7 +133,8 @@ def source_profile(anatomy: Anatomy) -> bytes | None:
 
 
 def to_srgb(pixels: NDArray[np.uint8], icc: bytes) -> None:
-    """Convert RGB pixels (H×W×3) in place, stripe by stripe; does nothing for a profile that is not of RGB."""
+    """Convert RGB pixels (HxWx3) in place, stripe by stripe; does nothing for a profile that is not of
+    RGB."""
     transform = _transform(icc, "RGB")
     if transform is None:
         return
@@ -195,7 +203,9 @@ def matrix_profile(
     for tag, data in tags:
         table += tag + struct.pack(">II", at + len(body), len(data))
         body += data + b"\0" * (-len(data) % 4)
-    header = struct.pack(">I4sI4s4s4s12x4s", at + len(body), b"\0\0\0\0", 0x02400000, b"mntr", b"RGB ", b"XYZ ", b"acsp")
+    header = struct.pack(
+        ">I4sI4s4s4s12x4s", at + len(body), b"\0\0\0\0", 0x02400000, b"mntr", b"RGB ", b"XYZ ", b"acsp"
+    )
     header = header.ljust(68, b"\0") + struct.pack(">3i", *(round(value * 65536) for value in _D50_XYZ))
     return header.ljust(128, b"\0") + table + body
 

@@ -1,15 +1,15 @@
 """From a file to upright 8-bit pixels in sRGB, within limits of bytes, pixels and memory.
 
-Ordinary JPEGs go through OpenCV; everything else through Pillow, pillow-heif, or LibRaw for the preview inside a raw
-file. Orientation and color are applied here, once, whatever the decoder.
+Ordinary JPEGs go through OpenCV; everything else through Pillow, pillow-heif, or LibRaw for the preview
+inside a raw file. Orientation and color are applied here, once, whatever the decoder.
 
-Memory: the promise is less than 1 GB for the whole process while one picture is decoded. `MEMORY_BYTES` is what a
-picture may need; what would need more is refused from its header. Threads that decode at once each need their own.
+Memory: the promise is less than 1 GB for the whole process while one picture is decoded. `MEMORY_BYTES` is
+what a picture may need; what would need more is refused from its header. Threads that decode at once each
+need their own.
 """
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO
@@ -22,7 +22,6 @@ from PIL import Image
 
 from photos.color import source_profile, stripe_to_srgb, to_srgb
 from photos.containers.jpeg import read_jpeg
-from photos.containers.reading import BrokenStructure, CutShort
 from photos.errors import Damaged, RawWithoutPreview, TooManyPixels, Truncated, Unreadable, UnsupportedFormat
 from photos.facts import ORIENTATION_OF_FLIP, PhotoFacts, facts_of, known_format, read_facts
 from photos.formats import Format
@@ -53,8 +52,8 @@ class Picture:
     """A decoded photo.
 
     Attributes:
-        pixels: H×W×3, uint8, RGB in sRGB, upright, C-contiguous. Of an animation the first frame, of a raw file its
-            largest embedded preview; transparent pixels are laid on white.
+        pixels: HxWx3, uint8, RGB in sRGB, upright, C-contiguous. Of an animation the first frame, of a raw
+            file its largest embedded preview; transparent pixels are laid on white.
         facts: What the file's headers say; of a raw file its width and height are the sensor's.
     """
 
@@ -95,8 +94,8 @@ def turn(pixels: NDArray[np.uint8], orientation: int) -> NDArray[np.uint8]:
     """Bring stored pixels upright.
 
     Args:
-        pixels: H×W×3; may be changed in place.
-        orientation: EXIF's 1–8: which edges of the picture row 0 and column 0 are.
+        pixels: HxWx3; may be changed in place.
+        orientation: EXIF's 1-8: which edges of the picture row 0 and column 0 are.
     """
     if orientation in (2, 4):
         cv2.flip(pixels, 1 if orientation == 2 else 0, dst=pixels)  # noqa: PLR2004 - 2: mirrored left to right
@@ -121,14 +120,14 @@ def _refuse_too_large(
     if pixels > max_pixels:
         raise TooManyPixels(
             path,
-            f"has {anatomy.width:,} × {anatomy.height:,} pixels, more than the {max_pixels:,} allowed; save it "
+            f"has {anatomy.width:,} x {anatomy.height:,} pixels, more than the {max_pixels:,} allowed; save it "
             "smaller, or raise IMAGEWORKS_MAX_PIXELS",
         )
     needed = pixels * output_bytes + anatomy.buffer_bytes + len_of_file
     if needed > MEMORY_BYTES:
         raise TooManyPixels(
             path,
-            f"({anatomy.width:,} × {anatomy.height:,}) would take {needed >> 20:,} MiB to decode, more than the "
+            f"({anatomy.width:,} x {anatomy.height:,}) would take {needed >> 20:,} MiB to decode, more than the "
             f"{MEMORY_BYTES >> 20:,} set aside; save it smaller, or as an ordinary JPEG that is not progressive",
         )
 
@@ -145,13 +144,19 @@ def _decode_jpeg(path: Path, data: bytes, max_pixels: int, *, orientation: int |
         orientation = anatomy.orientation
     if anatomy.mode not in _JPEG_COMPONENTS_OF_OPENCV:
         _refuse_too_large(path, anatomy, len_of_file=len(data), max_pixels=max_pixels, output_bytes=7)
-        return Picture(turn(_decode_with_pillow(path, as_file(data), Format.JPEG, anatomy), orientation), facts)
+        return Picture(
+            turn(_decode_with_pillow(path, as_file(data), Format.JPEG, anatomy), orientation), facts
+        )
     icc = source_profile(anatomy)
     if anatomy.mode == "L" and icc is not None:
-        return Picture(turn(_decode_with_pillow(path, as_file(data), Format.JPEG, anatomy), orientation), facts)
+        return Picture(
+            turn(_decode_with_pillow(path, as_file(data), Format.JPEG, anatomy), orientation), facts
+        )
     pixels = _opencv(data, cv2.IMREAD_COLOR_RGB)
     if pixels is None or pixels.shape[:2] != (anatomy.height, anatomy.width):
-        raise Damaged(path, "is a JPEG whose picture data do not decode; open it in an editor and save it again")
+        raise Damaged(
+            path, "is a JPEG whose picture data do not decode; open it in an editor and save it again"
+        )
     del data
     if icc is not None:
         to_srgb(pixels, icc)
@@ -196,7 +201,9 @@ def _loaded(path: Path, load: Callable[[], Image.Image]) -> Image.Image:
     except (MemoryError, KeyboardInterrupt):
         raise
     except NotImplementedError as error:
-        raise UnsupportedFormat(path, f"is of a kind that cannot be decoded ({error}); save it as JPEG") from error
+        raise UnsupportedFormat(
+            path, f"is of a kind that cannot be decoded ({error}); save it as JPEG"
+        ) from error
     except OSError as error:
         if error.errno is not None:
             raise Unreadable(path, f"stopped being readable: {error.strerror}; check the disk") from error

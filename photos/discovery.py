@@ -1,8 +1,9 @@
 """Which photos a folder holds, and what changed since somebody looked last.
 
-Not taken for photos: hidden files, sidecars and anything else without a picture's extension, and the folders that
-operating systems and photo servers fill by themselves. Links are followed inside the folder only; what lies outside
-is not part of the batch, and nobody who can write a link into it should choose what this program reads.
+Not taken for photos: hidden files, sidecars and anything else without a picture's extension, and the folders
+that operating systems and photo servers fill by themselves. Links are followed inside the folder only; what
+lies outside is not part of the batch, and nobody who can write a link into it should choose what this program
+reads.
 """
 
 from __future__ import annotations
@@ -14,10 +15,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from photos.errors import FolderUnreadable, NoPhotos
+from photos.errors import FolderUnreadable, NoPhotos, PictureError
 from photos.formats import EXTENSIONS, HEADER_BYTES, RAW_EXTENSIONS, Format, sniff
 from photos.opening import open_photo
-from photos.errors import PictureError
 from photos.paths import path_text
 
 Kind = Literal["picture", "raw"]
@@ -157,7 +157,9 @@ def _look_into(folder: Path, search: _Search) -> None:
             listed = sorted(entries, key=lambda entry: os.fsencode(entry.name))
     except OSError as error:
         search.problem(
-            folder, "unreadable", f"the folder cannot be read: {error.strerror}; its photos are missing from the batch"
+            folder,
+            "unreadable",
+            f"the folder cannot be read: {error.strerror}; its photos are missing from the batch",
         )
         return
     for entry in listed:
@@ -178,7 +180,9 @@ def _look_at(entry: os.DirEntry[str], search: _Search) -> None:
             _take(path, entry.stat(), search)
     except OSError as error:
         if _named_like_a_photo(path):
-            search.problem(path, "unreadable", f"cannot be looked at: {error.strerror}; check who may read it")
+            search.problem(
+                path, "unreadable", f"cannot be looked at: {error.strerror}; check who may read it"
+            )
 
 
 def _follow(link: Path, search: _Search) -> None:
@@ -189,7 +193,9 @@ def _follow(link: Path, search: _Search) -> None:
     if target != search.real_root and not target.startswith(search.real_root.rstrip("/") + "/"):
         if is_folder or _named_like_a_photo(link):
             search.problem(
-                link, "link_outside", "is a link that leaves the folder, and is not followed; copy the photos into it"
+                link,
+                "link_outside",
+                "is a link that leaves the folder, and is not followed; copy the photos into it",
             )
     elif is_folder:
         search.linked_folders.append(link)

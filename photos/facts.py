@@ -30,12 +30,12 @@ class PhotoFacts:
         format: The format by content, one of `formats.Format`'s values.
         width: Pixels a row as the picture is meant to be seen, after orientation.
         height: Rows, after orientation.
-        orientation: EXIF's 1–8; 1 also where the decoder itself turns the picture (HEIC).
+        orientation: EXIF's 1-8; 1 also where the decoder itself turns the picture (HEIC).
         mode: How pixels are stored: "1", "L", "LA", "P", "RGB", "RGBA", "CMYK", "YCbCr", "LAB", "CFA".
         bits: Bits of one sample.
         icc_name: The name of the embedded profile.
-        color_space: "sRGB", "Adobe RGB", "Display P3", "ProPhoto RGB", "Rec. 2020", "other RGB", "Gray", "CMYK",
-            "Lab"; "unknown" when neither profile nor EXIF says.
+        color_space: "sRGB", "Adobe RGB", "Display P3", "ProPhoto RGB", "Rec. 2020", "other RGB", "Gray",
+            "CMYK", "Lab"; "unknown" when neither profile nor EXIF says.
         captured_at: ISO 8601 local time, with offset where the camera wrote one.
         frames: Pictures of an animation, pages of a TIFF.
     """
@@ -87,9 +87,13 @@ def known_format(path: Path, file: BinaryIO) -> Format:
     refuse_empty(path, file.read(1))
     kind = format_of(path, file)
     if kind is Format.UNKNOWN:
-        raise NotAPicture(path, "is no picture in a known format, whatever its name says; remove it from the folder")
+        raise NotAPicture(
+            path, "is no picture in a known format, whatever its name says; remove it from the folder"
+        )
     if kind is Format.JXL:
-        raise UnsupportedFormat(path, "is JPEG XL, which cannot be decoded here; save it as JPEG, PNG or TIFF")
+        raise UnsupportedFormat(
+            path, "is JPEG XL, which cannot be decoded here; save it as JPEG, PNG or TIFF"
+        )
     return kind
 
 

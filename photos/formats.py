@@ -27,13 +27,12 @@ class Format(Enum):
 
 
 RAW_EXTENSIONS = frozenset(
-    ".3fr .ari .arw .bay .cr2 .cr3 .crw .dcr .dng .erf .fff .gpr .iiq .k25 .kdc .mef .mos .mrw .nef .nrw .orf "
-    ".pef .raf .raw .rw2 .rwl .sr2 .srf .srw .x3f".split()
+    [".3fr", ".ari", ".arw", ".bay", ".cr2", ".cr3", ".crw", ".dcr", ".dng", ".erf", ".fff", ".gpr", ".iiq", ".k25", ".kdc", ".mef", ".mos", ".mrw", ".nef", ".nrw", ".orf", ".pef", ".raf", ".raw", ".rw2", ".rwl", ".sr2", ".srf", ".srw", ".x3f"]
 )
 """Extensions, in lower case with their dot, of cameras' raw files."""
 
 EXTENSIONS = RAW_EXTENSIONS | frozenset(
-    ".avif .bmp .dib .gif .heic .heif .hif .jfif .jpe .jpeg .jpg .jxl .png .apng .psd .psb .tif .tiff .webp".split()
+    [".avif", ".bmp", ".dib", ".gif", ".heic", ".heif", ".hif", ".jfif", ".jpe", ".jpeg", ".jpg", ".jxl", ".png", ".apng", ".psd", ".psb", ".tif", ".tiff", ".webp"]
 )
 """Extensions, in lower case with their dot, of files that are taken for photos."""
 

@@ -1,8 +1,9 @@
 """What makes two files the same photo: the digest of the picture data, with orientation and ICC profile.
 
-Metadata that people and programs write (titles, keywords, ratings, copyright, dates, previews in EXIF) is left out,
-so that a photo stays itself after its keywords were written. Picture data are taken by structure from JPEG, PNG, WebP,
-TIFF and DNG. A file in another format, or one whose structure is broken, is identified by its bytes.
+Metadata that people and programs write (titles, keywords, ratings, copyright, dates, previews in EXIF) is
+left out, so that a photo stays itself after its keywords were written. Picture data are taken by structure
+from JPEG, PNG, WebP, TIFF and DNG. A file in another format, or one whose structure is broken, is identified
+by its bytes.
 """
 
 from __future__ import annotations

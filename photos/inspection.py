@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
     from photos.containers.tiff import Directory
 
-# Every decoder checks sizes against its caller's own limit before it decodes, by `read_anatomy`; Pillow's limit is
-# one number for the whole process, and its warning below that number would be noise.
+# Every decoder checks sizes against its caller's own limit before it decodes, by `read_anatomy`; Pillow's
+# limit is one number for the whole process, and its warning below that number would be noise.
 Image.MAX_IMAGE_PIXELS = None
 
 PILLOW_NAMES: Mapping[Format, str] = {
@@ -42,7 +42,17 @@ PILLOW_NAMES: Mapping[Format, str] = {
 """Pillow's names of the formats that it may be asked to open; it is never left to guess."""
 
 _CFA, _LINEAR_RAW = 32803, 34892
-_TIFF_MODES = {0: "L", 1: "L", 2: "RGB", 3: "P", 5: "CMYK", 6: "YCbCr", 8: "LAB", _CFA: "CFA", _LINEAR_RAW: "CFA"}
+_TIFF_MODES = {
+    0: "L",
+    1: "L",
+    2: "RGB",
+    3: "P",
+    5: "CMYK",
+    6: "YCbCr",
+    8: "LAB",
+    _CFA: "CFA",
+    _LINEAR_RAW: "CFA",
+}
 _UNCOMPRESSED = 1
 
 
@@ -135,7 +145,8 @@ def _read_tiff(file: BinaryIO, *, whole: bool, raw: bool) -> Anatomy:
         icc=profile if isinstance(profile, bytes) and profile else _as_bytes(profile),
         exif=exif_of(reader, main),
         frames=1 if raw else len(pages),
-        buffer_bytes=_tiff_buffer(reader, page, width, height, bits) + max((count for _, count in extents), default=0),
+        buffer_bytes=_tiff_buffer(reader, page, width, height, bits)
+        + max((count for _, count in extents), default=0),
     )
 
 
@@ -166,7 +177,9 @@ def _tiff_buffer(reader: TiffReader, page: Directory, width: int, height: int, b
     if reader.integer(page, Tag.COMPRESSION, _UNCOMPRESSED) == _UNCOMPRESSED:
         return 0
     across = reader.integer(page, Tag.TILE_WIDTH, width)
-    down = reader.integer(page, Tag.TILE_LENGTH, min(height, reader.integer(page, Tag.ROWS_PER_STRIP, height)))
+    down = reader.integer(
+        page, Tag.TILE_LENGTH, min(height, reader.integer(page, Tag.ROWS_PER_STRIP, height))
+    )
     return across * down * reader.integer(page, Tag.SAMPLES_PER_PIXEL, 1) * bits // 8
 
 

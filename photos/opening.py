@@ -31,11 +31,15 @@ def open_photo(path: Path, *, max_file_bytes: int | None = None) -> Iterator[Bin
         # A pipe would block a plain open until somebody writes into it.
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     except (OSError, ValueError) as error:
-        raise Unreadable(path, f"cannot be read: {_words(error)}; check that it exists and who may read it") from error
+        raise Unreadable(
+            path, f"cannot be read: {_words(error)}; check that it exists and who may read it"
+        ) from error
     with os.fdopen(descriptor, "rb") as file:
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode):
-            raise Unreadable(path, "is no regular file (a folder, pipe, socket or device); remove it from the folder")
+            raise Unreadable(
+                path, "is no regular file (a folder, pipe, socket or device); remove it from the folder"
+            )
         if max_file_bytes is not None and status.st_size > max_file_bytes:
             raise FileTooLarge(
                 path,
@@ -45,7 +49,9 @@ def open_photo(path: Path, *, max_file_bytes: int | None = None) -> Iterator[Bin
         try:
             yield file
         except OSError as error:
-            raise Unreadable(path, f"stopped being readable: {_words(error)}; check the disk or the network") from error
+            raise Unreadable(
+                path, f"stopped being readable: {_words(error)}; check the disk or the network"
+            ) from error
 
 
 @contextmanager

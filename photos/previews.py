@@ -16,7 +16,7 @@ class PreviewSpec:
 
     Attributes:
         long_side: Pixels of the longer side, at most.
-        quality: JPEG quality, 1–100.
+        quality: JPEG quality, 1-100.
     """
 
     long_side: int
@@ -26,7 +26,7 @@ class PreviewSpec:
         if self.long_side < 1 or not 1 <= self.quality <= 100:  # noqa: PLR2004 - JPEG's scale
             raise ValueError(
                 f"a preview of {self.long_side} px at quality {self.quality} cannot be made; "
-                "the long side is at least 1, the quality 1–100"
+                "the long side is at least 1, the quality 1-100"
             )
 
 
@@ -64,6 +64,6 @@ def preview(picture: Picture, spec: PreviewSpec) -> Preview:
         ".jpg", cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, spec.quality]
     )
     if not made:
-        raise ValueError(f"OpenCV cannot write a JPEG of {width} × {height} pixels; use a smaller long side")
+        raise ValueError(f"OpenCV cannot write a JPEG of {width} x {height} pixels; use a smaller long side")
     jpeg = encoded.tobytes()
     return Preview(jpeg=jpeg, digest=hashlib.sha256(jpeg).hexdigest(), width=width, height=height)

@@ -39,5 +39,5 @@ class Anatomy:
 
     @property
     def orientation(self) -> int:
-        """1–8 as EXIF counts: what is still to be done to the decoder's output."""
+        """1-8 as EXIF counts: what is still to be done to the decoder's output."""
         return 1 if self.turned_by_decoder else (self.exif.orientation or 1)

@@ -29,7 +29,7 @@ class Exif:
     """What is read from EXIF.
 
     Attributes:
-        orientation: 1–8 as EXIF counts; 1 when it says nothing or nonsense. None where no tag was found.
+        orientation: 1-8 as EXIF counts; 1 when it says nothing or nonsense. None where no tag was found.
         captured_at: ISO 8601, with the offset from UTC when the camera wrote one.
         color_space: "sRGB", "Adobe RGB", or None when it says neither.
     """

@@ -72,7 +72,9 @@ def read_png(file: BinaryIO, *, feed: Feed | None = None) -> Anatomy:
     return _anatomy(header, icc=icc, exif=exif, srgb=srgb, frames=frames)
 
 
-def _anatomy(header: bytes | None, *, icc: bytes | None, exif: Exif | None, srgb: bool, frames: int) -> Anatomy:
+def _anatomy(
+    header: bytes | None, *, icc: bytes | None, exif: Exif | None, srgb: bool, frames: int
+) -> Anatomy:
     if header is None or len(header) < 13:  # noqa: PLR2004 - IHDR's size
         raise BrokenStructure("its PNG header is too short")
     width, height, bits, color = struct.unpack(">IIBB", header[:10])

@@ -72,7 +72,8 @@ PICTURE_TAGS = frozenset(
         50722, 50727, 50728, 50729, 50730, 50778, 50779, 50829, 50830, 50964, 50965, 51008, 51009, 51022,
     }
 )  # fmt: skip
-"""The tags that say how the stored bytes become a picture; orientation (274) is taken from directory 0 apart."""
+"""The tags that say how the stored bytes become a picture; orientation (274) is taken from directory 0
+apart."""
 
 _TYPE_FORMAT = {
     1: "B", 2: "s", 3: "H", 4: "I", 5: "II", 6: "b", 7: "s", 8: "h", 9: "i", 10: "ii", 11: "f", 12: "d", 13: "I",

@@ -69,7 +69,7 @@ def read_webp(file: BinaryIO, *, feed: Feed | None = None) -> Anatomy:
                 feed(kind + struct.pack("<I", length))
             pass_on(file, length, "its picture", feed)
         file.seek(start + length + (length & 1))
-    if canvas is None and frame is None or not (frame or frames):
+    if (canvas is None and frame is None) or not (frame or frames):
         raise BrokenStructure("it holds no frame")
     width, height = canvas or frame or (0, 0)
     if feed is not None and animated:
