@@ -1,0 +1,214 @@
+"""The registry: every model there is, found by name, alias or role."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+from registry.checking import check_model
+from registry.digests import digest
+from registry.errors import FileProblem, MissingCapability, RegistryFileError, UnknownModel
+from registry.layers import read_layers
+from registry.nearest import did_you_mean, nearest
+from registry.schema import NEEDS, ROLES, Model
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator, Mapping
+    from pathlib import Path
+
+    from registry.layers import Layer, Layered
+    from registry.schema import Deployment
+
+
+@dataclass(frozen=True)
+class Registry:
+    """Every model, the roles, and where each field was said. Made by `Registry.load`.
+
+    Attributes:
+        models: model name → model, by name.
+        roles: model role → name of the model that has it.
+        version: SHA-256, in hex, of the effective registry as people declared it: the addresses are the raw text of
+            the files, and embedded models count without their code, so that the version is the same on every machine
+            that has the same files.
+        provenance: the layer that set each field, such as ``models.tiny-vlm.roles`` → ``user``; a field that is not
+            here has its default.
+        environ: the environment's variables, for addresses.
+    """
+
+    models: Mapping[str, Model]
+    roles: Mapping[str, str]
+    version: str
+    provenance: Mapping[str, Layer]
+    environ: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+    @classmethod
+    def load(
+        cls,
+        user_file: Path | None,
+        *,
+        embedded: Mapping[str, str] | None = None,
+        environ: Mapping[str, str] = os.environ,
+    ) -> Registry:
+        """Read the shipped layer and the user's over it.
+
+        Args:
+            user_file: the user's `registry.yaml`; None, or a file that does not exist, is an empty layer.
+            embedded: embedded model's name → digest of its code, which becomes its revision. Where it is given,
+                every embedded model must be in it.
+            environ: the environment's variables, for addresses.
+
+        Raises:
+            RegistryFileError: a file is broken; the error names every problem with file, line and field.
+        """
+        layers = read_layers(user_file)
+        models, problems = _checked_models(layers)
+        if not problems:
+            problems = [
+                *_name_problems(layers, models),
+                *_checked_roles(layers, models),
+                *_embedded_problems(layers, models, embedded or {}),
+            ]
+        if problems:
+            raise RegistryFileError(tuple(problems))
+        roles = {role: layers.roles[role] for role in ROLES if role in layers.roles}
+        version = digest(
+            {
+                "models": {name: model.model_dump(mode="json") for name, model in models.items()},
+                "roles": roles,
+            }
+        )
+        for name, revision in (embedded or {}).items():
+            models[name] = models[name].model_copy(update={"revision": revision})
+        return cls(
+            models=MappingProxyType(models),
+            roles=MappingProxyType(roles),
+            version=version,
+            provenance=MappingProxyType(dict(layers.provenance)),
+            environ=MappingProxyType(dict(environ)),
+        )
+
+    def resolve(self, name: str, *, needs: Collection[str] = ()) -> Model:
+        """Find a model by its name, an alias, or a model role.
+
+        Args:
+            name: what the caller says; names come before aliases, aliases before roles.
+            needs: capabilities that the model must have: ``chat``, ``vision``, ``iqa``, ``structured_output``.
+
+        Raises:
+            UnknownModel: nothing has this name; the error tells the nearest names.
+            MissingCapability: the model lacks one of `needs`; the error names the models that have them all.
+            ValueError: one of `needs` is no capability.
+        """
+        model = self._find(name)
+        if model is None:
+            raise UnknownModel(name, nearest(name, self._names()), tuple(self.models))
+        wanted = sorted(set(needs), key=lambda need: NEEDS.index(need) if need in NEEDS else -1)
+        missing = tuple(need for need in wanted if not model.can(need))
+        if missing:
+            able = tuple(
+                other.name
+                for other in self.models.values()
+                if not other.deprecated and all(other.can(need) for need in wanted)
+            )
+            raise MissingCapability(model.name, missing, able)
+        return model
+
+    def model_revision(self, name: str) -> str:
+        """Give the model revision of a model by its name, an alias, or a model role.
+
+        Raises:
+            UnknownModel: nothing has this name.
+        """
+        return self.resolve(name).model_revision
+
+    def url(self, deployment: Deployment) -> str:
+        """Give a deployment's address in this registry's environment.
+
+        Raises:
+            BadDeploymentUrl: it cannot be used; see `Deployment.url`.
+        """
+        return deployment.url(self.environ)
+
+    def with_role(self, role: str) -> tuple[Model, ...]:
+        """Give the models that may have a role, by name; the one that has it first, deprecated ones last."""
+        holder = self.roles.get(role)
+        able = [model for model in self.models.values() if role in model.roles]
+        return tuple(sorted(able, key=lambda model: (model.name != holder, model.deprecated, model.name)))
+
+    def effective(self) -> dict[str, object]:
+        """Give the effective registry as plain JSON values, in the form of a user's `registry.yaml`.
+
+        Embedded models are as loaded: where their code's digest was handed in, it is their revision.
+        """
+        return {
+            "roles": dict(self.roles),
+            "models": {name: model.model_dump(mode="json") for name, model in self.models.items()},
+        }
+
+    def _find(self, name: str) -> Model | None:
+        if name in self.models:
+            return self.models[name]
+        for model in self.models.values():
+            if name in model.aliases:
+                return model
+        return self.models[self.roles[name]] if name in self.roles else None
+
+    def _names(self) -> Iterator[str]:
+        yield from self.models
+        for model in self.models.values():
+            yield from model.aliases
+        yield from self.roles
+
+
+def _checked_models(layers: Layered) -> tuple[dict[str, Model], list[FileProblem]]:
+    models: dict[str, Model] = {}
+    problems: list[FileProblem] = []
+    for name in sorted(layers.models):
+        model, found = check_model(layers.models[name])
+        problems += [layers.problem(("models", name, *path), text) for path, text in found]
+        if model is not None:
+            models[name] = model
+    return models, problems
+
+
+def _name_problems(layers: Layered, models: Mapping[str, Model]) -> Iterator[FileProblem]:
+    taken = {name: name for name in models} | {role: f"the role {role}" for role in ROLES}
+    for model in models.values():
+        for alias in model.aliases:
+            if alias in taken:
+                text = f"{alias} is already taken by {taken[alias]}; choose another alias"
+                yield layers.problem(("models", model.name, "aliases"), text)
+            taken[alias] = model.name
+
+
+def _checked_roles(layers: Layered, models: Mapping[str, Model]) -> Iterator[FileProblem]:
+    for role, name in layers.roles.items():
+        path = ("roles", role)
+        if role not in ROLES:
+            hint = did_you_mean(role, ROLES)
+            yield layers.problem(path, f"is no model role; {hint}roles are {', '.join(ROLES)}")
+        elif not isinstance(name, str):
+            yield layers.problem(path, "must be the name of a model")
+        elif name not in models:
+            text = f"there is no model {name}; {did_you_mean(name, models)}models are {', '.join(models)}"
+            yield layers.problem(path, text)
+        elif role not in models[name].roles:
+            able = ", ".join(model.name for model in models.values() if role in model.roles) or "no model"
+            text = f"{name} may not have this role; add {role} to models.{name}.roles, or choose from: {able}"
+            yield layers.problem(path, text)
+
+
+def _embedded_problems(
+    layers: Layered, models: Mapping[str, Model], embedded: Mapping[str, str]
+) -> Iterator[FileProblem]:
+    if not embedded:
+        return
+    for name in embedded:
+        if name not in models or not models[name].is_embedded:
+            yield layers.problem(("models", name), "has code in ImageWorks and must be an embedded model")
+    for model in models.values():
+        if model.is_embedded and model.name not in embedded:
+            text = f"embedded needs code, and only {', '.join(embedded)} have it; use the name of one, or a server"
+            yield layers.problem(("models", model.name, "deployments", 0, "provider"), text)
