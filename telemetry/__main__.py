@@ -18,6 +18,7 @@ from store.home import Home
 from store.settings import Settings
 from telemetry.catalog import connect, select
 from telemetry.compaction import compact
+from telemetry.dictionary import with_dictionary
 from telemetry.errors import TelemetryError
 from telemetry.fsck import fsck
 from telemetry.manifest import manifests, read_manifest
@@ -176,6 +177,12 @@ def manifest(
             for item in manifests(_home(home))
         ],
     )
+
+
+@app.command(hidden=True)
+def dictionary(document: Annotated[Path, typer.Argument(help="Markdown file with a dictionary.")]) -> None:
+    """Make the data dictionary in a document anew."""
+    document.write_text(with_dictionary(document.read_text(encoding="utf-8")), encoding="utf-8")
 
 
 def main() -> None:

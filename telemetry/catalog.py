@@ -39,7 +39,7 @@ _CONFIG: Final[dict[str, str | bool | int | float | list[str]]] = {
     "autoload_known_extensions": False,
 }
 
-_RUNS: Final = pa.schema(
+RUNS: Final = pa.schema(
     [
         ("run_id", pa.string()),
         ("pipeline", pa.string()),
@@ -58,7 +58,7 @@ _RUNS: Final = pa.schema(
         ("manifest", pa.string()),
     ]
 )
-_RUN_STAGES: Final = pa.schema(
+RUN_STAGES: Final = pa.schema(
     [
         ("run_id", pa.string()),
         ("stage", pa.string()),
@@ -204,12 +204,12 @@ def _runs(connection: duckdb.DuckDBPyConnection, home: Home, problems: list[tupl
             continue
         runs.append(_run(manifest))
         stages.extend(_stages(manifest))
-    _keep(connection, "runs", pa.Table.from_pylist(runs, schema=_RUNS))
-    _keep(connection, "run_stages", pa.Table.from_pylist(stages, schema=_RUN_STAGES))
+    _keep(connection, "runs", pa.Table.from_pylist(runs, schema=RUNS))
+    _keep(connection, "run_stages", pa.Table.from_pylist(stages, schema=RUN_STAGES))
 
 
 def _run(manifest: RunManifest) -> dict[str, Any]:
-    plain = manifest.model_dump(include=set(_RUNS.names) - {"manifest", "seconds", "started_at", "ended_at"})
+    plain = manifest.model_dump(include=set(RUNS.names) - {"manifest", "seconds", "started_at", "ended_at"})
     started = _instant(manifest.started_at)
     ended = _instant(manifest.ended_at) if manifest.ended_at else None
     return {

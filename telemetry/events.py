@@ -168,9 +168,8 @@ def to_json(event: Event) -> bytes:
         for name, value in zip(_NAMES, _VALUES(event), strict=False)
         if value is not None and value != ()
     }
-    message = event.error_message
-    if message is not None and len(message) > MESSAGE_LIMIT:
-        values["error_message"] = message[: MESSAGE_LIMIT - 1] + "…"
+    if event.error_message is not None:
+        values["error_message"] = _shortened(str(event.error_message))
     if event.attempts:
         values["attempts"] = [
             dict(zip(_ATTEMPT_NAMES, _ATTEMPT_VALUES(item), strict=False)) for item in event.attempts
@@ -309,6 +308,10 @@ def _attempts(value: Any) -> tuple[Attempt, ...]:
     if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
         raise TypeError("it is not a list of attempts")
     return tuple(Attempt(**_checked("attempt", ATTEMPT_FIELDS, item)) for item in value)
+
+
+def _shortened(message: str) -> str:
+    return message if len(message) <= MESSAGE_LIMIT else message[: MESSAGE_LIMIT - 1] + "…"
 
 
 def _plain(value: Any) -> Any:
