@@ -11,9 +11,6 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection, Table
 
-# SQLite takes 32,766 bound values a statement, PostgreSQL 65,535.
-_VALUES_A_STATEMENT = 30_000
-
 
 def insert_new(connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]]) -> int:
     """Insert the rows whose primary key is free; leave the others alone.
@@ -26,11 +23,12 @@ def insert_new(connection: Connection, table: Table, rows: Sequence[Mapping[str,
     Returns:
         How many rows were new.
     """
-    inserted = 0
-    for chunk in _chunks(rows):
-        statement = _insert(connection, table).values(chunk).on_conflict_do_nothing()
-        inserted += connection.execute(statement).rowcount
-    return inserted
+    if not rows:
+        return 0
+    statement = _insert(connection, table).on_conflict_do_nothing()
+    # Without being asked, SQLAlchemy does not count what PostgreSQL inserted.
+    counted = statement.execution_options(preserve_rowcount=True)
+    return connection.execute(counted, list(rows)).rowcount
 
 
 def upsert(connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
@@ -39,23 +37,18 @@ def upsert(connection: Connection, table: Table, rows: Sequence[Mapping[str, Any
     Args:
         connection: One handed out by the writer.
         table: Any table of `store.tables`.
-        rows: Mappings with the same keys each; no primary key twice.
+        rows: Mappings with the same keys each; of a primary key given twice, the last one counts.
     """
-    key = [column.name for column in table.primary_key.columns]
-    for chunk in _chunks(rows):
-        statement = _insert(connection, table).values(chunk)
-        changed = {name: statement.excluded[name] for name in chunk[0] if name not in key}
-        if changed:
-            connection.execute(statement.on_conflict_do_update(index_elements=key, set_=changed))
-        else:
-            connection.execute(statement.on_conflict_do_nothing())
-
-
-def _chunks(rows: Sequence[Mapping[str, Any]]) -> list[list[dict[str, Any]]]:
     if not rows:
-        return []
-    size = max(1, _VALUES_A_STATEMENT // max(1, len(rows[0])))
-    return [[dict(row) for row in rows[start : start + size]] for start in range(0, len(rows), size)]
+        return
+    key = [column.name for column in table.primary_key.columns]
+    statement = _insert(connection, table)
+    changed = {name: statement.excluded[name] for name in rows[0] if name not in key}
+    if changed:
+        statement = statement.on_conflict_do_update(index_elements=key, set_=changed)
+    else:
+        statement = statement.on_conflict_do_nothing()
+    connection.execute(statement, list(rows))
 
 
 def _insert(connection: Connection, table: Table) -> sqlite.Insert | postgresql.Insert:

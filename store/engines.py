@@ -1,0 +1,131 @@
+"""How SQLite and PostgreSQL are opened, so that one code path serves both."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import NullPool, QueuePool, create_engine, event, make_url
+
+from store.driver_errors import in_words
+from store.errors import DatabaseUnreachable
+from store.locking import locked
+from store.migrating import migrate
+from store.settings import masked_url
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection, Engine
+    from sqlalchemy.engine import URL
+
+    from store.home import Home
+    from store.settings import Settings
+
+_BUSY_TIMEOUT_S = 30
+
+
+@dataclass(frozen=True)
+class Engines:
+    """The two ways into one database.
+
+    Attributes:
+        reader: Its transactions see one state of the whole database and cannot write.
+        writer: Has one connection; on SQLite its transactions hold the write lock from their beginning.
+        where: The database as a person knows it, without secrets.
+    """
+
+    reader: Engine
+    writer: Engine
+    where: str
+
+
+def open_engines(settings: Settings, home: Home) -> Engines:
+    """Bring the database that `settings` name up to date, and make its engines.
+
+    Raises:
+        DatabaseUnreachable: It cannot be opened, or its driver is not installed.
+        DatabaseNewer: A later version of this program has changed it.
+        DatabaseFull: The disk is full.
+    """
+    if settings.state_url is None:
+        return _sqlite(home)
+    return _postgresql(settings.state_url.get_secret_value(), settings.connect_timeout_s)
+
+
+def _sqlite(home: Home) -> Engines:
+    where = str(home.state_db)
+
+    def connect() -> sqlite3.Connection:
+        # Not through the URL: a home may have any name, UTF-8 or not.
+        return sqlite3.connect(
+            home.state_db, timeout=_BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False
+        )
+
+    def engine(begin: str, *on_connect: str, **options: Any) -> Engine:
+        made = create_engine("sqlite+pysqlite://", creator=connect, json_serializer=_json, **options)
+
+        def prepare(connection: sqlite3.Connection, _record: object) -> None:
+            for statement in on_connect:
+                connection.execute(statement).close()
+
+        # The driver's own BEGIN comes late and deferred; with isolation_level=None this is the only one.
+        def start(connection: Connection) -> None:
+            connection.exec_driver_sql(begin)
+
+        event.listen(made, "connect", prepare)
+        event.listen(made, "begin", start)
+        return made
+
+    immediate, durable = "BEGIN IMMEDIATE", "PRAGMA synchronous=FULL"
+    # Switching to WAL is not covered by the busy timeout, so processes that start take turns.
+    with in_words(where), locked(home.root / "state.lock"):
+        migrating = engine(immediate, "PRAGMA journal_mode=WAL", durable, poolclass=NullPool)
+        with migrating.begin() as connection:
+            migrate(connection)
+    writer = engine(
+        immediate,
+        durable,
+        "PRAGMA foreign_keys=ON",
+        # What is deleted is overwritten: a forgotten photo must not stay in free pages.
+        "PRAGMA secure_delete=ON",
+        poolclass=QueuePool,
+        pool_size=1,
+        max_overflow=0,
+    )
+    reader = engine("BEGIN", "PRAGMA query_only=ON", poolclass=QueuePool, pool_size=8, max_overflow=-1)
+    return Engines(reader, writer, where)
+
+
+def _postgresql(secret_url: str, connect_timeout_s: float) -> Engines:
+    where = masked_url(secret_url)
+    url: URL = make_url(secret_url).set(drivername="postgresql+psycopg")
+
+    def engine(**options: Any) -> Engine:
+        connecting = {"connect_timeout": max(1, round(connect_timeout_s))}
+        return create_engine(url, json_serializer=_json, connect_args=connecting, **options)
+
+    try:
+        migrating = engine(poolclass=NullPool)
+    except ModuleNotFoundError as error:
+        raise DatabaseUnreachable(
+            "IMAGEWORKS_STATE_URL names PostgreSQL, and its driver is not installed. "
+            "Install the extra: pip install 'imageworks-dagster[postgres]'."
+        ) from error
+    with in_words(where), migrating.begin() as connection:
+        migrate(connection)
+    writer = engine(pool_pre_ping=True, pool_size=1, max_overflow=0)
+    reader = engine(
+        pool_pre_ping=True,
+        pool_size=8,
+        max_overflow=24,
+        # The same promise as SQLite's: a reader sees one state of the whole database.
+        isolation_level="REPEATABLE READ",
+        execution_options={"postgresql_readonly": True},
+    )
+    return Engines(reader, writer, where)
+
+
+def _json(value: Any) -> str:
+    # NaN is no JSON: PostgreSQL refuses it, so SQLite must not take it either.
+    return json.dumps(value, ensure_ascii=True, allow_nan=False, separators=(",", ":"))
