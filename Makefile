@@ -1,0 +1,57 @@
+# Every target does its own set-up. `make demo` and `make test` are where to begin.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+UV     := $(VENV)/uv/bin/uv
+PYTEST := $(BIN)/python -m pytest
+
+.PHONY: demo ui test test-full test-real lint bench lock clean
+.DEFAULT_GOAL := demo
+
+$(UV):
+	$(PYTHON) -m venv $(VENV)/uv
+	$(VENV)/uv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/build.txt
+
+# The runtime alone: what photographers need.
+$(VENV)/.base: requirements/base.txt pyproject.toml | $(UV)
+	test -x $(BIN)/python || $(UV) venv --quiet --allow-existing --python $(PYTHON) $(VENV)
+	$(UV) pip install --quiet --python $(BIN)/python --require-hashes -r requirements/base.txt
+	$(UV) pip install --quiet --python $(BIN)/python --no-deps --build-constraints requirements/build.txt --editable .
+	touch $@
+
+# With what tests, linters and benches need.
+$(VENV)/.dev: requirements/dev.txt $(VENV)/.base
+	$(UV) pip install --quiet --python $(BIN)/python --require-hashes -r requirements/dev.txt
+	touch $@
+
+demo: $(VENV)/.base ## Judge and tag the demo photos, in .imageworks/
+	$(BIN)/imageworks demo
+
+ui: $(VENV)/.base ## Dagster's web server and daemon on http://127.0.0.1:3000
+	$(BIN)/imageworks ui
+
+test: $(VENV)/.dev ## What must hold before every commit; minutes
+	$(PYTEST) -n 2 -m "not slow and not real"
+
+test-full: $(VENV)/.dev ## Everything that needs no real server
+	$(PYTEST) -n 2 -m "not real"
+
+test-real: $(VENV)/.dev ## Against real servers and programs
+	$(PYTEST) -m real
+
+lint: $(VENV)/.dev
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: $(VENV)/.dev ## Ratios measured in one run, into bench/results.json
+	$(BIN)/python -m bench
+
+lock: $(UV) ## Resolve the dependencies anew, with hashes and without an index
+	$(UV) pip compile --quiet --no-header --generate-hashes --no-emit-index-url --python-version 3.11 pyproject.toml -o requirements/base.txt
+	$(UV) pip compile --quiet --no-header --generate-hashes --no-emit-index-url --python-version 3.11 pyproject.toml --extra dev --extra postgres -c requirements/base.txt -o requirements/dev.txt
+	printf "uv\nhatchling\neditables\n" | $(UV) pip compile --quiet --no-header --generate-hashes --no-emit-index-url --python-version 3.11 - -o requirements/build.txt
+
+clean:
+	rm -rf $(VENV) .imageworks .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

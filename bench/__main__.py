@@ -1,0 +1,37 @@
+"""Run the benches, print a table, write `bench/results.json`."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import sys
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+BENCHES = ("signals", "own_time", "critiques", "noop")
+RESULTS = Path(__file__).with_name("results.json")
+
+
+def main(chosen: list[str]) -> int:
+    """Run the chosen benches, or all; 1 when a goal is missed."""
+    console = Console()
+    results = []
+    for name in chosen or BENCHES:
+        console.print(f"bench {name} …", style="dim")
+        results += importlib.import_module(f"bench.{name}").run()
+    table = Table("figure", "value", "unit", "goal", "met")
+    for result in results:
+        row = result.as_dict()
+        met = "" if row["met"] is None else "yes" if row["met"] else "NO"
+        table.add_row(row["name"], f"{row['value']:g}", row["unit"], row["goal"] or "", met)
+    console.print(table)
+    if not chosen:
+        text = json.dumps([result.as_dict() for result in results], indent=1)
+        RESULTS.write_text(text + "\n", encoding="utf-8")
+    return 0 if all(result.met is not False for result in results) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

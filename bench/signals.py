@@ -1,0 +1,74 @@
+"""Signals of a 24 MP JPEG over its bare full decode, orientation and ICC profile on both sides."""
+
+from __future__ import annotations
+
+import io
+import statistics
+import tempfile
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+from PIL import Image, ImageCms
+
+from bench.result import Result
+from photos.decoding import decode
+from photos.signals import measure
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+WIDTH, HEIGHT = 6000, 4000
+ROUNDS = 7
+ORIENTATION_TAG = 0x0112
+TURNED = 6
+
+
+def run() -> list[Result]:
+    """Measure both in turns, so that whatever else the machine does falls on both."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "photo.jpg"
+        path.write_bytes(photo_24_megapixels())
+        data = np.frombuffer(path.read_bytes(), np.uint8)
+
+        def bare() -> None:
+            # OpenCV turns by EXIF itself; an sRGB profile asks for no conversion.
+            cv2.imdecode(data, cv2.IMREAD_COLOR)
+
+        def ours() -> None:
+            measure(decode(path).pixels)
+
+        bare_s, ours_s = interleaved(bare, ours)
+    return [
+        Result("signals_over_bare_decode", ours_s / bare_s, "ratio", 2.5),
+        Result("bare_decode_24mp", bare_s * 1000, "ms"),
+        Result("signals_24mp", ours_s * 1000, "ms"),
+    ]
+
+
+def photo_24_megapixels() -> bytes:
+    """A synthetic 24 MP JPEG with detail and grain, quality 92, turned by EXIF, with an sRGB profile."""
+    generator = np.random.default_rng(7)
+    coarse = generator.integers(0, 256, (HEIGHT // 40, WIDTH // 40, 3), np.uint8)
+    pixels = cv2.resize(coarse, (WIDTH, HEIGHT), interpolation=cv2.INTER_CUBIC)
+    grain = generator.normal(0, 5, (HEIGHT, WIDTH, 1)).astype(np.float32)
+    picture = Image.fromarray(np.clip(pixels + grain, 0, 255).astype(np.uint8))
+    exif = Image.Exif()
+    exif[ORIENTATION_TAG] = TURNED
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    buffer = io.BytesIO()
+    picture.save(buffer, "JPEG", quality=92, exif=exif, icc_profile=profile)
+    return buffer.getvalue()
+
+
+def interleaved(*functions: Callable[[], None]) -> list[float]:
+    """Median seconds of each function, called in turns."""
+    seconds: list[list[float]] = [[] for _ in functions]
+    for _ in range(ROUNDS):
+        for times, function in zip(seconds, functions, strict=True):
+            began = time.perf_counter()
+            function()
+            times.append(time.perf_counter() - began)
+    return [statistics.median(times) for times in seconds]

@@ -1,0 +1,174 @@
+"""Ask a model about photos from inside a stage: render, request, ask all, tally."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from prompt_hub.rendering import render
+
+from backends.request import Labels, Request
+from imageworks_dagster.interruption import run_interruptible
+from imageworks_dagster.picturing import Previews
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+
+    from backends.answer import Answer
+    from imageworks_dagster.choices import Choice
+    from imageworks_dagster.picturing import PhotoFile
+    from imageworks_dagster.stages import Row, Stage
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Question:
+    """One question about one entry.
+
+    Attributes:
+        key: names the question within its stage.
+        entry: the row of the entry that it is about.
+        variables: for the prompt's template.
+        measured: structured values, for embedded models alone.
+        photos: the photos to show, in order.
+    """
+
+    key: str
+    entry: Mapping[str, Any]
+    variables: Mapping[str, Any]
+    measured: Mapping[str, Any]
+    photos: tuple[PhotoFile, ...]
+
+
+class Asker:
+    """Asks the questions of one stage; keeps previews between rounds."""
+
+    def __init__(self, stage: Stage) -> None:
+        choice = stage.choice
+        assert choice is not None  # noqa: S101 - made for stages that ask
+        self._stage = stage
+        self._choice: Choice = choice
+        self._previews = Previews(stage.settings)
+        self._misread: list[str] = []
+
+    def ask(
+        self, questions: Iterable[Question], *, read: Callable[[object], T]
+    ) -> dict[str, tuple[Answer, T | None]]:
+        """Ask all of them and wait; an entry that fails is an answer with an ``error_class``.
+
+        Args:
+            questions: with distinct keys.
+            read: makes of an answer's data what the stage works with; an answer that it cannot read, although it
+                fits its schema, is a failure too, and is let go so that the next materialization asks again.
+
+        Returns:
+            By key the answer, and what was read of it; None for a failure.
+
+        Raises:
+            backends.errors.BackendError: the model cannot be reached at all, or stopped answering for too long;
+                what was answered until then is kept.
+            prompt_hub.errors.PromptHubError: a prompt cannot be rendered.
+        """
+        pending = list(questions)
+        answers: dict[str, tuple[Answer, T | None]] = {}
+        stage = self._stage
+        stage.progress.expect(stage.progress.total + len(pending))
+
+        async def main() -> None:
+            spool = stage.resources.telemetry.spool()
+            try:
+                async with stage.resources.models.client(
+                    stage.settings,
+                    registry=stage.registry,
+                    store=stage.store,
+                    spool=spool,
+                    embedded=stage.embedded,
+                ) as client:
+                    if pending:
+                        await client.check(self._choice.model)
+                    keys: dict[int, str] = {}
+                    async for request, answer in client.map(
+                        self._requests(pending, keys), fresh=bool(stage.config.get("fresh"))
+                    ):
+                        self._count(answer)
+                        answer, value = self._read(answer, read)
+                        answers[keys.pop(id(request))] = (answer, value)
+                        stage.progress.advance(failed=not answer.ok)
+            finally:
+                stage.tally.dropped_events += spool.dropped
+                spool.close()
+
+        run_interruptible(main, tick=stage.progress.tick)
+        if self._misread:
+            stage.store.database.write(lambda connection: let_go(connection, self._misread))
+        return answers
+
+    def answer_columns(self, answer: Answer) -> Row:
+        """The columns that say who answered, and why not."""
+        choice = self._choice
+        return {
+            "answered_by": answer.request_id,
+            "recalled": answer.recalled,
+            "request_digest": answer.request_digest,
+            "profile_id": choice.profile.id,
+            "stage_hash": choice.profile.stage_hash(choice.profile_stage),
+            "model": answer.model,
+            "model_revision": answer.model_revision,
+            "deployment": answer.deployment,
+            "repaired": answer.repaired,
+            "error_class": answer.error_class,
+            "error_message": answer.error_message,
+        }
+
+    def _read(self, answer: Answer, read: Callable[[object], T]) -> tuple[Answer, T | None]:
+        if not answer.ok:
+            return answer, None
+        try:
+            return answer, read(answer.data)
+        except AnswerMisread as error:
+            self._misread.append(answer.request_digest)
+            return replace(answer, error_class="answer_misread", error_message=str(error)), None
+
+    def _requests(self, questions: Iterable[Question], keys: dict[int, str]) -> Iterator[Request]:
+        for question in questions:
+            request = self._request(question)
+            keys[id(request)] = question.key
+            yield request
+
+    def _request(self, question: Question) -> Request:
+        choice, run = self._choice, self._stage.run
+        rendered = render(choice.profile, choice.profile_stage, question.variables)
+        return Request(
+            model=choice.model,
+            system=rendered.system,
+            user=rendered.user,
+            images=tuple(self._previews.image(photo) for photo in question.photos[: rendered.images]),
+            output_schema=rendered.output_schema,
+            parameters=rendered.parameters,
+            variables=question.measured,
+            labels=Labels(
+                run_id=run.run_id,
+                batch=self._stage.batch.name,
+                entry_id=question.entry["entry_id"],
+                photo_ids=tuple(photo.photo_id for photo in question.photos),
+                stage=self._stage.asset,
+                profile_id=rendered.profile_id,
+                profile_stage=rendered.profile_stage,
+                profile_hash=rendered.profile_hash,
+                stage_hash=rendered.stage_hash,
+                prompt_hub_version=run.manifest.prompt_hub_version,
+                registry_version=run.manifest.registry_version,
+            ),
+        )
+
+    def _count(self, answer: Answer) -> None:
+        tally = self._stage.tally
+        tally.deployments.add(answer.deployment)
+        if answer.recalled:
+            tally.recalled += 1
+            return
+        tally.asked += 1
+        tally.input_tokens += answer.input_tokens or 0
+        tally.output_tokens += answer.output_tokens or 0
+        tally.lease_wait_ms += answer.lease_wait_ms or 0.0

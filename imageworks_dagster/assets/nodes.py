@@ -1,0 +1,101 @@
+"""Prompts and models as nodes of the graph: observable sources whose data versions are digests."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import dagster as dg
+
+from imageworks_dagster.assets.stage import node_keys
+from imageworks_dagster.pipelines import PIPELINES
+from imageworks_dagster.resources import ModelRegistryResource, PromptHubResource
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from prompt_hub.hub import PromptHub
+    from registry.registry import Registry
+
+    from imageworks_dagster.assembly import Assembly
+
+PLATFORM = "platform"
+
+
+def used_nodes(assembly: Assembly) -> list[str]:
+    """Every prompt and model that some stage may ask with, and the models that no stage names."""
+    used = {
+        key
+        for pipeline in PIPELINES.values()
+        for stage in pipeline.asking
+        for key in node_keys(pipeline, stage, assembly)
+    }
+    return sorted(used | {f"models/{name}" for name in assembly.registry.models})
+
+
+def node_versions(hub: PromptHub, registry: Registry) -> dict[str, str]:
+    """Data version of every prompt and model there is: stage hashes and model revisions, by asset key."""
+    prompts = {
+        f"prompts/{profile.id}/{stage}": profile.stage_hash(stage)
+        for profile in hub.profiles.values()
+        for stage in profile.stages
+    }
+    models = {f"models/{model.name}": model.model_revision for model in registry.models.values()}
+    return prompts | models
+
+
+def node_assets(assembly: Assembly) -> dg.AssetsDefinition:
+    """All nodes, observed together: reading the files once tells all versions."""
+
+    @dg.multi_observable_source_asset(
+        name="observe_prompts_and_models",
+        specs=[
+            dg.AssetSpec(key.split("/"), group_name=PLATFORM, description=_description(key, assembly))
+            for key in used_nodes(assembly)
+        ],
+        can_subset=True,
+    )
+    def nodes(
+        context: dg.AssetExecutionContext,
+        prompt_hub: PromptHubResource,
+        model_registry: ModelRegistryResource,
+    ) -> Iterator[dg.ObserveResult]:
+        versions = node_versions(prompt_hub.load(), model_registry.load(dict(assembly.embedded_revisions)))
+        for key in context.selected_asset_keys:
+            version = versions.get(key.to_user_string())
+            if version is None:
+                context.log.warning("%s is no longer there; reload the definitions.", key.to_user_string())
+                continue
+            yield dg.ObserveResult(asset_key=key, data_version=dg.DataVersion(version))
+
+    return nodes
+
+
+def changed_observations(
+    instance: dg.DagsterInstance, versions: Mapping[str, str]
+) -> list[dg.AssetObservation]:
+    """Observations of the nodes whose version is not the one that Dagster knows."""
+    changed = []
+    for key, version in sorted(versions.items()):
+        asset_key = dg.AssetKey(key.split("/"))
+        record = instance.get_latest_data_version_record(asset_key, is_source=True)
+        known = record.event_log_entry.asset_observation if record else None
+        if known is None or known.tags.get(DATA_VERSION_TAG) != version:
+            changed.append(dg.AssetObservation(asset_key, tags={DATA_VERSION_TAG: version}))
+    return changed
+
+
+DATA_VERSION_TAG = "dagster/data_version"
+
+
+def observe_now(instance: dg.DagsterInstance, versions: Mapping[str, str]) -> None:
+    """Tell Dagster at once what changed, so that the next run and the graph show it."""
+    for observation in changed_observations(instance, versions):
+        instance.report_runless_asset_event(observation)
+
+
+def _description(key: str, assembly: Assembly) -> str:
+    kind, name, *stage = key.split("/")
+    if kind == "models":
+        return assembly.registry.models[name].description
+    return f"{assembly.hub.profiles[name].description} Stage `{stage[0]}`."

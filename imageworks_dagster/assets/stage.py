@@ -1,0 +1,179 @@
+"""Make a Dagster asset of a declared stage: configuration, dependencies, run, manifest, table, metadata."""
+
+from __future__ import annotations
+
+import base64
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import dagster as dg
+
+from imageworks_dagster.partitions import PARTITIONS
+from imageworks_dagster.resources import (
+    ModelRegistryResource,
+    ModelsResource,
+    PromptHubResource,
+    TelemetryResource,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from imageworks_dagster.assembly import Assembly
+    from imageworks_dagster.pipelines import Pipeline, StageDeclaration
+    from imageworks_dagster.stages import Outcome, Stage
+
+    Body = Callable[[Stage], Outcome]
+
+TABLE_ROWS = 12
+"""Rows of the table shown with a materialization: event logs are never pruned, so it stays short."""
+
+CELL_CHARACTERS = 120
+
+
+@dataclass(frozen=True)
+class StageResources:
+    """The resources of a stage, as Dagster handed them in."""
+
+    models: ModelsResource
+    prompt_hub: PromptHubResource
+    model_registry: ModelRegistryResource
+    telemetry: TelemetryResource
+
+
+def stage_asset(
+    pipeline: Pipeline,
+    declaration: StageDeclaration,
+    body: Body,
+    *,
+    assembly: Assembly,
+    description: str,
+    options: Mapping[str, dg.Field] | None = None,
+) -> dg.AssetsDefinition:
+    """The asset of one stage.
+
+    Args:
+        pipeline: the pipeline it belongs to.
+        declaration: its key, what it reads and what it asks.
+        body: from a prepared stage to its outcome; loads heavy modules itself.
+        assembly: the parts the definitions are built from.
+        description: shown in the web UI.
+        options: configuration beyond the choice of profile and model.
+    """
+
+    @dg.asset(
+        key=declaration.asset.split("/"),
+        deps=[
+            asset.split("/") for asset in (*declaration.reads, *node_keys(pipeline, declaration, assembly))
+        ],
+        group_name=pipeline.group,
+        partitions_def=PARTITIONS[pipeline.name],
+        description=description,
+        kinds={"python", "parquet"},
+        config_schema={**choice_options(pipeline, declaration, assembly), **(options or {})},
+        retry_policy=None,
+    )
+    def asset(
+        context: dg.AssetExecutionContext,
+        models: ModelsResource,
+        prompt_hub: PromptHubResource,
+        model_registry: ModelRegistryResource,
+        telemetry: TelemetryResource,
+    ) -> dg.MaterializeResult[Any]:
+        from imageworks_dagster.staging import run_stage  # noqa: PLC0415 - loads the store
+
+        resources = StageResources(models, prompt_hub, model_registry, telemetry)
+        return run_stage(context, pipeline, declaration, body, assembly=assembly, resources=resources)
+
+    return asset
+
+
+def node_keys(pipeline: Pipeline, declaration: StageDeclaration, assembly: Assembly) -> list[str]:
+    """Keys of the prompts and models that a stage may ask with: its dependencies in the graph."""
+    if declaration.asks is None:
+        return []
+    prompts = [
+        f"prompts/{profile.id}/{declaration.asks.profile_stage}"
+        for profile in assembly.hub.profiles.values()
+        if profile.application == pipeline.application and declaration.asks.profile_stage in profile.stages
+    ]
+    return sorted(prompts) + [f"models/{name}" for name in candidate_models(declaration, assembly)]
+
+
+def candidate_models(declaration: StageDeclaration, assembly: Assembly) -> list[str]:
+    """Names of the models that have the stage's role, by their own declaration or by the role's assignment."""
+    assert declaration.asks is not None  # noqa: S101 - asked of asking stages alone
+    role = declaration.asks.role
+    named = {model.name for model in assembly.registry.models.values() if role in model.roles}
+    if role in assembly.registry.roles:
+        named.add(assembly.registry.roles[role])
+    return sorted(named)
+
+
+def choice_options(
+    pipeline: Pipeline, declaration: StageDeclaration, assembly: Assembly
+) -> dict[str, dg.Field]:
+    """The launchpad's choice of profile and model, with the right ones in the descriptions.
+
+    Checked against the files when the run starts, not when the definitions were loaded, so that a model added to
+    ``registry.yaml`` can be chosen without a reload.
+    """
+    if declaration.asks is None:
+        return {}
+    profiles = sorted(
+        profile.id
+        for profile in assembly.hub.profiles.values()
+        if profile.application == pipeline.application and declaration.asks.profile_stage in profile.stages
+    )
+    return {
+        "profile": dg.Field(
+            str,
+            default_value="",
+            description=f"Prompt profile: {', '.join(profiles)}. Empty: the batch's, else {pipeline.default_profile}.",
+        ),
+        "model": dg.Field(
+            str,
+            default_value="",
+            description=(
+                f"Model or model role: {', '.join(candidate_models(declaration, assembly))}, or any other of the "
+                f"registry that can. Empty: the batch's, else role {declaration.asks.role!r}."
+            ),
+        ),
+        "fresh": dg.Field(bool, default_value=False, description="Ask again, even what has a kept answer."),
+    }
+
+
+def as_failure(error: Exception) -> dg.Failure:
+    """An error that the person who started the run can put right, as Dagster shows it: words, no stack."""
+    return dg.Failure(description=str(error), metadata={"error": type(error).__name__}, allow_retries=False)
+
+
+def picture_markdown(picture: bytes) -> str:
+    """A small picture as markdown that the web UI shows."""
+    media_type = "image/png" if picture.startswith(b"\x89PNG") else "image/jpeg"
+    return f"![picture](data:{media_type};base64,{base64.b64encode(picture).decode('ascii')})"
+
+
+def table_markdown(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> str:
+    """The first rows as a markdown table; hostile text cannot leave its cell."""
+    lines = [" | ".join(columns), " | ".join("---" for _ in columns)]
+    lines += [" | ".join(_cell(row.get(column)) for column in columns) for row in rows[:TABLE_ROWS]]
+    if len(rows) > TABLE_ROWS:
+        lines.append(" | ".join(["…", *[""] * (len(columns) - 1)]))
+    return "\n".join(f"| {line} |" for line in lines)
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return ""
+    text = (
+        f"{value:.3g}"
+        if isinstance(value, float)
+        else ", ".join(value)
+        if isinstance(value, list)
+        else str(value)
+    )
+    text = " ".join(text.split())
+    if len(text) > CELL_CHARACTERS:
+        text = text[: CELL_CHARACTERS - 1] + "…"
+    return "".join(f"\\{c}" if c in "\\|`*_[]<>!#" else c for c in text)

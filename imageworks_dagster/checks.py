@@ -1,0 +1,78 @@
+"""Asset checks, partitioned like their assets: what has to be true of every batch's tables."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import dagster as dg
+
+from imageworks_dagster.partitions import PARTITIONS
+from imageworks_dagster.pipelines import PIPELINES
+
+if TYPE_CHECKING:
+
+    from imageworks_dagster.assembly import Assembly
+
+ACCOUNTED = "every_entry_accounted_for"
+FAILURES = "share_of_failures"
+FIT = "answers_fit_the_schema"
+SPREAD = "scores_in_range_and_spread"
+UNTOUCHED = "originals_untouched"
+
+DESCRIPTIONS = {
+    ACCOUNTED: "Each entry of the first stage has its row, with a result or a reason; blocks what comes after.",
+    FAILURES: "At most a tenth of what was asked failed (warning), at most half (error).",
+    FIT: "Each answer in the table reads as its profile stage's output.",
+    SPREAD: "Scores lie in 0-20 and are not all the same.",
+    UNTOUCHED: "The files in the folder hold the pictures that were read.",
+}
+
+CHECKED = {
+    "judge/critiques": (ACCOUNTED, FAILURES, FIT, SPREAD),
+    "judge/results": (UNTOUCHED,),
+    "tagger/captions": (ACCOUNTED, FAILURES, FIT),
+    "tagger/keywords": (ACCOUNTED, FAILURES, FIT),
+    "tagger/descriptions": (ACCOUNTED, FAILURES, FIT),
+    "tagger/metadata": (UNTOUCHED,),
+}
+"""Which checks each asset has."""
+
+
+def asset_checks(assembly: Assembly) -> list[dg.AssetChecksDefinition]:
+    """One step of checks an asset."""
+    return [_checks_of(asset, names, assembly) for asset, names in CHECKED.items()]
+
+
+def _checks_of(asset: str, names: tuple[str, ...], assembly: Assembly) -> dg.AssetChecksDefinition:
+    pipeline = PIPELINES[asset.split("/", maxsplit=1)[0]]
+
+    @dg.multi_asset_check(
+        name=f"{asset.replace('/', '__')}_checks",
+        specs=[
+            dg.AssetCheckSpec(
+                name,
+                asset=asset.split("/"),
+                description=DESCRIPTIONS[name],
+                blocking=name == ACCOUNTED,
+                partitions_def=PARTITIONS[pipeline.name],
+            )
+            for name in names
+        ],
+    )
+    def checks(context: dg.AssetCheckExecutionContext) -> Iterator[dg.AssetCheckResult]:
+        from imageworks_dagster.checking import CHECKS, Checked  # noqa: PLC0415 - loads the store
+
+        checked = Checked.open(assembly.settings, pipeline, asset, context.partition_key)
+        for name in names:
+            result = CHECKS[name](checked)
+            yield dg.AssetCheckResult(
+                check_name=name,
+                asset_key=asset.split("/"),
+                passed=result.passed,
+                severity=dg.AssetCheckSeverity.ERROR if result.grave else dg.AssetCheckSeverity.WARN,
+                description=result.description,
+                metadata=dict(result.metadata),
+            )
+
+    return checks

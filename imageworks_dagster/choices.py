@@ -1,0 +1,111 @@
+"""Which prompt profile and which model each stage of a run asks with.
+
+Resolved once, for all stages of the run, before any work: an explicit choice in the run's configuration, else
+what the batch has pinned, else the pipeline's default profile and the model role. Pure: values to values.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from prompt_hub.errors import PromptHubError
+
+from imageworks_dagster.errors import WrongChoice
+from registry.errors import RegistryError
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
+    from prompt_hub.hub import PromptHub
+    from prompt_hub.schema import PromptProfile
+    from registry.registry import Registry
+
+    from imageworks_dagster.pipelines import Pipeline, StageDeclaration
+    from registry.schema import Model
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What one stage asks with, fixed for the whole run."""
+
+    asset: str
+    profile: PromptProfile
+    profile_stage: str
+    model: Model
+
+
+def resolve_choices(
+    pipeline: Pipeline,
+    *,
+    planned: Collection[str],
+    configured: Mapping[str, Mapping[str, Any]],
+    pins: Mapping[str, Mapping[str, Any]],
+    hub: PromptHub,
+    registry: Registry,
+) -> dict[str, Choice]:
+    """The choice of every planned stage that asks a model, by asset.
+
+    Args:
+        pipeline: the pipeline that runs.
+        planned: assets that the run will materialize.
+        configured: the run's configuration by asset; empty or missing ``profile`` and ``model`` mean no choice.
+        pins: what the batch has pinned, by asset.
+        hub: the prompt profiles there are.
+        registry: the models there are.
+
+    Raises:
+        WrongChoice: naming every wrong choice of the run at once, with the right ones.
+    """
+    choices: dict[str, Choice] = {}
+    problems: list[str] = []
+    for stage in pipeline.asking:
+        if stage.asset not in planned:
+            continue
+        chosen = {**pins.get(stage.asset, {}), **_given(configured.get(stage.asset, {}))}
+        try:
+            choices[stage.asset] = _resolve(pipeline, stage, chosen, hub, registry)
+        except (WrongChoice, PromptHubError, RegistryError) as error:
+            problems.append(f"{stage.asset}: {error}")
+    if problems:
+        raise WrongChoice("\n".join(problems))
+    return choices
+
+
+def explicit_pins(
+    pipeline: Pipeline, configured: Mapping[str, Mapping[str, Any]]
+) -> dict[str, dict[str, str]]:
+    """What the run's configuration chose by name, to be pinned in the batch, by asset."""
+    return {
+        stage.asset: given for stage in pipeline.asking if (given := _given(configured.get(stage.asset, {})))
+    }
+
+
+def _given(configuration: Mapping[str, Any]) -> dict[str, str]:
+    return {name: configuration[name] for name in ("profile", "model") if configuration.get(name)}
+
+
+def _resolve(
+    pipeline: Pipeline,
+    stage: StageDeclaration,
+    chosen: Mapping[str, str],
+    hub: PromptHub,
+    registry: Registry,
+) -> Choice:
+    asks = stage.asks
+    assert asks is not None  # noqa: S101 - the caller goes through the asking stages alone
+    usable = sorted(
+        profile_id
+        for profile_id, profile in hub.profiles.items()
+        if profile.application == pipeline.application and asks.profile_stage in profile.stages
+    )
+    profile = hub.get(chosen.get("profile") or pipeline.default_profile)
+    if profile.id not in usable:
+        raise WrongChoice(
+            f"profile {profile.id!r} has no stage {asks.profile_stage!r} for {pipeline.application}; "
+            f"profiles that have it: {', '.join(usable)}"
+        )
+    template = profile.stage(asks.profile_stage)
+    needs = {"chat"} | ({"vision"} if template.images else set())
+    model = registry.resolve(chosen.get("model") or asks.role, needs=needs)
+    return Choice(asset=stage.asset, profile=profile, profile_stage=asks.profile_stage, model=model)

@@ -1,0 +1,217 @@
+"""The commands: judge, tag, demo, status, config, publish, forget, ui."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from imageworks_dagster.command.running import Finished, Interrupted, register_folder, run_batch
+from imageworks_dagster.explained import EXPLAINED
+from imageworks_dagster.instance import prepare_dagster_home
+from imageworks_dagster.opened import open_store
+from store.home import Home
+from store.settings import Settings, unknown_variables
+
+app = typer.Typer(
+    name="imageworks",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Judge competitions and tag photo libraries on your own machine.",
+)
+console = Console()
+errors = Console(stderr=True)
+
+Folder = Annotated[Path, typer.Argument(help="Folder of photos.", exists=True, file_okay=False)]
+BatchName = Annotated[str | None, typer.Option("--batch", help="Name of the batch; by default the folder's.")]
+Profile = Annotated[str, typer.Option("--profile", help="Prompt profile; remembered for this batch.")]
+Model = Annotated[str, typer.Option("--model", help="Model or model role; remembered for this batch.")]
+Fresh = Annotated[bool, typer.Option("--fresh", help="Ask again, even what has a kept answer.")]
+
+
+def run() -> None:
+    """Run the command line; an explained error prints its words alone."""
+    try:
+        app()
+    except Interrupted as interrupted:
+        errors.print(str(interrupted), style="yellow")
+        sys.exit(130)
+    except EXPLAINED as error:
+        errors.print(str(error), style="red", markup=False)
+        sys.exit(1)
+
+
+@app.command()
+def judge(
+    folder: Folder,
+    rules: Annotated[
+        Path | None, typer.Option(help="The competition's rules, TOML.", exists=True, dir_okay=False)
+    ] = None,
+    profile: Profile = "",
+    model: Model = "",
+    batch: BatchName = None,
+    fresh: Fresh = False,
+) -> None:
+    """Check, measure, critique, compare and rank a folder of competition entries."""
+    settings = _settings()
+    name = register_folder(settings, "judge", folder, name=batch, rules=rules)
+    choice = {"profile": profile, "model": model, "fresh": fresh}
+    finished = run_batch(
+        settings,
+        "judge",
+        name,
+        console=console,
+        configured={"judge/critiques": choice, "judge/playoff": choice},
+        resume=f"imageworks judge {folder} --batch {name}",
+    )
+    _tell(finished, _report(settings, "judge", name))
+
+
+@app.command()
+def tag(
+    folder: Folder,
+    profile: Profile = "",
+    model: Model = "",
+    batch: BatchName = None,
+    fresh: Fresh = False,
+    apply: Annotated[bool, typer.Option("--apply", help="Write the tags into the photos.")] = False,
+    undo: Annotated[bool, typer.Option("--undo", help="Take back what was written, byte for byte.")] = False,
+) -> None:
+    """Caption, keyword and describe a folder of photos; the files change only with --apply."""
+    if apply and undo:
+        raise typer.BadParameter("--apply and --undo contradict each other: give one of them")
+    settings = _settings()
+    name = register_folder(settings, "tagger", folder, name=batch, rules=None)
+    choice = {"profile": profile, "model": model, "fresh": fresh}
+    asking = ("tagger/captions", "tagger/keywords", "tagger/descriptions")
+    configured: dict[str, dict[str, Any]] = dict.fromkeys(asking, choice)
+    configured["tagger/metadata"] = {"action": "undo" if undo else "apply" if apply else "propose"}
+    finished = run_batch(
+        settings,
+        "tagger",
+        name,
+        console=console,
+        configured=configured,
+        only=["tagger/metadata"] if undo else None,
+        resume=f"imageworks tag {folder} --batch {name}{' --apply' if apply else ' --undo' if undo else ''}",
+    )
+    _tell(finished, _report(settings, "tagger", name))
+    if finished.success and not (apply or undo):
+        console.print(f"No file was changed. Write the tags with: imageworks tag {folder} --apply")
+
+
+@app.command()
+def demo() -> None:
+    """Judge and tag the demo photos."""
+    from imageworks_dagster.demo.making import make_demo  # noqa: PLC0415 - draws pictures
+
+    settings = _settings()
+    folders = make_demo(Home.of(settings).root / "demo")
+    finished = []
+    for pipeline, folder, rules in (
+        ("judge", folders.judge, folders.rules),
+        ("tagger", folders.tag, None),
+    ):
+        console.rule(f"{'Judge-Vision' if pipeline == 'judge' else 'Personal-Tagger'}: {folder}")
+        name = register_folder(settings, pipeline, folder, name=None, rules=rules)  # type: ignore[arg-type]
+        one = run_batch(
+            settings,
+            pipeline,
+            name,
+            console=console,
+            configured={},
+            resume="imageworks demo",  # type: ignore[arg-type]
+        )
+        _tell(one, _report(settings, pipeline, name), leave=False)
+        finished.append(one)
+    if not all(one.success for one in finished):
+        raise typer.Exit(1)
+    console.print("See both runs in the web UI: imageworks ui")
+
+
+@app.command()
+def status() -> None:
+    """Batches, their last runs, and whether anything needs looking at."""
+    from imageworks_dagster.command.status import print_status  # noqa: PLC0415 - reads manifests
+
+    print_status(_settings(), console)
+
+
+@app.command()
+def config() -> None:
+    """All settings, where they come from, and what they mean; secrets masked."""
+    settings = _settings()
+    table = Table("setting", "value", "variable", "meaning")
+    for name, value in settings.masked().items():
+        variable = f"IMAGEWORKS_{name.upper()}"
+        source = f"{variable} (set)" if variable in os.environ else variable
+        table.add_row(name, str(value), source, Settings.model_fields[name].description or "")
+    console.print(table)
+
+
+@app.command()
+def publish(
+    batch: Annotated[str, typer.Argument(help="Name of the batch.")],
+    pipeline: Annotated[str, typer.Option(help="judge or tagger.")] = "judge",
+) -> None:
+    """Announce a batch's results: from now on it never runs by itself."""
+    from store.batches import publish as publish_batch  # noqa: PLC0415 - loads the store
+
+    if pipeline not in ("judge", "tagger"):
+        raise typer.BadParameter("the pipeline is judge or tagger", param_hint="--pipeline")
+    store = open_store(_settings())
+    published = publish_batch(store.database, pipeline, batch, by=getpass.getuser())  # type: ignore[arg-type]
+    console.print(f"{published.name} is published; schedules and the inbox leave it alone from now on.")
+
+
+@app.command()
+def forget(
+    path: Annotated[Path, typer.Argument(help="Photo, or folder of photos, to remove.", exists=True)],
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+) -> None:
+    """Remove photos from every table and kept answer. The files themselves are left alone."""
+    from imageworks_dagster.command.forgetting import forget_path  # noqa: PLC0415 - loads the store
+
+    if not yes:
+        typer.confirm(f"Remove all that is known of {path} (files are left alone)?", abort=True)
+    console.print(forget_path(_settings(), path))
+
+
+@app.command()
+def ui(
+    port: Annotated[int, typer.Option(help="Port on 127.0.0.1.", min=1, max=65535)] = 3000,
+) -> None:
+    """Dagster's web server and daemon, on this machine alone."""
+    settings = _settings()
+    open_store(settings)
+    prepare_dagster_home(Home.of(settings))
+    console.print(f"http://127.0.0.1:{port}  (Ctrl-C ends it)")
+    dagster = Path(sys.executable).with_name("dagster")
+    arguments = ["dev", "-m", "imageworks_dagster.location", "-h", "127.0.0.1", "-p", str(port)]
+    os.execv(dagster, [str(dagster), *arguments])  # noqa: S606 - our own environment's program, no shell
+
+
+def _settings() -> Settings:
+    for name in unknown_variables(os.environ):
+        errors.print(f"{name} is no setting and is ignored; `imageworks config` lists them.", style="yellow")
+    return Settings()
+
+
+def _report(settings: Settings, pipeline: str, batch: str) -> Path:
+    return Home.of(settings).reports / pipeline / batch / "report.html"
+
+
+def _tell(finished: Finished, report: Path, *, leave: bool = True) -> None:
+    for reason in finished.reasons:
+        errors.print(reason, style="yellow" if finished.success else "red", markup=False)
+    if finished.success and report.exists():
+        console.print(f"Report: {report}", soft_wrap=True)
+    if leave and not finished.success:
+        raise typer.Exit(1)

@@ -1,0 +1,165 @@
+"""Run a pipeline on a batch from the terminal, through the same definitions and instance as the web UI."""
+
+from __future__ import annotations
+
+import signal
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import dagster as dg
+
+from imageworks_dagster.assets.nodes import node_versions, observe_now
+from imageworks_dagster.choices import resolve_choices
+from imageworks_dagster.command.terminal import TerminalProgress, asked_line, run_table
+from imageworks_dagster.definitions import assemble, build_definitions
+from imageworks_dagster.instance import open_instance
+from imageworks_dagster.opened import open_store
+from imageworks_dagster.partitions import PARTITIONS
+from imageworks_dagster.pipelines import PIPELINES
+from imageworks_dagster.run_process import close_dead_runs, process_tags
+from store.batches import batch as registered_batch
+from store.batches import name_for, register
+from telemetry.compaction import compact
+from telemetry.errors import MissingManifest
+from telemetry.manifest import mark_crashed, read_manifest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from rich.console import Console
+
+    from imageworks_dagster.pipelines import PipelineName
+    from store.settings import Settings
+
+# The terminal shows progress; Dagster's own lines are in the web UI.
+QUIET = {"console": {"config": {"log_level": "CRITICAL"}}}
+
+
+class Interrupted(Exception):  # noqa: N818 - not an error: the person asked for it
+    """The run was interrupted and ended cleanly; the message says how to go on."""
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A run that has ended: its id, whether it succeeded, and why not."""
+
+    run_id: str
+    success: bool
+    reasons: tuple[str, ...] = ()
+
+
+def register_folder(
+    settings: Settings, pipeline: PipelineName, folder: Path, *, name: str | None, rules: Path | None
+) -> str:
+    """Register the folder as a batch, and return the batch's name.
+
+    Raises:
+        store.errors.BatchError: another folder has this name, or the name is no slug.
+    """
+    store = open_store(settings)
+    chosen = name or name_for(store.database, pipeline, folder)
+    return register(store.database, pipeline=pipeline, name=chosen, folder=folder, rules=rules).name
+
+
+def run_batch(
+    settings: Settings,
+    pipeline_name: PipelineName,
+    batch: str,
+    *,
+    console: Console,
+    configured: Mapping[str, Mapping[str, Any]],
+    only: Sequence[str] | None = None,
+    resume: str,
+) -> Finished:
+    """Materialize a batch's stages with live progress, and print what came of it.
+
+    Args:
+        settings: the settings in force.
+        pipeline_name: ``judge`` or ``tagger``.
+        batch: a registered batch.
+        console: where to print.
+        configured: configuration by asset.
+        only: assets to materialize; all of the pipeline by default.
+        resume: the command that goes on after an interruption.
+
+    Raises:
+        WrongChoice: a profile or model is wrong; no run was started.
+        Interrupted: after Ctrl-C or SIGTERM.
+    """
+    pipeline = PIPELINES[pipeline_name]
+    store = open_store(settings)
+    planned = only or [stage.asset for stage in pipeline.stages]
+    with TerminalProgress(console) as progress, open_instance(store.home) as instance:
+        parts = assemble(settings, {"progress": progress})
+        resolve_choices(
+            pipeline,
+            planned=planned,
+            configured=configured,
+            pins=registered_batch(store.database, pipeline_name, batch).pins,
+            hub=parts.hub,
+            registry=parts.registry,
+        )
+        close_dead_runs(instance)
+        mark_crashed(store.home)
+        instance.add_dynamic_partitions(PARTITIONS[pipeline_name].name or "", [batch])
+        observe_now(instance, node_versions(parts.hub, parts.registry))
+        job = build_definitions(settings=settings, overrides={"progress": progress}).resolve_job_def(
+            pipeline_name
+        )
+        ops = {
+            pipeline.stage(asset).op_name: {"config": dict(config)}
+            for asset, config in configured.items()
+            if asset in planned
+        }
+        with _terminations_as_interrupts():
+            try:
+                result = job.execute_in_process(
+                    instance=instance,
+                    partition_key=batch,
+                    run_config={"ops": ops, "loggers": QUIET},
+                    tags=process_tags(),
+                    raise_on_error=False,
+                    asset_selection=[dg.AssetKey(asset.split("/")) for asset in only] if only else None,
+                )
+            except (KeyboardInterrupt, dg.DagsterExecutionInterruptedError):
+                raise Interrupted(
+                    f"Interrupted. What was answered is kept; go on with:\n  {resume}"
+                ) from None
+    compact(store.home)
+    finished = Finished(result.run_id, result.success, tuple(_reasons(result)))
+    try:
+        manifest = read_manifest(store.home, result.run_id)
+    except MissingManifest:  # the run failed before its first stage began
+        return finished
+    console.print(run_table(manifest))
+    console.print(asked_line(manifest))
+    return finished
+
+
+def _reasons(result: dg.ExecuteInProcessResult) -> Iterator[str]:
+    for event in result.all_events:
+        if event.is_step_failure:
+            data = event.step_failure_data
+            if data.user_failure_data is not None:
+                yield f"{event.step_key}: {data.user_failure_data.description}"
+            elif data.error is not None:
+                yield f"{event.step_key}: {data.error.message.strip()}"
+    for check in result.get_asset_check_evaluations():
+        if not check.passed:
+            yield f"check {check.check_name} of {check.asset_key.to_user_string()}: {check.description}"
+
+
+@contextmanager
+def _terminations_as_interrupts() -> Iterator[None]:
+    """SIGTERM ends a run as cleanly as Ctrl-C."""
+
+    def interrupt(_signal: int, _frame: object) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

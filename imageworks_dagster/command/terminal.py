@@ -1,0 +1,123 @@
+"""Live progress and tables in the terminal."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    SpinnerColumn,
+    Task,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from rich.table import Table
+from rich.text import Text
+
+if TYPE_CHECKING:
+    from types import TracebackType
+    from typing import Self
+
+    from rich.console import Console
+
+    from telemetry.manifest import RunManifest
+
+
+class RateColumn(ProgressColumn):
+    """Done a second."""
+
+    def render(self, task: Task) -> Text:
+        """``3.2/s``, or nothing while there is no rate."""
+        speed = task.finished_speed or task.speed
+        return Text(f"{speed:.1f}/s" if speed else "", style="cyan")
+
+
+class TerminalProgress:
+    """A live line for each stage of a run: done, rate, time left, failures."""
+
+    def __init__(self, console: Console) -> None:
+        self._progress = Progress(
+            SpinnerColumn(),
+            TextColumn("{task.description:<20}"),
+            BarColumn(bar_width=24),
+            MofNCompleteColumn(),
+            RateColumn(),
+            TimeElapsedColumn(),
+            TextColumn("left"),
+            TimeRemainingColumn(),
+            TextColumn("{task.fields[failures]}", style="red"),
+            console=console,
+            transient=False,
+        )
+        self._tasks: dict[str, TaskID] = {}
+
+    def __enter__(self) -> Self:
+        self._progress.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._progress.stop()
+
+    def started(self, stage: str, total: int) -> None:
+        """Show the stage's line, or its new total."""
+        if stage in self._tasks:
+            self._progress.update(self._tasks[stage], total=total)
+        else:
+            self._tasks[stage] = self._progress.add_task(stage, total=total, failures="")
+
+    def advanced(self, stage: str, done: int, failed: int) -> None:
+        """Move the stage's line on."""
+        failures = f"{failed} failed" if failed else ""
+        self._progress.update(self._tasks[stage], completed=done, failures=failures)
+
+    def finished(self, stage: str) -> None:
+        """Complete the stage's line."""
+        if stage in self._tasks:
+            task = self._progress.tasks[self._tasks[stage]]
+            self._progress.update(task.id, total=max(task.completed, 1), completed=max(task.completed, 1))
+            self._progress.stop_task(task.id)
+
+
+def run_table(manifest: RunManifest) -> Table:
+    """What each stage of a run did."""
+    table = Table(title=f"{manifest.pipeline} · {manifest.batch}", title_justify="left")
+    table.add_column("stage")
+    for name in ("rows", "with result", "asked", "recalled", "seconds"):
+        table.add_column(name, justify="right")
+    table.add_column("without result, and why")
+    for asset, stage in manifest.stages.items():
+        why = ", ".join(f"{count} {error_class}" for error_class, count in stage.failed.items())
+        asks = asset in manifest.models
+        table.add_row(
+            asset,
+            str(stage.entries),
+            str(stage.ok),
+            str(stage.asked) if asks else "",
+            str(stage.recalled) if asks else "",
+            f"{stage.seconds:.1f}",
+            why,
+        )
+    return table
+
+
+def asked_line(manifest: RunManifest) -> str:
+    """One sentence on what was asked of which models."""
+    asked = sum(stage.asked for stage in manifest.stages.values())
+    recalled = sum(stage.recalled for stage in manifest.stages.values())
+    models = ", ".join(sorted({model.model for model in manifest.models.values()}))
+    if not models:
+        return "This run asks no model."
+    if asked == 0:
+        return f"No model was asked: all {recalled} answers of {models} were kept from before."
+    kept = f" and {recalled} answers were kept from before" if recalled else ""
+    return f"{models}: {asked} requests asked{kept}."

@@ -1,0 +1,25 @@
+"""Errors whose message says all that a person needs: what happened, to what, and what to do."""
+
+from __future__ import annotations
+
+from prompt_hub.errors import PromptHubError
+
+from backends.errors import BackendError
+from imageworks.errors import ImageWorksError
+from imageworks_dagster.errors import PlatformError
+from photos.errors import PhotoError
+from registry.errors import RegistryError
+from store.errors import StoreError
+from telemetry.errors import TelemetryError
+
+EXPLAINED = (
+    PlatformError,
+    StoreError,
+    PhotoError,
+    RegistryError,
+    TelemetryError,
+    PromptHubError,
+    BackendError,
+    ImageWorksError,
+)
+"""The root of each floor's errors; anything else is a defect and keeps its stack."""

@@ -1,0 +1,39 @@
+"""The Dagster instance in `IMAGEWORKS_HOME/dagster`, made from the shipped template when there is none."""
+
+from __future__ import annotations
+
+import os
+from importlib.resources import files
+from typing import TYPE_CHECKING
+
+import dagster as dg
+
+if TYPE_CHECKING:
+    from store.home import Home
+
+
+def prepare_dagster_home(home: Home) -> str:
+    """Make the instance's folder, and name it in ``DAGSTER_HOME`` for this process and its children.
+
+    A ``DAGSTER_HOME`` that is set already is left alone.
+
+    Returns:
+        The folder.
+    """
+    chosen = os.environ.get("DAGSTER_HOME")
+    if chosen:
+        return chosen
+    home.dagster.mkdir(parents=True, exist_ok=True)
+    config = home.dagster / "dagster.yaml"
+    if not config.exists():
+        config.write_text(
+            files("imageworks_dagster").joinpath("dagster.yaml").read_text(encoding="utf-8"), encoding="utf-8"
+        )
+    os.environ["DAGSTER_HOME"] = str(home.dagster)
+    return str(home.dagster)
+
+
+def open_instance(home: Home) -> dg.DagsterInstance:
+    """The instance that the web server and the command share."""
+    prepare_dagster_home(home)
+    return dg.DagsterInstance.get()

@@ -1,0 +1,111 @@
+"""judge/playoff: the best-scored entries compared in pairs, in rounds, each pair in both orders."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from imageworks.judge_vision.comparing import (
+    Shown,
+    combine,
+    pairwise_facts,
+    pairwise_variables,
+    read_pairwise,
+)
+from imageworks.judge_vision.playoff import Candidate, choose_shortlist, next_pairs
+from imageworks_dagster.asking import Asker, Question
+from imageworks_dagster.judging.rules import competition_of
+from imageworks_dagster.stages import Outcome
+from imageworks_dagster.tables import signal_values
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from imageworks.judge_vision.playoff import Pair
+    from imageworks.judge_vision.ranking import Comparison
+    from imageworks_dagster.stages import Row, Stage
+
+
+def compare_shortlist(stage: Stage) -> Outcome:
+    """One row a question: two rows a pair.
+
+    Rounds are a barrier: who meets next depends on all answers so far, never on which came first.
+    """
+    rules = competition_of(stage.batch).playoff
+    entries = stage.read_by_entry("judge/entries")
+    signals = stage.read_by_entry("judge/signals")
+    critiques = {row["entry_id"]: row for row in stage.read("judge/critiques") if row["score"] is not None}
+    shortlist = choose_shortlist(
+        [Candidate(entry, int(row["score"]), row["weighted"]) for entry, row in critiques.items()], rules
+    )
+    scores = {entry: critiques[entry]["score"] for entry in shortlist.entries}
+    shown = {entry: _shown(entries[entry], signals[entry]) for entry in shortlist.entries}
+    asker = Asker(stage)
+    rows: list[Row] = []
+    decided: list[Comparison] = []
+    undecided = 0
+    for round_number in range(1, rules.rounds + 1):
+        pairs = next_pairs(scores, decided, round_number=round_number, seed=rules.seed)
+        if not pairs:
+            break
+        answered = _ask_round(stage, asker, pairs, entries, shown)
+        rows += answered.values()
+        for pair in pairs:
+            outcome = combine(*(answered[order].get("winner") for order in pair.orders))
+            if outcome is None:
+                undecided += 1
+            else:
+                decided.append(pair.decided(outcome))
+    return Outcome(
+        rows,
+        metadata={
+            "shortlist": len(shortlist.entries),
+            "left_out_by_lot": len(shortlist.cut_by_lot),
+            "pairs_decided": len(decided),
+            "pairs_drawn": sum(1 for game in decided if game.outcome == "draw"),
+            "pairs_without_answer": undecided,
+        },
+        headline=("entry_id", "opponent_id", "playoff_round", "winner", "reason", "error_class"),
+    )
+
+
+def _ask_round(
+    stage: Stage,
+    asker: Asker,
+    pairs: tuple[Pair, ...],
+    entries: Mapping[str, Row],
+    shown: Mapping[str, Shown],
+) -> dict[tuple[str, str], Row]:
+    """The rows of a round, by (shown first, shown second)."""
+    questions = {
+        order: Question(
+            key="\0".join(order),
+            entry=entries[order[0]],
+            variables=pairwise_variables(shown[order[0]], shown[order[1]]),
+            measured=pairwise_facts(shown[order[0]], shown[order[1]]),
+            photos=(stage.photo_file(entries[order[0]]), stage.photo_file(entries[order[1]])),
+        )
+        for pair in pairs
+        for order in pair.orders
+    }
+    answers = asker.ask(questions.values(), read=read_pairwise)
+    rows = {}
+    for order, question in questions.items():
+        answer, read = answers[question.key]
+        verdict = {} if read is None else {"winner": read.winner, "reason": read.reason}
+        rows[order] = stage.row(
+            question.entry,
+            **asker.answer_columns(answer),
+            opponent_id=order[1],
+            playoff_round=pairs[0].round,
+            **verdict,
+        )
+    return rows
+
+
+def _shown(entry: Row, measured: Row) -> Shown:
+    return Shown(
+        title=entry["title"],
+        signals=signal_values(measured),
+        width=entry["width"],
+        height=entry["height"],
+    )

@@ -1,0 +1,51 @@
+"""The opened store of one set of settings, shared by all that runs in this process."""
+
+from __future__ import annotations
+
+import atexit
+import threading
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from store.artifacts import TableStore
+from store.database import StateDatabase
+from store.home import Home
+
+if TYPE_CHECKING:
+    from store.settings import Settings
+
+
+@dataclass(frozen=True)
+class OpenStore:
+    """The home folder, its state database and its tables, ready for use."""
+
+    home: Home
+    database: StateDatabase
+    tables: TableStore
+
+
+_open: dict[tuple[str, str], OpenStore] = {}
+_lock = threading.Lock()
+
+
+def open_store(settings: Settings) -> OpenStore:
+    """Open, or return the already opened, store of these settings.
+
+    One writer thread owns a state database in a process, so every stage of a run shares this one.
+    """
+    url = settings.state_url.get_secret_value() if settings.state_url else ""
+    key = (str(settings.home), url)
+    with _lock:
+        if key not in _open:
+            database = StateDatabase.open(settings)
+            home = Home.of(settings)
+            _open[key] = OpenStore(home=home, database=database, tables=TableStore(home, database))
+        return _open[key]
+
+
+@atexit.register
+def close_stores() -> None:
+    """Close every opened store: at the end of the process, and between tests."""
+    with _lock:
+        while _open:
+            _open.popitem()[1].database.close()

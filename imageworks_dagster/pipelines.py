@@ -1,0 +1,105 @@
+"""The two pipelines as data: their stages in order, and what each stage asks of a model.
+
+Everything that needs to know "which stages are there" reads it here: assets, choices, checks, the command.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+PipelineName = Literal["judge", "tagger"]
+
+
+@dataclass(frozen=True)
+class Asks:
+    """What a stage asks: a profile stage, of a model in a model role."""
+
+    role: str
+    profile_stage: str
+
+
+@dataclass(frozen=True)
+class StageDeclaration:
+    """One stage: its asset key, what it reads, and what it asks, if it asks."""
+
+    asset: str
+    reads: tuple[str, ...]
+    asks: Asks | None = None
+
+    @property
+    def op_name(self) -> str:
+        """The name Dagster gives the step, from the asset key."""
+        return self.asset.replace("/", "__")
+
+
+@dataclass(frozen=True)
+class Pipeline:
+    """Stages in order, in one Dagster group, over one set of batches."""
+
+    name: PipelineName
+    group: str
+    application: str
+    default_profile: str
+    stages: tuple[StageDeclaration, ...]
+
+    def stage(self, asset: str) -> StageDeclaration:
+        """The declaration of ``asset``; KeyError if the pipeline has no such stage."""
+        return {stage.asset: stage for stage in self.stages}[asset]
+
+    @property
+    def asking(self) -> tuple[StageDeclaration, ...]:
+        """The stages that ask a model."""
+        return tuple(stage for stage in self.stages if stage.asks)
+
+
+JUDGE = Pipeline(
+    name="judge",
+    group="judge_vision",
+    application="judge_vision",
+    default_profile="club-judge",
+    stages=(
+        StageDeclaration("judge/entries", ()),
+        StageDeclaration("judge/compliance", ("judge/entries",)),
+        StageDeclaration("judge/signals", ("judge/compliance", "judge/entries")),
+        StageDeclaration(
+            "judge/critiques",
+            ("judge/signals", "judge/compliance", "judge/entries"),
+            Asks("judge", "critique"),
+        ),
+        StageDeclaration(
+            "judge/playoff",
+            ("judge/critiques", "judge/signals", "judge/compliance", "judge/entries"),
+            Asks("pairwise", "pairwise"),
+        ),
+        StageDeclaration(
+            "judge/results",
+            ("judge/playoff", "judge/critiques", "judge/signals", "judge/compliance", "judge/entries"),
+        ),
+    ),
+)
+
+TAGGER = Pipeline(
+    name="tagger",
+    group="personal_tagger",
+    application="personal_tagger",
+    default_profile="library",
+    stages=(
+        StageDeclaration("tagger/photos", ()),
+        StageDeclaration("tagger/captions", ("tagger/photos",), Asks("caption", "caption")),
+        StageDeclaration(
+            "tagger/keywords", ("tagger/captions", "tagger/photos"), Asks("keywords", "keywords")
+        ),
+        StageDeclaration(
+            "tagger/descriptions",
+            ("tagger/keywords", "tagger/captions", "tagger/photos"),
+            Asks("description", "description"),
+        ),
+        StageDeclaration(
+            "tagger/metadata",
+            ("tagger/descriptions", "tagger/keywords", "tagger/captions", "tagger/photos"),
+        ),
+    ),
+)
+
+PIPELINES: dict[str, Pipeline] = {JUDGE.name: JUDGE, TAGGER.name: TAGGER}

@@ -1,0 +1,94 @@
+"""The platform's parts as Dagster resources: visible in the web UI, changeable in the launchpad.
+
+No secret is in here: keys are read from the environment variables that the registry names, and the state
+database's URL stays in the settings.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import dagster as dg
+from pydantic import Field
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from backends.client import Client
+    from prompt_hub.hub import PromptHub
+    from registry.registry import Registry
+
+    from imageworks_dagster.assembly import EmbeddedFunction
+    from imageworks_dagster.opened import OpenStore
+    from store.settings import Settings
+    from telemetry.spool import Spool
+
+
+class ModelsResource(dg.ConfigurableResource["ModelsResource"]):
+    """The one client through which every stage asks a model."""
+
+    concurrency: int = Field(description="Requests under way at once.")
+    attempts: int = Field(description="Tries of one request before its entry fails.")
+    connect_timeout_s: float = Field(description="Seconds to connect.")
+    first_byte_timeout_s: float = Field(description="Seconds from sending a request to the first byte back.")
+    request_timeout_s: float = Field(description="Seconds for a whole attempt.")
+    breaker_failures: int = Field(description="Failed attempts in a row that open a deployment's breaker.")
+    breaker_wait_s: float = Field(description="Longest wait for an open breaker before the step fails.")
+    allow_remote: bool = Field(description="Consent that photos may go to deployments marked remote.")
+
+    @classmethod
+    def from_settings(cls, settings: Settings) -> ModelsResource:
+        """The resource with the values of the settings."""
+        return cls(**{name: getattr(settings, name) for name in cls.model_fields})
+
+    def client(
+        self,
+        settings: Settings,
+        *,
+        registry: Registry,
+        store: OpenStore,
+        spool: Spool,
+        embedded: Mapping[str, EmbeddedFunction],
+    ) -> Client:
+        """A client for one step; make and use it inside that step's event loop."""
+        from backends.client import Client  # noqa: PLC0415 - the definitions load this module
+
+        changed = settings.model_copy(update={name: getattr(self, name) for name in type(self).model_fields})
+        return Client(changed, registry, store.database, spool, embedded)
+
+
+class PromptHubResource(dg.ConfigurableResource["PromptHubResource"]):
+    """The prompt profiles: shipped, and the user's over them."""
+
+    user_folder: str = Field(description="Folder of the user's profiles.")
+
+    def load(self) -> PromptHub:
+        """The profiles as they are now."""
+        from prompt_hub.hub import PromptHub  # noqa: PLC0415 - as above
+
+        return PromptHub.load(Path(self.user_folder))
+
+
+class ModelRegistryResource(dg.ConfigurableResource["ModelRegistryResource"]):
+    """The models: shipped, and the user's over them."""
+
+    user_file: str = Field(description="The user's registry.yaml.")
+
+    def load(self, embedded_revisions: Mapping[str, str]) -> Registry:
+        """The models as they are now; ``embedded_revisions`` are code digests by model name."""
+        from registry.registry import Registry  # noqa: PLC0415 - as above
+
+        return Registry.load(Path(self.user_file), embedded=embedded_revisions)
+
+
+class TelemetryResource(dg.ConfigurableResource["TelemetryResource"]):
+    """Where events are spooled."""
+
+    spool_folder: str = Field(description="Folder of the spool.")
+
+    def spool(self) -> Spool:
+        """The spool of one step; close it at the step's end."""
+        from telemetry.spool import Spool  # noqa: PLC0415 - as above
+
+        return Spool(Path(self.spool_folder))

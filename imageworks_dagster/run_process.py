@@ -1,0 +1,63 @@
+"""Tag a Dagster run with the process it lives in, and close runs whose process is gone.
+
+A run whose process was killed stays STARTED for ever under Dagster's default launcher. The tags name host, boot,
+pid and the pid's start time, so that a pid used again is not taken for the run's own.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import dagster as dg
+
+from telemetry.processes import Process, this_process
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+HOST, BOOT, PID, PID_STARTED = (f"imageworks/{name}" for name in ("host", "boot", "pid", "pid_started"))
+
+RUNNING = [dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING]
+
+
+def process_tags() -> dict[str, str]:
+    """Run tags that name the calling process."""
+    process = this_process()
+    return {
+        HOST: process.host,
+        BOOT: process.boot_id,
+        PID: str(process.pid),
+        PID_STARTED: str(process.started or ""),
+    }
+
+
+def tagged_process(tags: Mapping[str, str]) -> Process | None:
+    """The process that a run is tagged with; None for a run without such tags."""
+    if HOST not in tags or not tags.get(PID, "").isdigit():
+        return None
+    started = tags.get(PID_STARTED, "")
+    return Process(
+        host=tags[HOST],
+        boot_id=tags.get(BOOT, ""),
+        pid=int(tags[PID]),
+        started=int(started) if started.isdigit() else None,
+    )
+
+
+def close_dead_runs(instance: dg.DagsterInstance) -> list[str]:
+    """Report runs as failed whose process, on this host, has ended without saying so.
+
+    Returns:
+        The run ids that were closed.
+    """
+    closed = []
+    for run in instance.get_runs(filters=dg.RunsFilter(statuses=RUNNING)):
+        process = tagged_process(run.tags)
+        if process is not None and process.is_gone():
+            instance.report_run_failed(
+                run,
+                f"Process {process.pid} of this run ended without saying so (killed, or the machine stopped). "
+                "What it had answered is kept; materialize again to go on.",
+            )
+            closed.append(run.run_id)
+    return closed

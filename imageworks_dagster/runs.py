@@ -1,0 +1,157 @@
+"""A run's manifest from the floor of Dagster: what it resolved at its start, stage summaries, its end.
+
+The first stage of a run resolves every prompt and model of the run and writes the open manifest; later stages of
+the same run read their choice back from it, so an edit reaches the next run and never the middle of one. The last
+planned stage, or the one that fails, closes it. A run whose process died leaves it open, and so is visible.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from prompt_hub.schema import PromptProfile
+
+from imageworks_dagster.choices import Choice, explicit_pins, resolve_choices
+from registry.schema import Model
+from store.batches import pin
+from telemetry.code import describe_code
+from telemetry.errors import MissingManifest
+from telemetry.manifest import (
+    PinnedModel,
+    PinnedProfile,
+    RunManifest,
+    StageSummary,
+    close_manifest,
+    open_manifest,
+    read_manifest,
+    update_manifest,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
+    from prompt_hub.hub import PromptHub
+    from registry.registry import Registry
+
+    from imageworks_dagster.opened import OpenStore
+    from imageworks_dagster.pipelines import Pipeline
+    from store.batches import Batch
+    from store.home import Home
+    from store.settings import Settings
+
+PROJECT_ROOT = Path(__file__).resolve().parent.parent
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run under way: its id, what it planned, and what it asks with."""
+
+    run_id: str
+    planned: tuple[str, ...]
+    manifest: RunManifest
+    home: Home
+
+    def choice(self, asset: str) -> Choice | None:
+        """What ``asset`` asks with in this run; None for a stage that asks nothing."""
+        if asset not in self.manifest.profiles:
+            return None
+        profile, model = self.manifest.profiles[asset], self.manifest.models[asset]
+        return Choice(
+            asset=asset,
+            profile=PromptProfile.model_validate(profile.content),
+            profile_stage=profile.profile_stage,
+            model=Model.model_validate(model.content),
+        )
+
+    def stage_ended(self, asset: str, summary: StageSummary) -> None:
+        """Put the stage's summary into the manifest; the last planned stage closes it."""
+
+        def add(manifest: RunManifest) -> RunManifest:
+            return manifest.model_copy(update={"stages": {**manifest.stages, asset: summary}})
+
+        manifest = update_manifest(self.home, self.run_id, add)
+        if set(self.planned) <= manifest.stages.keys():
+            close_manifest(self.home, self.run_id, "ok")
+
+    def failed(self, *, canceled: bool) -> None:
+        """Close the manifest of a run that cannot go on."""
+        close_manifest(self.home, self.run_id, "canceled" if canceled else "failed")
+
+
+def enter_run(
+    run_id: str,
+    *,
+    pipeline: Pipeline,
+    batch: Batch,
+    planned: Collection[str],
+    configured: Mapping[str, Mapping[str, Any]],
+    settings: Settings,
+    store: OpenStore,
+    hub: PromptHub,
+    registry: Registry,
+) -> Run:
+    """The run that a stage belongs to; the first stage to come resolves and opens it.
+
+    Args:
+        run_id: Dagster's run id.
+        pipeline: the pipeline that runs.
+        batch: the batch it works on.
+        planned: assets that the run will materialize.
+        configured: the run's configuration by asset.
+        settings: the settings in force.
+        store: the opened store.
+        hub: the prompt profiles as they are now.
+        registry: the models as they are now.
+
+    Raises:
+        WrongChoice: a profile or model is wrong; nothing has been done yet.
+    """
+    ordered = tuple(stage.asset for stage in pipeline.stages if stage.asset in planned)
+    try:
+        manifest = read_manifest(store.home, run_id)
+    except MissingManifest:
+        choices = resolve_choices(
+            pipeline, planned=planned, configured=configured, pins=batch.pins, hub=hub, registry=registry
+        )
+        for asset, chosen in explicit_pins(pipeline, configured).items():
+            pin(store.database, pipeline.name, batch.name, asset, **chosen)
+        code = describe_code(PROJECT_ROOT)
+        manifest = RunManifest(
+            run_id=run_id,
+            pipeline=pipeline.name,
+            batch=batch.name,
+            git_sha=code.git_sha,
+            git_dirty_digest=code.git_dirty_digest,
+            python=code.python,
+            packages=dict(code.packages),
+            registry_version=registry.version,
+            prompt_hub_version=hub.version,
+            profiles={asset: _pinned_profile(choice) for asset, choice in choices.items()},
+            models={asset: _pinned_model(choice) for asset, choice in choices.items()},
+            settings=settings.masked(),
+        )
+        manifest = open_manifest(store.home, manifest)
+    return Run(run_id=run_id, planned=ordered, manifest=manifest, home=store.home)
+
+
+def _pinned_profile(choice: Choice) -> PinnedProfile:
+    profile = choice.profile
+    return PinnedProfile(
+        profile_id=profile.id,
+        profile_stage=choice.profile_stage,
+        profile_hash=profile.hash,
+        stage_hash=profile.stage_hash(choice.profile_stage),
+        content=profile.model_dump(mode="json"),
+    )
+
+
+def _pinned_model(choice: Choice) -> PinnedModel:
+    model = choice.model
+    return PinnedModel(
+        model=model.name,
+        model_revision=model.model_revision,
+        deployments=[deployment.model_dump(mode="json") for deployment in model.deployments],
+        content=model.model_dump(mode="json"),
+    )

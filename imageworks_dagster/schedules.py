@@ -1,0 +1,45 @@
+"""One nightly schedule a pipeline: every open batch is materialized again, and only what is new is asked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import dagster as dg
+
+from imageworks_dagster.pipelines import PIPELINES
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from imageworks_dagster.assembly import Assembly
+    from imageworks_dagster.pipelines import Pipeline
+
+NIGHT = {"judge": "0 2 * * *", "tagger": "30 2 * * *"}
+
+
+def nightly_schedules(assembly: Assembly, jobs: Sequence[Any]) -> list[dg.ScheduleDefinition]:
+    """The schedules, stopped until somebody starts them in the web UI."""
+    return [_nightly(PIPELINES[job.name], job, assembly) for job in jobs]
+
+
+def _nightly(pipeline: Pipeline, job: Any, assembly: Assembly) -> dg.ScheduleDefinition:
+    @dg.schedule(
+        name=f"{pipeline.name}_nightly",
+        job=job,
+        cron_schedule=NIGHT[pipeline.name],
+        description=f"Every open {pipeline.name} batch, each night; published batches are left alone.",
+    )
+    def nightly(context: dg.ScheduleEvaluationContext) -> Iterator[dg.RunRequest | dg.SkipReason]:
+        from imageworks_dagster.opened import open_store  # noqa: PLC0415 - loads the store
+        from store.batches import batches  # noqa: PLC0415 - as above
+
+        store = open_store(assembly.settings)
+        open_batches = [batch for batch in batches(store.database, pipeline.name) if batch.state == "open"]
+        if not open_batches:
+            yield dg.SkipReason(f"there is no open {pipeline.name} batch")
+        for batch in open_batches:
+            night = context.scheduled_execution_time.isoformat()
+            yield dg.RunRequest(run_key=f"{batch.name}:{night}", partition_key=batch.name)
+
+    return nightly

@@ -1,0 +1,118 @@
+"""The sensors: prompts and models observed, the inbox watched, dead runs closed and telemetry compacted."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import dagster as dg
+
+from imageworks_dagster.assets.nodes import changed_observations, node_versions, used_nodes
+from imageworks_dagster.partitions import PARTITIONS
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from imageworks_dagster.assembly import Assembly
+
+# Each evaluation loads what it works with: the definitions must load fast.
+# ruff: noqa: PLC0415
+
+
+def platform_sensors(assembly: Assembly, jobs: Sequence[Any]) -> list[dg.SensorDefinition]:
+    """All sensors; those that start nothing run from the first day."""
+    return [_observing(assembly), _inbox(assembly, jobs), _upkeep(assembly)]
+
+
+def _observing(assembly: Assembly) -> dg.SensorDefinition:
+    nodes = set(used_nodes(assembly))
+
+    @dg.sensor(
+        name="observe_prompts_and_models_sensor",
+        minimum_interval_seconds=30,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        description="Sees edits of prompts and models, so that what they make stale shows as stale.",
+    )
+    def observing(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
+        from prompt_hub.hub import PromptHub
+        from registry.registry import Registry
+
+        from store.home import Home
+
+        home = Home.of(assembly.settings)
+        versions = node_versions(
+            PromptHub.load(home.prompts),
+            Registry.load(home.registry, embedded=assembly.embedded_revisions),
+        )
+        changed = changed_observations(
+            context.instance, {key: version for key, version in versions.items() if key in nodes}
+        )
+        if not changed:
+            return dg.SkipReason("no prompt and no model has changed")
+        return dg.SensorResult(asset_events=changed)
+
+    return observing
+
+
+def _inbox(assembly: Assembly, jobs: Sequence[Any]) -> dg.SensorDefinition:
+    @dg.sensor(
+        name="inbox_sensor",
+        jobs=list(jobs),
+        minimum_interval_seconds=15,
+        default_status=(
+            dg.DefaultSensorStatus.RUNNING if assembly.settings.inbox else dg.DefaultSensorStatus.STOPPED
+        ),
+        description="IMAGEWORKS_INBOX/{judge,tag}/<batch>: registers and runs a folder once it has been quiet, "
+        "and again when photos are added.",
+    )
+    def inbox(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
+        from imageworks_dagster.inbox import quiet_folders
+        from imageworks_dagster.opened import open_store
+
+        if assembly.settings.inbox is None:
+            return dg.SkipReason("IMAGEWORKS_INBOX is not set")
+        store = open_store(assembly.settings)
+        ready = quiet_folders(
+            store.database, assembly.settings.inbox, quiet_s=assembly.settings.inbox_quiet_s, log=context.log
+        )
+        if not ready:
+            return dg.SkipReason("no folder is both new and quiet")
+        return dg.SensorResult(
+            # Dagster runs each run key once: a folder that has not changed since is not run again.
+            run_requests=[
+                dg.RunRequest(
+                    run_key=f"{folder.pipeline}:{folder.batch}:{folder.fingerprint}",
+                    job_name=folder.pipeline,
+                    partition_key=folder.batch,
+                )
+                for folder in ready
+            ],
+            dynamic_partitions_requests=[
+                PARTITIONS[folder.pipeline].build_add_request([folder.batch]) for folder in ready
+            ],
+        )
+
+    return inbox
+
+
+def _upkeep(assembly: Assembly) -> dg.SensorDefinition:
+    @dg.sensor(
+        name="upkeep_sensor",
+        minimum_interval_seconds=60,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        description="Closes runs whose process is gone, marks their manifests, and compacts telemetry.",
+    )
+    def upkeep(context: dg.SensorEvaluationContext) -> dg.SkipReason:
+        from imageworks_dagster.run_process import close_dead_runs
+        from store.home import Home
+        from telemetry.compaction import compact
+        from telemetry.manifest import mark_crashed
+
+        home = Home.of(assembly.settings)
+        closed = close_dead_runs(context.instance)
+        crashed = mark_crashed(home)
+        report = compact(home)
+        return dg.SkipReason(
+            f"closed {len(closed)} dead runs, marked {len(crashed)} manifests, compacted {report.events} events"
+        )
+
+    return upkeep

@@ -1,0 +1,171 @@
+"""What a stage's body works with: its batch, the tables before it, its choice of prompt and model, its progress."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from imageworks_dagster.picturing import PhotoFile
+from store.path_text import text_path
+
+if TYPE_CHECKING:
+    import logging
+    from collections.abc import Iterable, Mapping
+    from pathlib import Path
+
+    from registry.registry import Registry
+
+    from imageworks_dagster.assembly import EmbeddedFunction
+    from imageworks_dagster.assets.stage import StageResources
+    from imageworks_dagster.choices import Choice
+    from imageworks_dagster.opened import OpenStore
+    from imageworks_dagster.progress import StageProgress
+    from imageworks_dagster.runs import Run
+    from imageworks_dagster.tables import TableShape
+    from photos.discovery import Problem
+    from store.artifacts import TablePointer
+    from store.batches import Batch
+    from store.settings import Settings
+
+Row = dict[str, Any]
+
+
+@dataclass
+class Tally:
+    """What a stage's requests came to."""
+
+    asked: int = 0
+    recalled: int = 0
+    input_tokens: int = 0
+    output_tokens: int = 0
+    lease_wait_ms: float = 0.0
+    dropped_events: int = 0
+    deployments: set[str] = field(default_factory=set)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a stage's body made: the rows of its table, and what a person would rather look at.
+
+    Attributes:
+        rows: one mapping a row, by the columns of the stage's shape.
+        metadata: shown with the materialization in the web UI.
+        picture: a small JPEG or PNG, shown there too.
+        headline: columns of the small table shown there.
+    """
+
+    rows: list[Row]
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    picture: bytes | None = None
+    headline: tuple[str, ...] = ()
+
+
+@dataclass
+class Stage:
+    """One stage of one run, at work on one batch."""
+
+    shape: TableShape
+    run: Run
+    batch: Batch
+    store: OpenStore
+    settings: Settings
+    config: Mapping[str, Any]
+    choice: Choice | None
+    progress: StageProgress
+    log: logging.Logger
+    expected: TablePointer | None
+    resources: StageResources
+    registry: Registry
+    embedded: Mapping[str, EmbeddedFunction]
+    tally: Tally = field(default_factory=Tally)
+
+    @property
+    def asset(self) -> str:
+        """The stage's asset, such as ``judge/critiques``."""
+        return self.shape.asset
+
+    def read(self, asset: str) -> list[Row]:
+        """The current rows of an earlier stage's table for this batch.
+
+        Raises:
+            store.errors.MissingTable: the earlier stage has not run; the message says what to materialize.
+        """
+        rows: list[Row] = self.store.tables.read(asset, self.batch.name).to_pylist()
+        return rows
+
+    def read_by_entry(self, asset: str) -> dict[str, Row]:
+        """As ``read``, by ``entry_id``; for tables with one row an entry."""
+        return {row["entry_id"]: row for row in self.read(asset)}
+
+    def publish(self, outcome: Outcome) -> TablePointer:
+        """Publish the stage's table and move the pointer to it.
+
+        Raises:
+            store.errors.PublishConflict: another run of this batch published since this stage began.
+        """
+        return self.store.tables.publish(
+            asset=self.asset,
+            batch=self.batch.name,
+            run_id=self.run.run_id,
+            table=self.shape.build(outcome.rows),
+            volatile=self.shape.volatile,
+            expected=self.expected,
+            key=self.shape.key,
+        )
+
+    def entry_id(self, relative_path: str) -> str:
+        """The entry's id: batch and relative path."""
+        return f"{self.batch.name}/{relative_path}"
+
+    def row(self, entry: Mapping[str, Any], **columns: Any) -> Row:
+        """A row about an entry, with the columns that every table has."""
+        return {
+            "entry_id": entry["entry_id"],
+            "photo_id": entry["photo_id"],
+            "batch": self.batch.name,
+            "run_id": self.run.run_id,
+            **columns,
+        }
+
+    def problem_row(self, problem: Problem) -> Row:
+        """A row about a folder or file that could not be looked into."""
+        entry = {"entry_id": self.entry_id(problem.path_text), "photo_id": None}
+        return self.row(
+            entry,
+            relative_path=problem.path_text,
+            error_class=problem.error_class,
+            error_message=problem.message,
+        )
+
+    def photo_file(self, entry: Mapping[str, Any]) -> PhotoFile:
+        """Where the entry's photo lies."""
+        return PhotoFile(photo_id=entry["photo_id"], path=self.path(entry))
+
+    def path(self, entry: Mapping[str, Any]) -> Path:
+        """The entry's file."""
+        return self.batch.folder / text_path(entry["relative_path"])
+
+
+def failures_by_class(rows: Iterable[Mapping[str, Any]]) -> dict[str, int]:
+    """How many rows have which ``error_class``."""
+    counts: dict[str, int] = {}
+    for row in rows:
+        if row.get("error_class"):
+            counts[row["error_class"]] = counts.get(row["error_class"], 0) + 1
+    return dict(sorted(counts.items()))
+
+
+def usable(rows: Iterable[Row]) -> list[Row]:
+    """Rows of entries that have a photo and no error so far."""
+    return [row for row in rows if row["photo_id"] and not row["error_class"]]
+
+
+def inherited_error(row: Mapping[str, Any]) -> dict[str, Any]:
+    """An earlier stage's reason, carried on so that every entry is accounted for in every table."""
+    return {"error_class": row["error_class"], "error_message": row["error_message"]}
+
+
+def canonical(value: object) -> str:
+    """JSON text for a table's cell, the same for equal values."""
+    return json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":"))

@@ -1,0 +1,163 @@
+"""Run one stage: enter its run, prepare it, do its work, publish its table, tell what came of it."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+import dagster as dg
+
+from imageworks_dagster.assets.stage import as_failure, picture_markdown, table_markdown
+from imageworks_dagster.explained import EXPLAINED
+from imageworks_dagster.opened import open_store
+from imageworks_dagster.progress import StageProgress
+from imageworks_dagster.run_process import process_tags
+from imageworks_dagster.runs import enter_run
+from imageworks_dagster.stages import Stage, failures_by_class
+from imageworks_dagster.tables import SHAPES
+from store.batches import batch as registered_batch
+from telemetry.manifest import StageSummary
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from imageworks_dagster.assembly import Assembly
+    from imageworks_dagster.assets.stage import StageResources
+    from imageworks_dagster.pipelines import Pipeline, StageDeclaration
+    from imageworks_dagster.stages import Outcome
+
+
+def run_stage(
+    context: dg.AssetExecutionContext,
+    pipeline: Pipeline,
+    declaration: StageDeclaration,
+    body: Callable[[Stage], Outcome],
+    *,
+    assembly: Assembly,
+    resources: StageResources,
+) -> dg.MaterializeResult[Any]:
+    """Materialize one stage for the run's partition.
+
+    Raises:
+        dg.Failure: with an explained error's message.
+    """
+    try:
+        return _run_stage(context, pipeline, declaration, body, assembly=assembly, resources=resources)
+    except EXPLAINED as error:
+        raise as_failure(error) from error
+
+
+def _run_stage(
+    context: dg.AssetExecutionContext,
+    pipeline: Pipeline,
+    declaration: StageDeclaration,
+    body: Callable[[Stage], Outcome],
+    *,
+    assembly: Assembly,
+    resources: StageResources,
+) -> dg.MaterializeResult[Any]:
+    settings = assembly.settings
+    store = open_store(settings)
+    batch = registered_batch(store.database, pipeline.name, context.partition_key)
+    hub, registry = resources.prompt_hub.load(), resources.model_registry.load(assembly.embedded_revisions)
+    context.instance.add_run_tags(context.run_id, process_tags())
+    run = enter_run(
+        context.run_id,
+        pipeline=pipeline,
+        batch=batch,
+        planned=_planned(context, pipeline),
+        configured=_configured(context.run.run_config, pipeline),
+        settings=settings,
+        store=store,
+        hub=hub,
+        registry=registry,
+    )
+    stage = Stage(
+        shape=SHAPES[declaration.asset],
+        run=run,
+        batch=batch,
+        store=store,
+        settings=settings,
+        config=context.op_execution_context.op_config,
+        choice=run.choice(declaration.asset),
+        progress=StageProgress(declaration.asset, 0, assembly.progress, context.log.info),
+        log=context.log,
+        expected=store.tables.current(declaration.asset, batch.name),
+        resources=resources,
+        registry=registry,
+        embedded=assembly.embedded,
+    )
+    began = time.monotonic()
+    try:
+        outcome = body(stage)
+        pointer = stage.publish(outcome)
+    except BaseException as error:
+        # An interrupt is no Exception; whatever it was, the manifest says how the run ended.
+        run.failed(canceled=not isinstance(error, Exception))
+        raise
+    finally:
+        assembly.progress.finished(declaration.asset)
+    seconds = time.monotonic() - began
+    run.stage_ended(declaration.asset, _summary(stage, outcome, seconds))
+    return dg.MaterializeResult(
+        data_version=dg.DataVersion(pointer.data_version),
+        metadata=_metadata(stage, outcome, seconds),
+    )
+
+
+def _planned(context: dg.AssetExecutionContext, pipeline: Pipeline) -> list[str]:
+    steps = set(context.run.step_keys_to_execute or context.job_def.graph.node_names())
+    return [stage.asset for stage in pipeline.stages if stage.op_name in steps]
+
+
+def _configured(run_config: Mapping[str, Any], pipeline: Pipeline) -> dict[str, dict[str, Any]]:
+    ops = run_config.get("ops", {})
+    return {stage.asset: ops.get(stage.op_name, {}).get("config", {}) for stage in pipeline.stages}
+
+
+def _summary(stage: Stage, outcome: Outcome, seconds: float) -> StageSummary:
+    failed = failures_by_class(outcome.rows)
+    return StageSummary(
+        entries=len(outcome.rows),
+        ok=len(outcome.rows) - sum(failed.values()),
+        failed=failed,
+        asked=stage.tally.asked,
+        recalled=stage.tally.recalled,
+        seconds=round(seconds, 3),
+        input_tokens=stage.tally.input_tokens,
+        output_tokens=stage.tally.output_tokens,
+        lease_wait_ms=round(stage.tally.lease_wait_ms, 3),
+        dropped_events=stage.tally.dropped_events,
+    )
+
+
+def _metadata(stage: Stage, outcome: Outcome, seconds: float) -> dict[str, Any]:
+    failed = failures_by_class(outcome.rows)
+    metadata: dict[str, Any] = {
+        "entries": len(outcome.rows),
+        "entries_per_second": round(len(outcome.rows) / seconds, 2) if seconds else 0.0,
+        "without_result": sum(failed.values()),
+        "failures_by_class": failed,
+        "manifest": dg.MetadataValue.path(str(stage.store.home.manifests / f"{stage.run.run_id}.json")),
+        "dagster/row_count": len(outcome.rows),
+    }
+    if stage.choice is not None:
+        profile, model = stage.choice.profile, stage.choice.model
+        metadata |= {
+            "profile": profile.id,
+            "profile_hash": profile.hash,
+            "stage_hash": profile.stage_hash(stage.choice.profile_stage),
+            "model": model.name,
+            "model_revision": model.model_revision,
+            "deployments": ", ".join(sorted(stage.tally.deployments)) or "none asked",
+            "requests_asked": stage.tally.asked,
+            "requests_recalled": stage.tally.recalled,
+            "input_tokens": stage.tally.input_tokens,
+            "output_tokens": stage.tally.output_tokens,
+            "lease_wait_ms": round(stage.tally.lease_wait_ms, 1),
+        }
+    if outcome.headline:
+        metadata["first_rows"] = dg.MetadataValue.md(table_markdown(outcome.rows, outcome.headline))
+    if outcome.picture:
+        metadata["picture"] = dg.MetadataValue.md(picture_markdown(outcome.picture))
+    return {**metadata, **outcome.metadata}

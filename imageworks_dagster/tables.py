@@ -1,0 +1,272 @@
+"""The tables that stages publish: their columns, with types, units and meaning.
+
+This is the one place where a column is declared. Stages build rows against it, Parquet files carry the
+descriptions as field metadata, and the analysts' guide is generated from it. Light to import: Arrow is only
+loaded when a table is built, because the definitions load this module.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    import pyarrow as pa
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column: ``kind`` is ``text``, ``number``, ``count``, ``flag`` or ``texts`` (a list of text).
+
+    ``volatile`` columns differ between runs that found the same thing, so they are left out of the table's
+    data version.
+    """
+
+    name: str
+    kind: str
+    description: str
+    volatile: bool = False
+
+
+@dataclass(frozen=True)
+class TableShape:
+    """The columns of one asset's table, in order, and those that together name a row."""
+
+    asset: str
+    columns: tuple[Column, ...]
+    key: tuple[str, ...] = ("entry_id",)
+
+    @property
+    def volatile(self) -> frozenset[str]:
+        """Names of the columns that say how a run went, rather than what it found."""
+        return frozenset(column.name for column in self.columns if column.volatile)
+
+    def arrow_schema(self) -> pa.Schema:
+        """The Arrow schema, with each column's description as field metadata."""
+        import pyarrow as pa  # noqa: PLC0415 - Arrow is heavy and the definitions load this module
+
+        kinds = {
+            "text": pa.string(),
+            "number": pa.float64(),
+            "count": pa.int64(),
+            "flag": pa.bool_(),
+            "texts": pa.list_(pa.string()),
+        }
+        return pa.schema(
+            [
+                pa.field(column.name, kinds[column.kind], metadata={"description": column.description})
+                for column in self.columns
+            ]
+        )
+
+    def build(self, rows: Iterable[Mapping[str, Any]]) -> pa.Table:
+        """Arrow table of ``rows``, ordered by the key; a missing column is null.
+
+        Raises:
+            KeyError: a row has a column that the shape does not declare.
+        """
+        import pyarrow as pa  # noqa: PLC0415 - as above
+
+        names = {column.name for column in self.columns}
+        ordered = sorted(rows, key=lambda row: tuple(row[name] for name in self.key))
+        for row in ordered:
+            if unknown := row.keys() - names:
+                msg = f"{self.asset} declares no column {sorted(unknown)}"
+                raise KeyError(msg)
+        arrays = {name: [row.get(name) for row in ordered] for name in (c.name for c in self.columns)}
+        return pa.table(arrays, schema=self.arrow_schema())
+
+
+_IDENTITY = (
+    Column("entry_id", "text", "Batch and relative path: names a photo in a batch."),
+    Column("photo_id", "text", "SHA-256 of the picture data with orientation and ICC profile."),
+    Column("batch", "text", "The batch, as its partition key."),
+    Column("run_id", "text", "The run that published this row.", volatile=True),
+    Column("error_class", "text", "Why there is no result for this entry; null when there is one."),
+    Column("error_message", "text", "The reason in words; null when there is a result.", volatile=True),
+)
+
+_ANSWER = (
+    Column(
+        "answered_by",
+        "text",
+        "The request whose answer this row holds; joins to events.event_id.",
+        volatile=True,
+    ),
+    Column("recalled", "flag", "True when a kept answer was used and no model was asked.", volatile=True),
+    Column("request_digest", "text", "Names the question by content."),
+    Column("profile_id", "text", "The prompt profile."),
+    Column("stage_hash", "text", "Hash of the effective profile stage."),
+    Column("model", "text", "The logical model that answered."),
+    Column("model_revision", "text", "Digest of what influences the model's answers."),
+    Column("deployment", "text", "The deployment that answered.", volatile=True),
+    Column("repaired", "flag", "True when the answer needed the one repair try.", volatile=True),
+)
+
+
+def _file_columns(*, volatile_bytes: bool) -> tuple[Column, ...]:
+    """Columns of a discovered file; a library's bytes change when metadata is written, its pictures do not."""
+    return (
+        Column("relative_path", "text", "Path below the batch's folder; undecodable bytes percent-encoded."),
+        Column("file_name", "text", "The file's name."),
+        Column("kind", "text", "'picture' or 'raw'."),
+        Column("file_size", "count", "Bytes.", volatile=volatile_bytes),
+        Column("file_sha256", "text", "SHA-256 of the whole file.", volatile=volatile_bytes),
+        Column("format", "text", "Format by content, not by name."),
+        Column("width", "count", "Pixels, after orientation."),
+        Column("height", "count", "Pixels, after orientation."),
+        Column("color_space", "text", "By the ICC profile, or by EXIF when there is none."),
+        Column("captured_at", "text", "Capture time by EXIF, ISO 8601 without zone."),
+    )
+
+
+SIGNALS = (
+    Column("luma_p1", "number", "1st percentile of luma, 0-255."),
+    Column("luma_p50", "number", "Median luma, 0-255."),
+    Column("luma_p99", "number", "99th percentile of luma, 0-255."),
+    Column("luma_mean", "number", "Mean luma, 0-255."),
+    Column("clipped_shadows", "number", "Share of pixels at the bottom of the scale, 0-1."),
+    Column("clipped_highlights", "number", "Share of pixels at the top of the scale, 0-1."),
+    Column("contrast", "number", "RMS contrast, 0-1."),
+    Column("saturation", "number", "Mean saturation, 0-1."),
+    Column("colorfulness", "number", "Hasler and Suesstrunk's colorfulness."),
+    Column("sharpness", "number", "Variance of the Laplacian."),
+    Column("noise", "number", "Immerkaer's noise sigma, 8-bit levels."),
+    Column("edge_density", "number", "Share of pixels on an edge, 0-1."),
+    Column("blockiness", "number", "Ratio of gradients on and off the 8-pixel grid; 1 is none."),
+)
+
+JUDGE_ENTRIES = TableShape(
+    "judge/entries",
+    (
+        *_IDENTITY,
+        *_file_columns(volatile_bytes=False),
+        Column("title", "text", "The entry's title by the naming rule; no author's name."),
+    ),
+)
+
+JUDGE_COMPLIANCE = TableShape(
+    "judge/compliance",
+    (
+        *_IDENTITY,
+        Column("verdict", "text", "'pass', 'query' or 'fail'."),
+        Column("findings", "text", "JSON list of {rule, verdict, message, measured, allowed}."),
+    ),
+)
+
+JUDGE_SIGNALS = TableShape(
+    "judge/signals", (*_IDENTITY, Column("signals_version", "text", "Version of the measurements."), *SIGNALS)
+)
+
+JUDGE_CRITIQUES = TableShape(
+    "judge/critiques",
+    (
+        *_IDENTITY,
+        *_ANSWER,
+        Column("score", "number", "The mark, 0-20."),
+        Column("impact", "number", "Mark for impact, 0-20."),
+        Column("composition", "number", "Mark for composition, 0-20."),
+        Column("technique", "number", "Mark for technique, 0-20."),
+        Column("weighted", "number", "0.5 impact + 0.4 composition + 0.1 technique, 0-20."),
+        Column("critique", "text", "The critique."),
+        Column("improvement", "text", "The one improvement."),
+    ),
+)
+
+JUDGE_PLAYOFF = TableShape(
+    "judge/playoff",
+    (
+        *_IDENTITY,
+        *_ANSWER,
+        Column("opponent_id", "text", "The other entry; entry_id was shown first."),
+        Column("playoff_round", "count", "Round of the playoff, from 1."),
+        Column("winner", "text", "'first', 'second' or 'draw', in the order shown."),
+        Column("reason", "text", "The model's reason."),
+    ),
+    key=("entry_id", "opponent_id", "playoff_round"),
+)
+
+JUDGE_RESULTS = TableShape(
+    "judge/results",
+    (
+        *_IDENTITY,
+        Column("answered_by", "text", "The request that gave the score.", volatile=True),
+        Column("profile_id", "text", "The prompt profile that scored."),
+        Column("stage_hash", "text", "Hash of the profile stage that scored."),
+        Column("model", "text", "The model that scored."),
+        Column("model_revision", "text", "That model's revision."),
+        Column("title", "text", "The entry's title."),
+        Column("verdict", "text", "Compliance: 'pass', 'query' or 'fail'."),
+        Column("place", "count", "Place, from 1; null when not ranked."),
+        Column("place_low", "count", "Best place within the 95 % interval."),
+        Column("place_high", "count", "Worst place within the 95 % interval."),
+        Column("score", "number", "The mark, 0-20."),
+        Column("award", "text", "Award by band; null for none."),
+        Column("strength", "number", "Bradley-Terry strength in logits; null outside the playoff."),
+        Column("strength_low", "number", "Lower end of the 95 % interval."),
+        Column("strength_high", "number", "Upper end of the 95 % interval."),
+        Column("tied_with", "texts", "Entries that share the place."),
+    ),
+)
+
+TAGGER_PHOTOS = TableShape(
+    "tagger/photos",
+    (
+        *_IDENTITY,
+        *_file_columns(volatile_bytes=True),
+        Column("existing_title", "text", "The photographer's own title."),
+        Column("existing_description", "text", "The photographer's own description."),
+        Column("existing_keywords", "texts", "The photographer's own keywords, without those we wrote."),
+        Column("signals_version", "text", "Version of the measurements."),
+        *SIGNALS,
+    ),
+)
+
+TAGGER_CAPTIONS = TableShape(
+    "tagger/captions", (*_IDENTITY, *_ANSWER, Column("caption", "text", "One sentence."))
+)
+
+TAGGER_KEYWORDS = TableShape(
+    "tagger/keywords", (*_IDENTITY, *_ANSWER, Column("keywords", "texts", "Keywords, normalized."))
+)
+
+TAGGER_DESCRIPTIONS = TableShape(
+    "tagger/descriptions", (*_IDENTITY, *_ANSWER, Column("description", "text", "A short paragraph."))
+)
+
+TAGGER_METADATA = TableShape(
+    "tagger/metadata",
+    (
+        *_IDENTITY,
+        Column("state", "text", "'proposed', 'written', 'unchanged', 'undone' or 'refused'."),
+        Column("title", "text", "Title to write; null leaves the field alone."),
+        Column("description", "text", "Description to write; null leaves the field alone."),
+        Column("keywords", "texts", "The full, merged keyword list."),
+        Column("added_keywords", "texts", "Keywords that are not the photographer's own."),
+        Column("write_id", "text", "The undo record of the write.", volatile=True),
+    ),
+)
+
+SHAPES: dict[str, TableShape] = {
+    shape.asset: shape
+    for shape in (
+        JUDGE_ENTRIES,
+        JUDGE_COMPLIANCE,
+        JUDGE_SIGNALS,
+        JUDGE_CRITIQUES,
+        JUDGE_PLAYOFF,
+        JUDGE_RESULTS,
+        TAGGER_PHOTOS,
+        TAGGER_CAPTIONS,
+        TAGGER_KEYWORDS,
+        TAGGER_DESCRIPTIONS,
+        TAGGER_METADATA,
+    )
+}
+
+
+def signal_values(row: Mapping[str, Any]) -> dict[str, float]:
+    """The measured signals of a row of judge/signals or tagger/photos, by name."""
+    return {column.name: row[column.name] for column in SIGNALS}

@@ -1,0 +1,31 @@
+"""tagger/captions: one sentence a photo, with the photographer's own keywords and folders as context."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from imageworks.personal_tagger.keywords import folder_words
+from imageworks.personal_tagger.tagging import caption_variables, read_caption, tagging_facts
+from imageworks_dagster.tables import signal_values
+from imageworks_dagster.tagging.questions import ask_each_photo
+
+if TYPE_CHECKING:
+    from imageworks_dagster.stages import Outcome, Stage
+
+
+def caption_photos(stage: Stage) -> Outcome:
+    """One row a photo."""
+    return ask_each_photo(
+        stage,
+        column="caption",
+        before=(),
+        variables=lambda photo, _: caption_variables(
+            signals=signal_values(photo),
+            existing_keywords=photo["existing_keywords"],
+            folder_words=folder_words(photo["relative_path"]),
+        ),
+        measured=lambda photo, _: tagging_facts(
+            "caption", signals=signal_values(photo), width=photo["width"], height=photo["height"]
+        ),
+        read=read_caption,
+    )

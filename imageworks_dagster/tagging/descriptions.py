@@ -1,0 +1,30 @@
+"""tagger/descriptions: a short paragraph a photo, from its caption and keywords and the picture itself."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from imageworks.personal_tagger.tagging import description_variables, read_description, tagging_facts
+from imageworks_dagster.tables import signal_values
+from imageworks_dagster.tagging.questions import ask_each_photo
+
+if TYPE_CHECKING:
+    from imageworks_dagster.stages import Outcome, Stage
+
+
+def describe_photos(stage: Stage) -> Outcome:
+    """One row a photo."""
+    return ask_each_photo(
+        stage,
+        column="description",
+        before=("tagger/captions", "tagger/keywords"),
+        variables=lambda photo, mine: description_variables(
+            caption=mine["tagger/captions"]["caption"],
+            keywords=mine["tagger/keywords"]["keywords"],
+            existing_keywords=photo["existing_keywords"],
+        ),
+        measured=lambda photo, _: tagging_facts(
+            "description", signals=signal_values(photo), width=photo["width"], height=photo["height"]
+        ),
+        read=read_description,
+    )

@@ -1,0 +1,77 @@
+"""tagger/photos: every photo of the folder, the photographer's own words in it, and its measured signals."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from imageworks.personal_tagger.merging import OurTags, photographers_own
+from imageworks_dagster.identifying import identify_folder
+from imageworks_dagster.measuring import measure_photos
+from imageworks_dagster.picturing import PhotoFile, contact_sheet, thumbnail
+from imageworks_dagster.stages import Outcome, usable
+from imageworks_dagster.tagging.written import written_tags
+from photos.metadata.errors import MetadataError
+from photos.metadata.reading import read_metadata
+from photos.signals import SIGNALS_VERSION
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from imageworks_dagster.stages import Row, Stage
+
+SHEET_PHOTOS = 18
+
+
+def list_photos(stage: Stage) -> Outcome:
+    """One row a file, and one a folder that cannot be looked into."""
+    folder = identify_folder(stage.batch.folder, stage.store.database, stage.progress)
+    rows: list[Row] = []
+    for identified in folder.files:
+        columns = identified.entry_columns
+        entry = {"entry_id": stage.entry_id(columns["relative_path"]), "photo_id": columns.pop("photo_id")}
+        rows.append(stage.row(entry, **columns))
+    readable = usable(rows)
+    photos = {row["entry_id"]: stage.photo_file(row) for row in readable}
+    ours = written_tags(stage.store.database, photos.values())
+    for row in readable:
+        _add_own_words(row, photos[row["entry_id"]].path, ours.get(row["photo_id"]))
+    _add_signals(stage, readable, list(photos.values()))
+    rows += [stage.problem_row(problem) for problem in folder.problems]
+    shown = [photos[row["entry_id"]] for row in readable if not row["error_class"]][:SHEET_PHOTOS]
+    sheet = contact_sheet([thumbnail(stage.store.home, stage.settings, photo) for photo in shown])
+    return Outcome(
+        rows,
+        metadata={"folder": str(stage.batch.folder)},
+        picture=sheet if shown else None,
+        headline=("file_name", "format", "width", "height", "existing_keywords", "error_class"),
+    )
+
+
+def _add_own_words(row: Row, path: Path, ours: OurTags | None) -> None:
+    """What the photographer wrote; what we wrote before is not taken for the photographer's own words."""
+    try:
+        said = read_metadata(path)
+    except MetadataError as error:
+        row.update(error_class=error.error_class, error_message=str(error))
+        return
+    ours = ours or OurTags()
+    row["existing_title"] = said.title if said.title != ours.caption else None
+    row["existing_description"] = said.description if said.description != ours.description else None
+    row["existing_keywords"] = list(photographers_own(said.keywords, ours.keywords))
+
+
+def _add_signals(stage: Stage, rows: list[Row], photos: list[PhotoFile]) -> None:
+    measured = measure_photos(
+        photos,
+        home=stage.store.home,
+        settings=stage.settings,
+        database=stage.store.database,
+        progress=stage.progress,
+    )
+    for row in rows:
+        one = measured[row["photo_id"]]
+        if one.signals is None:
+            row.update(error_class=one.error_class, error_message=one.error_message)
+        else:
+            columns: dict[str, Any] = {"signals_version": SIGNALS_VERSION, **one.signals}
+            row.update(columns)

@@ -1,0 +1,129 @@
+"""What we wrote into photos: recorded before a file is replaced, told apart from the photographer's own words."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+from sqlalchemy import delete, insert, select, update
+
+from imageworks.personal_tagger.merging import OurTags
+from photos.metadata.undo import Standing, standing
+from store.path_text import path_text, text_path
+from store.tables import metadata_writes
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+    from sqlalchemy import RowMapping
+
+    from imageworks_dagster.picturing import PhotoFile
+    from photos.metadata.writing import Written
+    from store.database import StateDatabase
+
+CHUNK = 500
+
+
+@dataclass(frozen=True)
+class RecordedWrite:
+    """One write that can be undone."""
+
+    write_id: str
+    path: Path
+    undo: bytes
+
+
+def written_tags(database: StateDatabase, photos: Iterable[PhotoFile]) -> dict[str, OurTags]:
+    """Tags of ours that stand in these photos, by photo id: those of the last write that was not undone.
+
+    A photo that was moved since is known by its picture; of two files with one picture, the file's own path
+    counts first.
+    """
+    wanted = {photo.photo_id: path_text(photo.path) for photo in photos}
+    found: dict[str, OurTags] = {}
+    own_path: set[str] = set()
+    ids = sorted(wanted)
+    with database.read() as connection:
+        for start in range(0, len(ids), CHUNK):
+            statement = (
+                select(metadata_writes)
+                .where(
+                    metadata_writes.c.photo_id.in_(ids[start : start + CHUNK]),
+                    metadata_writes.c.state == "written",
+                )
+                .order_by(metadata_writes.c.at)
+            )
+            for row in connection.execute(statement).mappings():
+                photo = row["photo_id"]
+                here = row["path"] == wanted[photo]
+                if here or photo not in own_path:
+                    found[photo] = _tags(row)
+                if here:
+                    own_path.add(photo)
+    return found
+
+
+def record_prepared(
+    database: StateDatabase, written: Written, *, ours: OurTags, batch: str, run_id: str
+) -> str:
+    """Record a write that is about to happen, durably, so that it can be undone whatever happens next."""
+    write_id = uuid4().hex
+    row = {
+        "write_id": write_id,
+        "path": path_text(written.path),
+        "photo_id": written.photo_id,
+        "batch": batch,
+        "run_id": run_id,
+        "fields": asdict(ours),
+        "before_sha256": written.before_sha256,
+        "after_sha256": written.after_sha256,
+        "undo": written.undo,
+        "state": "prepared",
+        "at": datetime.now(UTC),
+    }
+    database.write(lambda connection: connection.execute(insert(metadata_writes).values(row)))
+    return write_id
+
+
+def record_state(database: StateDatabase, write_id: str, state: str) -> None:
+    """A recorded write has been ``written`` or ``undone``."""
+    statement = update(metadata_writes).where(metadata_writes.c.write_id == write_id).values(state=state)
+    database.write(lambda connection: connection.execute(statement))
+
+
+def settle_prepared(database: StateDatabase, batch: str) -> None:
+    """Tell of writes that a kill interrupted whether they happened, by looking at the files."""
+    for row in _rows(database, batch, "prepared"):
+        place = text_path(row["path"])
+        stands = standing(place, row["undo"]) if place.exists() else Standing.OTHER
+        if stands is Standing.AFTER:
+            record_state(database, row["write_id"], "written")
+        else:
+            statement = delete(metadata_writes).where(metadata_writes.c.write_id == row["write_id"])
+            database.write(lambda connection, statement=statement: connection.execute(statement))
+
+
+def undoable_writes(database: StateDatabase, batch: str) -> list[RecordedWrite]:
+    """Writes of this batch that stand, the newest first: the order in which they can be taken back."""
+    return [
+        RecordedWrite(row["write_id"], text_path(row["path"]), row["undo"])
+        for row in reversed(_rows(database, batch, "written"))
+    ]
+
+
+def _rows(database: StateDatabase, batch: str, state: str) -> list[RowMapping]:
+    statement = (
+        select(metadata_writes)
+        .where(metadata_writes.c.batch == batch, metadata_writes.c.state == state)
+        .order_by(metadata_writes.c.at)
+    )
+    with database.read() as connection:
+        return list(connection.execute(statement).mappings())
+
+
+def _tags(row: RowMapping) -> OurTags:
+    fields = row["fields"]
+    return OurTags(fields["caption"], fields["description"], tuple(fields["keywords"]))
