@@ -55,12 +55,14 @@ class Layered:
         roles: model role → model name.
         origins: where each field was written, by its path: ``("models", name, …)`` or ``("roles", role)``.
         provenance: the layer of each field that a file sets and that holds no others, by its dotted name.
+        unset: the fields that the user's file sets to null.
     """
 
     models: Mapping[str, Any]
     roles: Mapping[str, Any]
     origins: Mapping[FieldPath, Origin]
     provenance: Mapping[str, Layer]
+    unset: tuple[FieldPath, ...]
 
     def problem(self, path: FieldPath, text: str) -> FileProblem:
         """Place a problem in the file, line and field where it was written."""
@@ -87,10 +89,12 @@ def read_layers(user_file: Path | None) -> Layered:
     root = _Document(_read(SHIPPED_ROLES), "shipped", above=1)
     roles = _over(None, root.mapping(()))
     top = roles.origin
+    unset: tuple[FieldPath, ...] = ()
     # A dangling link is a mistake to be told about, not an absent layer.
     if user_file is not None and os.path.lexists(user_file):
         user = _Document(_read(user_file), "user", above=0)
         top = user.origin(())
+        unset = tuple(_nulls(user.document.value, ()))
         for section in user.sections():
             if section == "roles":
                 roles = _over(roles, user.mapping(("roles",)))
@@ -108,6 +112,7 @@ def read_layers(user_file: Path | None) -> Layered:
             for path in sorted(origins, key=field_text)
             if _is_leaf(tree, path)
         },
+        unset=unset,
     )
 
 
@@ -220,6 +225,14 @@ def _children(written: _Written) -> Iterator[tuple[str | int, _Written]]:
         yield from written.value.items()
     elif isinstance(written.value, list):
         yield from enumerate(written.value)
+
+
+def _nulls(value: object, path: FieldPath) -> Iterator[FieldPath]:
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            yield from _nulls(inner, (*path, key))
+    elif value is None:
+        yield path
 
 
 def _origins(written: _Written, path: FieldPath) -> Iterator[tuple[FieldPath, Origin]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from registry.checking import check_model
 from registry.digests import digest
@@ -20,9 +20,10 @@ if TYPE_CHECKING:
 
     from registry.layers import Layer, Layered
     from registry.schema import Deployment
+    from store.yaml_reading import FieldPath
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Registry:
     """Every model, the roles, and where each field was said. Made by `Registry.load`.
 
@@ -34,6 +35,7 @@ class Registry:
             that has the same files.
         provenance: the layer that set each field, such as ``models.tiny-vlm.roles`` → ``user``; a field that is not
             here has its default.
+        unset: the fields that the user's file sets back to their defaults, by path.
         environ: the environment's variables, for addresses.
     """
 
@@ -41,6 +43,7 @@ class Registry:
     roles: Mapping[str, str]
     version: str
     provenance: Mapping[str, Layer]
+    unset: tuple[FieldPath, ...] = ()
     environ: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     @classmethod
@@ -86,6 +89,7 @@ class Registry:
             roles=MappingProxyType(roles),
             version=version,
             provenance=MappingProxyType(dict(layers.provenance)),
+            unset=layers.unset,
             environ=MappingProxyType(dict(environ)),
         )
 
@@ -140,12 +144,20 @@ class Registry:
     def effective(self) -> dict[str, object]:
         """Give the effective registry as plain JSON values, in the form of a user's `registry.yaml`.
 
-        Embedded models are as loaded: where their code's digest was handed in, it is their revision.
+        Loaded as the user's layer, it gives this registry again: what the user took away from the shipped layer
+        stands as null. Embedded models are as loaded: where their code's digest was handed in, it is their revision.
         """
-        return {
+        tree: dict[str, Any] = {
             "roles": dict(self.roles),
             "models": {name: model.model_dump(mode="json") for name, model in self.models.items()},
         }
+        for path in self.unset:
+            around: Any = tree
+            for step in path[:-1]:
+                around = around.get(step) if isinstance(around, dict) else None
+            if isinstance(around, dict):
+                around.setdefault(path[-1], None)
+        return tree
 
     def _find(self, name: str) -> Model | None:
         if name in self.models:

@@ -1,0 +1,176 @@
+"""The registry on the command line: `python -m registry list|inspect|validate|resolve|export`."""
+
+from __future__ import annotations
+
+import io
+import json
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from ruamel.yaml import YAML
+
+from registry.errors import BadDeploymentUrl, RegistryError
+from registry.registry import Registry
+from registry.schema import NEEDS
+from registry.showing import capabilities_text, fields_table, models_table, where
+from store.errors import SettingsError
+from store.home import Home
+from store.settings import Settings
+
+app = typer.Typer(
+    help="Models: which there are, where they are served, what they can do.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+# Wide enough for a table that goes into a file or a pipe.
+_PIPE_WIDTH = 180
+
+HomeOption = Annotated[
+    Path | None,
+    typer.Option("--home", help="Home folder that holds registry.yaml; IMAGEWORKS_HOME by default."),
+]
+UserFileOption = Annotated[
+    Path | None, typer.Option("--user-file", help="A registry.yaml to use instead of the home folder's.")
+]
+
+
+class ExportFormat(StrEnum):
+    """The languages that a registry is exported in."""
+
+    JSON = "json"
+    YAML = "yaml"
+
+
+Need = StrEnum("Need", {need: need for need in NEEDS})  # type: ignore[misc]
+
+
+@app.command("list")
+def list_models(home: HomeOption = None, user_file: UserFileOption = None) -> None:
+    """Show every model."""
+    _console().print(models_table(_registry(home, user_file)))
+
+
+@app.command()
+def inspect(
+    name: Annotated[str, typer.Argument(help="Name, alias or role.")],
+    home: HomeOption = None,
+    user_file: UserFileOption = None,
+) -> None:
+    """Show every field of a model, and which layer set it."""
+    registry = _registry(home, user_file)
+    _console().print(fields_table(registry, registry.resolve(name)))
+
+
+@app.command()
+def validate(
+    file: Annotated[
+        Path | None, typer.Argument(help="A user's registry.yaml; the home folder's by default.")
+    ] = None,
+    home: HomeOption = None,
+    user_file: UserFileOption = None,
+) -> None:
+    """Check the registry, and the addresses in this environment; exit with 1 where something is wrong."""
+    registry = _registry(home, file or user_file)
+    troubles = list(_address_troubles(registry))
+    for trouble in troubles:
+        sys.stderr.write(f"{trouble}\n")
+    if troubles:
+        raise typer.Exit(1)
+    changed = sum(layer == "user" for layer in registry.provenance.values())
+    sys.stdout.write(
+        f"The registry is in order: {len(registry.models)} models, {changed} fields set by the user, "
+        f"registry_version {registry.version}\n"
+    )
+
+
+@app.command()
+def resolve(
+    name: Annotated[str, typer.Argument(help="Name, alias or role.")],
+    need: Annotated[list[Need] | None, typer.Option("--need", help="Capability that it must have.")] = None,
+    home: HomeOption = None,
+    user_file: UserFileOption = None,
+) -> None:
+    """Say which model answers to a name, an alias or a role."""
+    registry = _registry(home, user_file)
+    model = registry.resolve(name, needs=[str(each) for each in need or ()])
+    lines = [
+        f"model            {model.name}{' (deprecated)' if model.deprecated else ''}",
+        f"can              {capabilities_text(model)}",
+        f"model_revision   {model.model_revision}",
+        *(f"served by        {where(registry, deployment)}" for deployment in model.deployments),
+    ]
+    if model.is_embedded:
+        lines.append("note             in a run, an embedded model's revision is the digest of its code")
+    sys.stdout.write("\n".join(lines) + "\n")
+
+
+@app.command()
+def export(
+    language: Annotated[ExportFormat, typer.Option("--format", help="json or yaml.")] = ExportFormat.YAML,
+    home: HomeOption = None,
+    user_file: UserFileOption = None,
+) -> None:
+    """Write the effective registry in the form of a registry.yaml."""
+    registry = _registry(home, user_file)
+    if language is ExportFormat.JSON:
+        sys.stdout.write(json.dumps(registry.effective(), indent=2, ensure_ascii=False) + "\n")
+        return
+    yaml = YAML(typ="safe", pure=True)
+    yaml.default_flow_style = False
+    yaml.width = 120
+    yaml.sort_base_mapping_type_on_output = False  # type: ignore[assignment]
+    text = io.StringIO()
+    yaml.dump(registry.effective(), text)
+    sys.stdout.write(f"# registry_version {registry.version}\n{text.getvalue()}")
+
+
+def _registry(home: Path | None, user_file: Path | None) -> Registry:
+    if user_file is not None:
+        if not user_file.exists():
+            raise typer.BadParameter(f"{user_file} does not exist")
+        return Registry.load(user_file)
+    place = Home(home) if home is not None else Home.of(Settings())
+    return Registry.load(place.registry)
+
+
+def _address_troubles(registry: Registry) -> list[str]:
+    troubles = []
+    for model in registry.models.values():
+        for deployment in model.deployments:
+            if deployment.base_url is None:
+                continue
+            try:
+                consent = deployment.needs_consent(registry.environ)
+            except BadDeploymentUrl as error:
+                troubles.append(f"{model.name}: {error}")
+                continue
+            if consent and not deployment.remote:
+                troubles.append(
+                    f"{model.name}: the deployment {deployment.name} is at {registry.url(deployment)}, outside this "
+                    "machine and its private network; set remote: true on it, and IMAGEWORKS_ALLOW_REMOTE=true "
+                    "if photos may go there"
+                )
+    return troubles
+
+
+def _console() -> Console:
+    return Console(width=None if sys.stdout.isatty() else _PIPE_WIDTH, highlight=False)
+
+
+def main() -> None:
+    """Run the command; an error of the registry or the settings is told in words, with exit status 1."""
+    try:
+        app(prog_name="python -m registry")
+    except (RegistryError, SettingsError) as error:
+        sys.stderr.write(f"{error}\n")
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()
