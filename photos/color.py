@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import io
 import struct
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
@@ -19,6 +18,8 @@ import numpy as np
 from PIL import Image, ImageCms
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
     from photos.containers.anatomy import Anatomy
@@ -32,6 +33,7 @@ SRGB, ADOBE_RGB, DISPLAY_P3, PROPHOTO_RGB, REC_2020 = (
 )
 OTHER_RGB, GRAY, CMYK, LAB, UNKNOWN = "other RGB", "Gray", "CMYK", "Lab", "unknown"
 
+_SPACE_OF_MODEL = {"GRAY": GRAY, "CMYK": CMYK, "LAB": LAB}
 _STRIPE_ROWS = 256
 _SAME_LEVELS = 2
 _SAME_COLORANT = 0.004
@@ -82,23 +84,20 @@ def describe_profile(icc: bytes) -> Profile | None:
     inner = profile.profile
     name = " ".join((inner.profile_description or "").split())[:120]
     model = inner.xcolor_space.strip().upper()
-    if model == "GRAY":
-        return Profile(name, GRAY, model)
-    if model == "CMYK":
-        return Profile(name, CMYK, model)
-    if model == "LAB":
-        return Profile(name, LAB, model)
     if model != "RGB":
-        return Profile(name, UNKNOWN, model)
+        return Profile(name, _SPACE_OF_MODEL.get(model, UNKNOWN), model)
     if _acts_like_srgb(icc):
         return Profile(name, SRGB, model)
-    colorants = (inner.red_colorant, inner.green_colorant, inner.blue_colorant)
-    if None not in colorants:
-        found = np.array([colorant[0] for colorant in colorants])
-        for space, expected in _COLORANTS.items():
-            if np.abs(found - np.array(expected)).max() < _SAME_COLORANT:
-                return Profile(name, space, model)
-    return Profile(name, OTHER_RGB, model)
+    return Profile(name, _space_by_colorants(inner), model)
+
+
+def _space_by_colorants(profile: ImageCms.core.CmsProfile) -> str:
+    colorants = (profile.red_colorant, profile.green_colorant, profile.blue_colorant)
+    found = np.array([colorant[0] for colorant in colorants if colorant is not None])
+    for space, expected in _COLORANTS.items():
+        if found.shape == (3, 3) and np.abs(found - np.array(expected)).max() < _SAME_COLORANT:
+            return space
+    return OTHER_RGB
 
 
 def color_space_of(anatomy: Anatomy) -> tuple[str, str | None]:
@@ -133,8 +132,10 @@ def source_profile(anatomy: Anatomy) -> bytes | None:
 
 
 def to_srgb(pixels: NDArray[np.uint8], icc: bytes) -> None:
-    """Convert RGB pixels (HxWx3) in place, stripe by stripe; does nothing for a profile that is not of
-    RGB."""
+    """Convert RGB pixels (HxWx3) in place, stripe by stripe.
+
+    A profile that is not of RGB does not fit them, and does nothing.
+    """
     transform = _transform(icc, "RGB")
     if transform is None:
         return

@@ -10,15 +10,17 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from photos.errors import FolderUnreadable, NoPhotos, PictureError
 from photos.formats import EXTENSIONS, HEADER_BYTES, RAW_EXTENSIONS, Format, sniff
 from photos.opening import open_photo
 from photos.paths import path_text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 Kind = Literal["picture", "raw"]
 

@@ -5,21 +5,17 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, BinaryIO
 
-import rawpy
-
-from photos.color import UNKNOWN, color_space_of
-from photos.containers.reading import BrokenStructure
-from photos.errors import Damaged, NotAPicture, UnsupportedFormat
+from photos.color import color_space_of
+from photos.containers.anatomy import Anatomy
+from photos.errors import NotAPicture, UnsupportedFormat
 from photos.formats import Format
 from photos.inspection import format_of, read_anatomy
 from photos.opening import open_photo, refuse_empty, telling
+from photos.raw import RawHeader, read_raw_header
+from photos.turning import SIDES_SWAPPED
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    from photos.containers.anatomy import Anatomy
-
-_TURNED = frozenset({5, 6, 7, 8})
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +66,7 @@ def read_facts(path: Path) -> PhotoFacts:
     with open_photo(path) as file:
         kind = known_format(path, file)
         if kind is Format.RAW:
-            return _raw_facts(path, file)
+            return raw_facts(read_raw_header(path, file))
         with telling(path):
             return facts_of(kind, read_anatomy(file, kind))
 
@@ -100,7 +96,7 @@ def known_format(path: Path, file: BinaryIO) -> Format:
 def facts_of(kind: Format, anatomy: Anatomy) -> PhotoFacts:
     """The facts of a picture whose structure was read."""
     space, icc_name = color_space_of(anatomy)
-    turned = anatomy.orientation in _TURNED
+    turned = anatomy.orientation in SIDES_SWAPPED
     return PhotoFacts(
         format=kind.value,
         width=anatomy.height if turned else anatomy.width,
@@ -115,36 +111,9 @@ def facts_of(kind: Format, anatomy: Anatomy) -> PhotoFacts:
     )
 
 
-def _raw_facts(path: Path, file: BinaryIO) -> PhotoFacts:
-    """LibRaw knows the makers' structures; its rotation is counted as EXIF counts."""
-    try:
-        with rawpy.imread(file) as raw:
-            sizes = raw.sizes
-    except (rawpy.LibRawError, ValueError, OSError) as error:
-        raise Damaged(path, f"is no raw file that LibRaw can read: {error}") from error
-    orientation = ORIENTATION_OF_FLIP.get(sizes.flip, 1)
-    turned = orientation in _TURNED
-    return PhotoFacts(
-        format=Format.RAW.value,
-        width=sizes.height if turned else sizes.width,
-        height=sizes.width if turned else sizes.height,
-        orientation=orientation,
-        mode="CFA",
-        bits=16,
-        icc_name=None,
-        color_space=UNKNOWN,
-        captured_at=_captured_at(file),
-        frames=1,
+def raw_facts(header: RawHeader) -> PhotoFacts:
+    """The facts of a raw file."""
+    return facts_of(
+        Format.RAW,
+        Anatomy(width=header.width, height=header.height, mode="CFA", bits=16, exif=header.exif),
     )
-
-
-ORIENTATION_OF_FLIP = {0: 1, 3: 3, 5: 8, 6: 6}
-"""EXIF orientations by LibRaw's `flip`."""
-
-
-def _captured_at(file: BinaryIO) -> str | None:
-    """Most raw files are TIFFs with an EXIF directory."""
-    try:
-        return read_anatomy(file, Format.DNG).exif.captured_at
-    except BrokenStructure:
-        return None

@@ -26,29 +26,40 @@ class Format(Enum):
     UNKNOWN = "unknown"
 
 
-RAW_EXTENSIONS = frozenset(
-    [".3fr", ".ari", ".arw", ".bay", ".cr2", ".cr3", ".crw", ".dcr", ".dng", ".erf", ".fff", ".gpr", ".iiq", ".k25", ".kdc", ".mef", ".mos", ".mrw", ".nef", ".nrw", ".orf", ".pef", ".raf", ".raw", ".rw2", ".rwl", ".sr2", ".srf", ".srw", ".x3f"]
-)
+RAW_EXTENSIONS = frozenset({
+    ".3fr", ".ari", ".arw", ".bay", ".cr2", ".cr3", ".crw", ".dcr", ".dng", ".erf", ".fff", ".gpr", ".iiq",
+    ".k25", ".kdc", ".mef", ".mos", ".mrw", ".nef", ".nrw", ".orf", ".pef", ".raf", ".raw", ".rw2", ".rwl",
+    ".sr2", ".srf", ".srw", ".x3f",
+})  # fmt: skip
 """Extensions, in lower case with their dot, of cameras' raw files."""
 
-EXTENSIONS = RAW_EXTENSIONS | frozenset(
-    [".avif", ".bmp", ".dib", ".gif", ".heic", ".heif", ".hif", ".jfif", ".jpe", ".jpeg", ".jpg", ".jxl", ".png", ".apng", ".psd", ".psb", ".tif", ".tiff", ".webp"]
-)
+EXTENSIONS = RAW_EXTENSIONS | frozenset({
+    ".apng", ".avif", ".bmp", ".dib", ".gif", ".heic", ".heif", ".hif", ".jfif", ".jpe", ".jpeg", ".jpg",
+    ".jxl", ".png", ".psb", ".psd", ".tif", ".tiff", ".webp",
+})  # fmt: skip
 """Extensions, in lower case with their dot, of files that are taken for photos."""
 
 _HEIC_BRANDS = frozenset({b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs"})
 _AVIF_BRANDS = frozenset({b"avif", b"avis"})
 _HEIF_ANY_BRANDS = frozenset({b"mif1", b"msf1", b"mif2"})
-_RAW_MAGICS = (
-    (0, b"FUJIFILMCCD-RAW"),
-    (0, b"IIRO"),
-    (0, b"IIRS"),
-    (0, b"MMOR"),
-    (0, b"IIU\x00"),
-    (0, b"FOVb"),
-    (0, b"\x00MRM"),
-    (6, b"HEAPCCDR"),
+_MAGICS = (
+    (0, b"\xff\xd8\xff", Format.JPEG),
+    (0, b"\x89PNG\r\n\x1a\n", Format.PNG),
+    (0, b"GIF87a", Format.GIF),
+    (0, b"GIF89a", Format.GIF),
+    (0, b"8BPS", Format.PSD),
+    (0, b"\xff\x0a", Format.JXL),
+    (0, b"\x00\x00\x00\x0cJXL \r\n\x87\n", Format.JXL),
+    (0, b"FUJIFILMCCD-RAW", Format.RAW),
+    (0, b"IIRO", Format.RAW),
+    (0, b"IIRS", Format.RAW),
+    (0, b"MMOR", Format.RAW),
+    (0, b"IIU\x00", Format.RAW),
+    (0, b"FOVb", Format.RAW),
+    (0, b"\x00MRM", Format.RAW),
+    (6, b"HEAPCCDR", Format.RAW),
 )
+_TIFF_MAGICS = (b"II*\x00", b"MM\x00*", b"II+\x00", b"MM\x00+")
 
 
 def sniff(header: bytes) -> Format:
@@ -60,23 +71,14 @@ def sniff(header: bytes) -> Format:
     Args:
         header: The first `HEADER_BYTES` bytes of the file, or fewer if it is shorter.
     """
-    if header.startswith(b"\xff\xd8\xff"):
-        return Format.JPEG
-    if header.startswith(b"\x89PNG\r\n\x1a\n"):
-        return Format.PNG
-    if header[:4] == b"RIFF" and header[8:12] == b"WEBP":
-        return Format.WEBP
-    if header.startswith((b"GIF87a", b"GIF89a")):
-        return Format.GIF
-    if header.startswith(b"8BPS"):
-        return Format.PSD
-    if header.startswith((b"\xff\x0a", b"\x00\x00\x00\x0cJXL \r\n\x87\n")):
-        return Format.JXL
+    for at, magic, found in _MAGICS:
+        if header[at : at + len(magic)] == magic:
+            return found
     if header[4:8] == b"ftyp":
         return _sniff_brands(header)
-    if any(header[at : at + len(magic)] == magic for at, magic in _RAW_MAGICS):
-        return Format.RAW
-    if header[:4] in (b"II*\x00", b"MM\x00*", b"II+\x00", b"MM\x00+"):
+    if header[:4] == b"RIFF" and header[8:12] == b"WEBP":
+        return Format.WEBP
+    if header[:4] in _TIFF_MAGICS:
         return Format.RAW if header[8:10] == b"CR" else Format.TIFF
     # "BM" alone is too common in text: its reserved fields must be zero and the header size a known one.
     if header[:2] == b"BM" and header[6:10] == b"\0\0\0\0" and header[14:18] in _BMP_HEADER_SIZES:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from photos.containers.jpeg import read_jpeg
 from photos.containers.png import read_png
-from photos.containers.reading import BrokenStructure
+from photos.containers.reading import BLOCK_BYTES, BrokenStructure
 from photos.containers.tiff import TiffReader
 from photos.containers.webp import read_webp
 from photos.formats import Format
@@ -79,7 +79,10 @@ def file_sha256(path: Path) -> str:
 
 def _digest_of_bytes(file: BinaryIO) -> str:
     file.seek(0)
-    return hashlib.file_digest(file, "sha256").hexdigest()
+    digest = hashlib.sha256()
+    while block := file.read(BLOCK_BYTES):
+        digest.update(block)
+    return digest.hexdigest()
 
 
 def _feed_picture(file: BinaryIO, kind: Format, feed: Feed) -> Anatomy | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-import os
+import struct
 from typing import TYPE_CHECKING, BinaryIO
 
 import pillow_heif
@@ -11,7 +11,7 @@ from PIL import Image, UnidentifiedImageError
 
 from photos.containers.anatomy import Anatomy
 from photos.containers.bmff import check_boxes
-from photos.containers.exif import NO_EXIF, exif_of, read_exif
+from photos.containers.exif import NO_EXIF, Exif, exif_of, read_exif
 from photos.containers.jpeg import read_jpeg
 from photos.containers.png import read_png
 from photos.containers.reading import METADATA_BYTES, BrokenStructure, CutShort
@@ -54,6 +54,8 @@ _TIFF_MODES = {
     _LINEAR_RAW: "CFA",
 }
 _UNCOMPRESSED = 1
+_WHITE_IS_ZERO = 0
+_PLANAR = 2
 
 
 class UnknownStructure(BrokenStructure):
@@ -129,24 +131,30 @@ def _read_tiff(file: BinaryIO, *, whole: bool, raw: bool) -> Anatomy:
     if not raw and not (width and height):
         raise BrokenStructure("its first picture has no size")
     profile = reader.values(main, Tag.ICC_PROFILE) or reader.values(page, Tag.ICC_PROFILE)
-    extents: list[tuple[int, int]] = []
-    if whole:
+    largest_extent = 0
+    for one in (pages if raw else [page]) if whole else ():
         # Old writers leave byte counts out; then only the decoder can tell whether the picture is all there.
-        counted = Tag.STRIP_BYTE_COUNTS in page or Tag.TILE_BYTE_COUNTS in page
-        extents = reader.extents(page) if counted else []
-        if any(at + count > reader.size for at, count in extents):
-            raise CutShort("the file ends within its picture")
+        if not one.keys() & {Tag.STRIP_BYTE_COUNTS, Tag.TILE_BYTE_COUNTS, Tag.JPEG_INTERCHANGE_LENGTH}:
+            continue
+        for at, count in reader.extents(one):
+            if at + count > reader.size:
+                raise CutShort("the file ends within its picture")
+            largest_extent = max(largest_extent, count)
     bits = max(reader.integers(page, Tag.BITS_PER_SAMPLE) or (1,))
+    mode = _tiff_mode(reader, page, bits)
     return Anatomy(
         width=width,
         height=height,
-        mode=_tiff_mode(reader, page, bits),
+        mode=mode,
         bits=bits,
         icc=profile if isinstance(profile, bytes) and profile else _as_bytes(profile),
         exif=exif_of(reader, main),
         frames=1 if raw else len(pages),
-        buffer_bytes=_tiff_buffer(reader, page, width, height, bits)
-        + max((count for _, count in extents), default=0),
+        transparent=mode in ("LA", "RGBA"),
+        inverted=reader.integer(page, Tag.PHOTOMETRIC, 1) == _WHITE_IS_ZERO,
+        planar=reader.integer(page, Tag.PLANAR_CONFIGURATION, 1) == _PLANAR,
+        compressed=reader.integer(page, Tag.COMPRESSION, _UNCOMPRESSED) != _UNCOMPRESSED,
+        buffer_bytes=_tiff_buffer(reader, page, width, height, bits) + largest_extent,
     )
 
 
@@ -198,13 +206,10 @@ def _read_heic(file: BinaryIO) -> Anatomy:
         exif=read_exif(picture.info["exif"]) if picture.info.get("exif") else NO_EXIF,
         frames=len(picture),
         turned_by_decoder=True,
-        buffer_bytes=3 * width * height,
     )
 
 
 def _read_with_pillow(file: BinaryIO, kind: Format) -> Anatomy:
-    if kind is Format.AVIF and file.seek(0, os.SEEK_END) > 0:
-        file.seek(0)
     try:
         with Image.open(file, formats=[PILLOW_NAMES[kind]]) as picture:
             exif_block = picture.info.get("exif", b"")
@@ -216,13 +221,26 @@ def _read_with_pillow(file: BinaryIO, kind: Format) -> Anatomy:
                 bits=1 if picture.mode == "1" else 8,
                 icc=icc if isinstance(icc, bytes) and 0 < len(icc) <= METADATA_BYTES else None,
                 exif=read_exif(exif_block) if exif_block else NO_EXIF,
-                frames=1,
-                buffer_bytes=(7 if kind is Format.AVIF else 0) * picture.width * picture.height,
+                frames=int(getattr(picture, "n_frames", 1)) if kind in (Format.GIF, Format.AVIF) else 1,
+                transparent=picture.mode in ("LA", "RGBA", "PA") or "transparency" in picture.info,
             )
     except UnidentifiedImageError as error:
         raise UnknownStructure("its decoder does not recognize it") from error
-    except (ValueError, SyntaxError, EOFError, OSError, RuntimeError) as error:
+    except OSError as error:
+        if error.errno is not None:
+            raise
+        raise UnknownStructure(str(error)) from error
+    except (ValueError, SyntaxError, EOFError, RuntimeError, struct.error, IndexError) as error:
         raise UnknownStructure(str(error) or "its decoder refuses it") from error
+
+
+def exif_in_tiff(reader: TiffReader) -> Exif:
+    """EXIF of a TIFF or of a raw file in a TIFF container.
+
+    Raises:
+        BrokenStructure: Directory 0 cannot be read.
+    """
+    return exif_of(reader, reader.first())
 
 
 def as_file(data: bytes) -> BinaryIO:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import cv2
 
-from photos.decoding import Picture
+if TYPE_CHECKING:
+    from photos.decoding import Picture
 
 
 @dataclass(frozen=True, slots=True)

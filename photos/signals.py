@@ -157,8 +157,12 @@ class _Sums:
                 self.bright += cv2.countNonZero(cv2.compare(lowest, _CLIPPED_HIGH, cv2.CMP_GE))
 
     def neighborhoods(self, luma: NDArray[np.uint8], above: int) -> None:
-        """Measure between neighbors; `luma` has a row more on either side, and its row 0 is the photo's
-        `above`."""
+        """Measure between neighbors.
+
+        Args:
+            luma: A stripe with a row more on either side, where there is one.
+            above: The photo's row that is its row 0.
+        """
         rows, columns = luma.shape
         if columns > 1:
             first = 0 if above == 0 else 1

@@ -22,6 +22,10 @@ class Anatomy:
         frames: Pictures in an animation, pages in a TIFF; 1 for the ordinary photo.
         turned_by_decoder: The decoder applies the container's own rotation (HEIC), so EXIF's is not to be.
         color_model: What beyond its bytes decides how a JPEG's samples become colors.
+        transparent: Some pixels may be see-through, by an alpha channel or a transparent color.
+        inverted: 0 is white (TIFF's WhiteIsZero).
+        planar: Each channel is stored apart (TIFF's planar configuration 2).
+        compressed: The stored samples are compressed (TIFF may leave them bare).
         buffer_bytes: What a decoder holds in memory besides its output.
     """
 
@@ -35,6 +39,10 @@ class Anatomy:
     frames: int = 1
     turned_by_decoder: bool = False
     color_model: str = ""
+    transparent: bool = False
+    inverted: bool = False
+    planar: bool = False
+    compressed: bool = True
     buffer_bytes: int = 0
 
     @property

@@ -43,7 +43,7 @@ NO_EXIF = Exif()
 
 
 def read_exif(block: bytes) -> Exif:
-    """Read an EXIF block, with or without its ``Exif\\0\\0`` prefix.
+    r"""Read an EXIF block, with or without its ``Exif\\0\\0`` prefix.
 
     Cameras and editors write many slightly wrong blocks that every viewer shrugs off, so what cannot be read
     counts as not said.

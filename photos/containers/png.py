@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import binascii
 import struct
+from dataclasses import dataclass
 from typing import BinaryIO
 
 from photos.containers.anatomy import Anatomy
@@ -21,9 +22,20 @@ _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _MODES = {0: "L", 2: "RGB", 3: "P", 4: "LA", 6: "RGBA"}
 # Chunks that decide the picture, besides IDAT and fdAT whose boundaries do not.
 _DECIDING = frozenset({b"IHDR", b"PLTE", b"tRNS", b"acTL", b"fcTL", b"gAMA", b"cHRM", b"sRGB", b"cICP"})
+_READ = _DECIDING | {b"iCCP", b"eXIf"}
 _DATA = frozenset({b"IDAT", b"fdAT"})
 _TEXT = frozenset({b"tEXt", b"zTXt", b"iTXt"})
 _RAW_EXIF = (b"Raw profile type exif", b"Raw profile type APP1")
+
+
+@dataclass(slots=True)
+class _Found:
+    header: bytes = b""
+    icc: bytes | None = None
+    exif: Exif | None = None
+    srgb: bool = False
+    transparent: bool = False
+    frames: int = 1
 
 
 def read_png(file: BinaryIO, *, feed: Feed | None = None) -> Anatomy:
@@ -39,45 +51,46 @@ def read_png(file: BinaryIO, *, feed: Feed | None = None) -> Anatomy:
     """
     if read_exactly(file, 8, "its signature") != _SIGNATURE:
         raise BrokenStructure("it does not begin like a PNG")
-    header: bytes | None = None
-    icc: bytes | None = None
-    exif: Exif | None = None
-    srgb, frames = False, 1
-    while True:
+    found = _Found()
+    kind = b""
+    while kind != b"IEND":
         length, kind = struct.unpack(">I4s", read_exactly(file, 8, "its PNG chunks"))
-        if header is None and kind != b"IHDR":
+        if not found.header and kind != b"IHDR":
             raise BrokenStructure("its first PNG chunk is not the header")
         if kind in _DATA:
             pass_on(file, length, "its picture", feed)
-        elif kind in _DECIDING or kind in (b"iCCP", b"eXIf"):
+        elif kind in _READ:
             payload = read_metadata(file, length, f"PNG chunk {kind.decode('ascii')}")
             if feed is not None and kind in _DECIDING:
                 feed(kind + struct.pack(">I", length) + payload)
-            if kind == b"IHDR":
-                header = payload
-            elif kind == b"iCCP":
-                icc = _profile(payload)
-            elif kind == b"eXIf":
-                exif = read_exif(payload)
-            elif kind == b"acTL" and length >= 4:  # noqa: PLR2004 - num_frames
-                frames = max(1, int.from_bytes(payload[:4], "big"))
-            srgb = srgb or kind == b"sRGB"
-        elif kind in _TEXT and exif is None:
-            exif = _exif_in_text(file, kind, length)
+            _note(found, kind, payload)
+        elif kind in _TEXT and found.exif is None:
+            found.exif = _exif_in_text(file, kind, length)
         else:
-            pass_on(file, length, f"PNG chunk {kind!r}", None)
+            pass_on(file, length, "a PNG chunk", None)
         read_exactly(file, 4, "its PNG chunks")
-        if kind == b"IEND":
-            break
-    return _anatomy(header, icc=icc, exif=exif, srgb=srgb, frames=frames)
+    return _anatomy(found)
 
 
-def _anatomy(
-    header: bytes | None, *, icc: bytes | None, exif: Exif | None, srgb: bool, frames: int
-) -> Anatomy:
-    if header is None or len(header) < 13:  # noqa: PLR2004 - IHDR's size
+def _note(found: _Found, kind: bytes, payload: bytes) -> None:
+    if kind == b"IHDR":
+        found.header = found.header or payload
+    elif kind == b"iCCP":
+        found.icc = _profile(payload)
+    elif kind == b"eXIf":
+        found.exif = read_exif(payload)
+    elif kind == b"acTL":
+        found.frames = max(1, int.from_bytes(payload[:4], "big"))
+    elif kind == b"sRGB":
+        found.srgb = True
+    elif kind == b"tRNS":
+        found.transparent = True
+
+
+def _anatomy(found: _Found) -> Anatomy:
+    if len(found.header) < 13:  # noqa: PLR2004 - IHDR's size
         raise BrokenStructure("its PNG header is too short")
-    width, height, bits, color = struct.unpack(">IIBB", header[:10])
+    width, height, bits, color = struct.unpack(">IIBB", found.header[:10])
     if not width or not height or color not in _MODES:
         raise BrokenStructure("its PNG header has no size or an unknown color type")
     return Anatomy(
@@ -85,10 +98,11 @@ def _anatomy(
         height=height,
         mode=_MODES[color],
         bits=bits,
-        icc=icc,
-        exif=exif or NO_EXIF,
-        declared_srgb=srgb,
-        frames=frames,
+        icc=found.icc,
+        exif=found.exif or NO_EXIF,
+        declared_srgb=found.srgb,
+        frames=found.frames,
+        transparent=found.transparent or _MODES[color] in ("LA", "RGBA"),
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from dataclasses import dataclass
 from typing import BinaryIO
 
 from photos.containers.anatomy import Anatomy
@@ -17,8 +18,21 @@ from photos.containers.reading import (
     read_metadata,
 )
 
-_DATA = frozenset({b"VP8 ", b"VP8L", b"ALPH", b"ANIM", b"ANMF"})
+_FRAMES = frozenset({b"VP8 ", b"VP8L"})
+_DATA = _FRAMES | {b"ALPH", b"ANIM", b"ANMF"}
 _ALPHA_FLAG, _ANIMATION_FLAG = 0x10, 0x02
+
+
+@dataclass(slots=True)
+class _Found:
+    canvas: tuple[int, int] | None = None
+    frame: tuple[int, int] | None = None
+    alpha: bool = False
+    lossless: bool = False
+    animated: bool = False
+    frames: int = 0
+    icc: bytes | None = None
+    exif: Exif | None = None
 
 
 def read_webp(file: BinaryIO, *, feed: Feed | None = None) -> Anatomy:
@@ -42,49 +56,57 @@ def read_webp(file: BinaryIO, *, feed: Feed | None = None) -> Anatomy:
     end = claimed + 8
     if end > size:
         raise CutShort(f"the file has {size:,} bytes of the {end:,} that its header states")
-    canvas: tuple[int, int] | None = None
-    frame: tuple[int, int] | None = None
-    alpha, lossless, animated, frames = False, False, False, 0
-    icc: bytes | None = None
-    exif: Exif | None = None
+    found = _Found()
     while file.tell() + 8 <= end:
         kind, length = struct.unpack("<4sI", read_exactly(file, 8, "its WebP chunks"))
         start = file.tell()
-        if kind == b"VP8X":
-            flags, right, bottom = struct.unpack("<B3x3s3s", read_exactly(file, 10, "its WebP header"))
-            canvas = 1 + int.from_bytes(right, "little"), 1 + int.from_bytes(bottom, "little")
-            alpha, animated = bool(flags & _ALPHA_FLAG), bool(flags & _ANIMATION_FLAG)
-        elif kind == b"ICCP":
-            icc = read_metadata(file, length, "the ICC profile") or None
-        elif kind == b"EXIF":
-            exif = exif or read_exif(read_metadata(file, length, "the EXIF block"))
-        elif kind in _DATA:
-            if kind in (b"VP8 ", b"VP8L") and frame is None:
-                width, height, has_alpha = _frame_size(kind, file.read(10))
-                frame, lossless, alpha = (width, height), kind == b"VP8L", alpha or has_alpha
-                file.seek(start)
-            alpha = alpha or kind == b"ALPH"
-            frames += kind == b"ANMF"
-            if feed is not None:
-                feed(kind + struct.pack("<I", length))
-            pass_on(file, length, "its picture", feed)
+        if kind in _DATA:
+            _pass_data(file, kind, length, found, feed)
+        else:
+            _note(file, kind, length, found)
         file.seek(start + length + (length & 1))
-    if (canvas is None and frame is None) or not (frame or frames):
+    if found.frame is None and not found.frames:
         raise BrokenStructure("it holds no frame")
-    width, height = canvas or frame or (0, 0)
-    if feed is not None and animated:
+    width, height = found.canvas or found.frame or (0, 0)
+    if feed is not None and found.animated:
         feed(struct.pack("<II", width, height))
     return Anatomy(
         width=width,
         height=height,
-        mode="RGBA" if alpha else "RGB",
+        mode="RGBA" if found.alpha else "RGB",
         bits=8,
-        icc=icc,
-        exif=exif or NO_EXIF,
-        frames=max(1, frames),
+        icc=found.icc,
+        exif=found.exif or NO_EXIF,
+        frames=max(1, found.frames),
+        transparent=found.alpha,
         # libwebp decodes lossless frames, and composes animations, in buffers of four bytes a pixel.
-        buffer_bytes=width * height * ((4 if lossless else 0) + (8 if animated else 0)),
+        buffer_bytes=width * height * ((4 if found.lossless else 0) + (8 if found.animated else 0)),
     )
+
+
+def _pass_data(file: BinaryIO, kind: bytes, length: int, found: _Found, feed: Feed | None) -> None:
+    if kind in _FRAMES and found.frame is None:
+        start = file.tell()
+        width, height, has_alpha = _frame_size(kind, file.read(10))
+        file.seek(start)
+        found.frame, found.lossless = (width, height), kind == b"VP8L"
+        found.alpha = found.alpha or has_alpha
+    found.alpha = found.alpha or kind == b"ALPH"
+    found.frames += kind == b"ANMF"
+    if feed is not None:
+        feed(kind + struct.pack("<I", length))
+    pass_on(file, length, "its picture", feed)
+
+
+def _note(file: BinaryIO, kind: bytes, length: int, found: _Found) -> None:
+    if kind == b"VP8X":
+        flags, right, bottom = struct.unpack("<B3x3s3s", read_exactly(file, 10, "its WebP header"))
+        found.canvas = 1 + int.from_bytes(right, "little"), 1 + int.from_bytes(bottom, "little")
+        found.alpha, found.animated = bool(flags & _ALPHA_FLAG), bool(flags & _ANIMATION_FLAG)
+    elif kind == b"ICCP":
+        found.icc = read_metadata(file, length, "the ICC profile") or None
+    elif kind == b"EXIF" and found.exif is None:
+        found.exif = read_exif(read_metadata(file, length, "the EXIF block"))
 
 
 def _frame_size(kind: bytes, head: bytes) -> tuple[int, int, bool]:
