@@ -12,7 +12,7 @@ import io
 import struct
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from PIL import Image, ImageCms
@@ -91,7 +91,7 @@ def describe_profile(icc: bytes) -> Profile | None:
     return Profile(name, _space_by_colorants(inner), model)
 
 
-def _space_by_colorants(profile: ImageCms.core.CmsProfile) -> str:
+def _space_by_colorants(profile: Any) -> str:
     colorants = (profile.red_colorant, profile.green_colorant, profile.blue_colorant)
     found = np.array([colorant[0] for colorant in colorants if colorant is not None])
     for space, expected in _COLORANTS.items():

@@ -47,7 +47,7 @@ _EIGHT_BITS = 8
 
 
 # What it says about a damaged file goes into the error raised for it, not to standard error.
-cv2.setLogLevel(0)
+cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
 
 
 class _Way(Enum):
@@ -126,14 +126,18 @@ def _way(kind: Format, anatomy: Anatomy) -> _Way:
         return _Way.OPENCV_GREY if anatomy.mode == "L" and source_profile(anatomy) else _Way.OPENCV
     if kind is Format.WEBP and anatomy.frames == 1:
         return _Way.OPENCV_ALPHA if anatomy.transparent else _Way.OPENCV
-    if kind is Format.TIFF and anatomy.planar and anatomy.bits > _EIGHT_BITS and not anatomy.compressed:
-        # Pillow reads the bytes of such files as if they were 8-bit, and says nothing.
+    if _pillow_misreads(kind, anatomy):
         return _Way.OPENCV
     if kind is Format.HEIC:
         return _Way.HEIF
     if kind is Format.AVIF:
         return _Way.PILLOW_AVIF
     return _Way.PILLOW_ONE_CHANNEL if anatomy.mode in ("1", "L", "P") else _Way.PILLOW
+
+
+def _pillow_misreads(kind: Format, anatomy: Anatomy) -> bool:
+    """It takes the samples of bare 16-bit planes for 8-bit ones, and says nothing."""
+    return kind is Format.TIFF and anatomy.planar and anatomy.bits > _EIGHT_BITS and not anatomy.compressed
 
 
 def _refuse_too_large(
@@ -166,6 +170,10 @@ def _decode_stored(path: Path, file: BinaryIO, kind: Format, anatomy: Anatomy) -
     file.seek(0)
     if kind is Format.JPEG and anatomy.bits != _EIGHT_BITS:
         raise UnsupportedFormat(path, f"is a JPEG of {anatomy.bits} bits a sample; save it with 8")
+    if _pillow_misreads(kind, anatomy) and anatomy.mode not in ("L", "RGB"):
+        raise UnsupportedFormat(
+            path, f"is a 16-bit {anatomy.mode} TIFF in planes; save it interleaved, or as JPEG"
+        )
     icc = source_profile(anatomy)
     way = _way(kind, anatomy)
     if way is _Way.OPENCV_GREY and icc is not None:
