@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import SchemaError, ValidationError, best_match
-from referencing.jsonschema import SPECIFICATIONS
+from jsonschema_specifications import REGISTRY  # type: ignore[import-untyped]
+from referencing.exceptions import Unresolvable
 
 from backends.errors import InvalidRequest, NotJson, SchemaMismatch
 from backends.output_schemas import canonical_schema
@@ -36,7 +37,7 @@ def _validator(encoded: bytes) -> Draft202012Validator:
     except SchemaError as error:
         raise InvalidRequest(f"An output schema is not a JSON Schema: {error.message}.") from error
     # Without a registry of its own, jsonschema would fetch over HTTP what a `$ref` names.
-    return Draft202012Validator(schema, registry=SPECIFICATIONS)
+    return Draft202012Validator(schema, registry=REGISTRY)
 
 
 def check_answer(text: str, schema: Mapping[str, Any] | None) -> Any:
@@ -56,10 +57,15 @@ def check_answer(text: str, schema: Mapping[str, Any] | None) -> Any:
     data = parse_json(text)
     validator = _validator(canonical_schema(schema).encoded)
     # Validity alone is the cheapest question, and nearly always the only one.
-    if not validator.is_valid(data):
+    try:
+        if validator.is_valid(data):
+            return data
         reason = _in_words(best_match(validator.iter_errors(data)))
-        raise SchemaMismatch(f"The answer misses its schema: {reason}.")
-    return data
+    except Unresolvable as error:
+        raise InvalidRequest(
+            f"An output schema refers to {error.ref!r}, which it does not hold; nothing is fetched for it."
+        ) from error
+    raise SchemaMismatch(f"The answer misses its schema: {reason}.")
 
 
 def parse_json(text: str) -> Any:

@@ -6,6 +6,7 @@ import hashlib
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 import rfc8785
@@ -86,11 +87,6 @@ class Request:
     variables: Mapping[str, Any] = field(default_factory=dict)
     sample: int = 0
 
-    @property
-    def embedded(self) -> bool:
-        """Whether the model is answered by a function of this program, from ``variables``."""
-        return any(deployment.provider == "embedded" for deployment in self.model.deployments)
-
 
 def request_digest(request: Request) -> str:
     """SHA-256, in hex, that names the request by its content.
@@ -112,10 +108,10 @@ def request_digest(request: Request) -> str:
         "schema": None if schema is None else canonical_schema(schema).digest,
         "parameters": _plain(request.parameters),
         "model": model.name,
-        "model_revision": model.model_revision,
+        "model_revision": model_revision(model),
         "sample": request.sample,
     }
-    if request.embedded:
+    if model.is_embedded:
         content["variables"] = _plain(request.variables)
     try:
         return hashlib.sha256(rfc8785.dumps(content)).hexdigest()
@@ -124,6 +120,12 @@ def request_digest(request: Request) -> str:
             f"A request of stage {request.labels.stage} for entry {request.labels.entry_id} cannot be named: "
             f"its parameters or variables hold what JSON cannot ({error})."
         ) from error
+
+
+@lru_cache(maxsize=64)
+def model_revision(model: Model) -> str:
+    """The model's revision; worked out once a model, since it digests the whole of it."""
+    return model.model_revision
 
 
 def _digest(text: str) -> str:

@@ -1,0 +1,68 @@
+"""Do together what many tasks ask for at the same time: one SELECT, one commit."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Sequence
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+class Batched(Generic[Item, Result]):
+    """Collects items while earlier ones are being worked on, and hands them over together.
+
+    Belongs to one event loop. Work that was begun is finished even if those who wait for it are cancelled.
+    """
+
+    def __init__(
+        self, work: Callable[[Sequence[Item]], Awaitable[Sequence[Result]]], *, at_most: int
+    ) -> None:
+        """Make one.
+
+        Args:
+            work: Does many items at once; gives a result for each, in order. What it raises reaches all who
+                wait for that group.
+            at_most: Items in one group.
+        """
+        self._work = work
+        self._at_most = at_most
+        self._waiting: list[tuple[Item, asyncio.Future[Result]]] = []
+        self._serving: asyncio.Task[None] | None = None
+
+    def add(self, item: Item) -> asyncio.Future[Result]:
+        """Queue an item; the future is done when its group is."""
+        future: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
+        self._waiting.append((item, future))
+        if self._serving is None:
+            self._serving = asyncio.create_task(self._serve())
+        return future
+
+    async def drain(self) -> None:
+        """Wait until all that was added is done."""
+        while self._serving is not None:
+            await asyncio.shield(self._serving)
+
+    async def _serve(self) -> None:
+        try:
+            while self._waiting:
+                group, self._waiting = self._waiting[: self._at_most], self._waiting[self._at_most :]
+                try:
+                    results = await self._work([item for item, _ in group])
+                except Exception as error:  # noqa: BLE001 - it is those who wait that must hear of it
+                    for _, future in group:
+                        _fail(future, error)
+                else:
+                    for (_, future), result in zip(group, results, strict=True):
+                        if not future.done():
+                            future.set_result(result)
+        finally:
+            self._serving = None
+
+
+def _fail(future: asyncio.Future[Result], error: Exception) -> None:
+    if not future.done():
+        future.set_exception(error)

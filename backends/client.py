@@ -1,0 +1,328 @@
+"""The one way to ask a model: recall, lease, ask, check, record.
+
+::
+
+    async with Client(settings, registry, database, spool, embedded) as client:
+        await client.check(model)
+        async with aclosing(client.map(requests)) as answers:
+            async for request, answer in answers:
+                ...
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final, Self, TypeVar
+
+from backends.answer import Answer
+from backends.asking import Asking
+from backends.batching import Batched
+from backends.bytes_in_flight import ByteBudget
+from backends.checking import check_answer
+from backends.errors import NotJson, PictureFailed, SchemaMismatch
+from backends.leases.seam import GrantedAtOnce
+from backends.mapping import LookedUp, answers_of
+from backends.pictures import PictureRoom
+from backends.recall import keep, link_photos, look_up, prune
+from backends.request import request_digest
+from backends.routes import routes_of
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Mapping, Sequence
+    from types import TracebackType
+
+    from backends.leases.seam import Leasing
+    from backends.providers.embedded import EmbeddedFunction
+    from backends.recall import KeptAnswer
+    from backends.request import Request
+    from backends.routes import Routes
+    from backends.transport import Transport
+    from registry.registry import Registry
+    from registry.schema import Model
+    from store.database import StateDatabase
+    from store.settings import Settings
+    from telemetry.spool import Spool
+
+T = TypeVar("T")
+
+_LOG: Final = logging.getLogger(__name__)
+_LOOK_UPS_TOGETHER: Final = 500
+_KEPT_TOGETHER: Final = 500
+_CLOSE_S: Final = 3.0
+
+
+class Client:
+    """Asks models. Built per step, inside the event loop that uses it; an async context manager.
+
+    A request is recalled if it was answered before, and asked otherwise; the same request asked twice at the
+    same time is asked once. What is asked has exactly one event, and a good answer is kept after its event is
+    written, never before.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        registry: Registry,
+        database: StateDatabase,
+        spool: Spool,
+        embedded: Mapping[str, EmbeddedFunction],
+        *,
+        leasing: Leasing | None = None,
+        environ: Mapping[str, str] | None = None,
+    ) -> None:
+        """Make one; nothing is connected to before something is asked.
+
+        Args:
+            settings: Timeouts, retries, concurrency, bytes in flight, consent.
+            registry: Its version is put into events whose request does not name one.
+            database: Keeps the answers.
+            spool: Takes the events.
+            embedded: Functions that answer for models of provider ``embedded``, by model name.
+            leasing: Grants the right to use a deployment; at once if None.
+            environ: For deployments' base URLs and API keys; the registry's if None.
+        """
+        makers = max(2, os.cpu_count() or 1)
+        self._settings = settings
+        self._registry = registry
+        self._database = database
+        self._spool = spool
+        self._embedded = embedded
+        self._leasing: Leasing = leasing if leasing is not None else GrantedAtOnce()
+        self._environ = registry.environ if environ is None else environ
+        self._makers = makers
+        self._threads = ThreadPoolExecutor(max_workers=makers, thread_name_prefix="backends")
+        # Short waits on the database are not queued behind pictures being made.
+        self._database_threads = ThreadPoolExecutor(max_workers=2, thread_name_prefix="backends-database")
+        self._feeding_threads = ThreadPoolExecutor(max_workers=2, thread_name_prefix="backends-feeding")
+        self._transport: Transport | None = None
+        self._routes: dict[Model, Routes] = {}
+        self._budget = ByteBudget(settings.bytes_in_flight)
+        self._pictures = PictureRoom(self._budget, self._threads, makers=makers)
+        self._slots = asyncio.Semaphore(settings.concurrency)
+        self._looking_up = Batched(self._look_up_together, at_most=_LOOK_UPS_TOGETHER)
+        self._keeping = Batched(self._keep_together, at_most=_KEPT_TOGETHER)
+        self._linking = Batched(self._link_together, at_most=_KEPT_TOGETHER)
+        self._in_flight: dict[str, asyncio.Future[Answer]] = {}
+        self._kept = 0
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Finish keeping what was answered, and let go of connections and threads. Bounded in time."""
+        try:
+            async with asyncio.timeout(_CLOSE_S):
+                await self._keeping.drain()
+                await self._linking.drain()
+        except TimeoutError:
+            _LOG.warning("Answers were still being kept when the client closed; the database finishes them.")
+        if self._kept:
+            days, mib = self._settings.kept_answers_days, self._settings.kept_answers_mib
+            self._database.submit(lambda connection: prune(connection, days=days, mib=mib))
+        if self._transport is not None:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_CLOSE_S):
+                    await self._transport.close()
+        for threads in (self._threads, self._feeding_threads, self._database_threads):
+            threads.shutdown(wait=False, cancel_futures=True)
+
+    async def check(self, model: Model) -> None:
+        """Return if the model can be asked now.
+
+        Raises:
+            ModelUnreachable: No deployment answers, or none serves the model; the message names the URL and what to do.
+            ModelMisconfigured: The registry or the settings do not allow it.
+        """
+        await self._routes_of(model).check()
+
+    async def complete(self, request: Request, *, fresh: bool = False) -> Answer:
+        """Recall or ask one request.
+
+        Args:
+            request: The request.
+            fresh: Ask even if it was answered before.
+
+        Returns:
+            The answer; an entry's failure is an answer with an ``error_class``.
+
+        Raises:
+            BackendDown: The backend stayed away for too long.
+            ModelMisconfigured: The model cannot be asked as things are set.
+            InvalidRequest: The request cannot be asked at all.
+        """
+        digest = request_digest(request)
+        if not fresh and digest not in self._in_flight:
+            kept = await self._looking_up.add(digest)
+            if kept is not None and (recalled := self._recalled(request, kept)) is not None:
+                return recalled
+        return await self._asked_once(request, digest, self._slots)
+
+    def map(
+        self,
+        requests: Iterable[Request] | AsyncIterable[Request],
+        *,
+        concurrency: int | None = None,
+        fresh: bool = False,
+    ) -> AsyncIterator[tuple[Request, Answer]]:
+        """Recall or ask many requests, and yield them with their answers in the order of completion.
+
+        Requests are taken lazily, an iterable's in a thread; those answered before are recalled many at a time.
+        Close the iterator (``contextlib.aclosing``) to cancel what is under way; its clean-up is bounded in time.
+
+        Args:
+            requests: The requests.
+            concurrency: Requests in flight at once; the setting's if None.
+            fresh: Ask even what was answered before.
+
+        Raises:
+            BackendDown: The backend stayed away for too long; what was answered is kept.
+            ModelMisconfigured: A model cannot be asked as things are set.
+            InvalidRequest: A request cannot be asked at all.
+        """
+        slots = self._slots if concurrency is None else asyncio.Semaphore(concurrency)
+        limit = self._settings.concurrency if concurrency is None else concurrency
+
+        async def look_up_chunk(chunk: Sequence[Request]) -> list[LookedUp]:
+            return await self._look_up_chunk(chunk, fresh=fresh)
+
+        async def ask(request: Request, digest: str) -> Answer:
+            return await self._asked_once(request, digest, slots)
+
+        return answers_of(
+            requests,
+            look_up=look_up_chunk,
+            ask=ask,
+            # Beyond those in flight, a few have their pictures made already.
+            at_once=limit + self._makers,
+            threads=self._feeding_threads,
+        )
+
+    async def _look_up_chunk(self, chunk: Sequence[Request], *, fresh: bool) -> list[LookedUp]:
+        digests = [request_digest(request) for request in chunk]
+        kept: dict[str, KeptAnswer] = {}
+        if not fresh:
+            kept = await self._in_database_thread(lambda: look_up(self._database, set(digests)))
+        return [
+            LookedUp(request, digest, self._recalled(request, kept[digest]) if digest in kept else None)
+            for request, digest in zip(chunk, digests, strict=True)
+        ]
+
+    def _recalled(self, request: Request, kept: KeptAnswer) -> Answer | None:
+        """The kept answer, checked anew; None if it misses what is asked of it today."""
+        try:
+            data = check_answer(kept.text, request.output_schema)
+        except (NotJson, SchemaMismatch):
+            return None
+        more = set(request.labels.photo_ids) - kept.photo_ids
+        if more:
+            self._linking.add(replace(kept, photo_ids=frozenset(more)))
+        return Answer(
+            request_id=kept.answered_by,
+            request_digest=kept.request_digest,
+            model=kept.model,
+            model_revision=kept.model_revision,
+            deployment=kept.deployment,
+            text=kept.text,
+            data=data,
+            recalled=True,
+            input_tokens=kept.input_tokens,
+            output_tokens=kept.output_tokens,
+            repaired=kept.repaired,
+        )
+
+    async def _asked_once(self, request: Request, digest: str, slots: asyncio.Semaphore) -> Answer:
+        """Ask, or wait for the same request that is being asked already."""
+        while (leader := self._in_flight.get(digest)) is not None:
+            await asyncio.wait([leader])
+            if leader.cancelled() or leader.exception() is not None:
+                continue
+            answer = leader.result()
+            if not answer.ok:
+                return answer
+            return replace(answer, recalled=True, lease_wait_ms=0.0, total_ms=0.0)
+        future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        self._in_flight[digest] = future
+        try:
+            answer = await self._ask(request, digest, slots)
+        except BaseException:
+            # Those who wait for it ask for themselves; what went wrong is raised here.
+            future.cancel()
+            raise
+        else:
+            future.set_result(answer)
+            return answer
+        finally:
+            del self._in_flight[digest]
+
+    async def _ask(self, request: Request, digest: str, slots: asyncio.Semaphore) -> Answer:
+        routes = self._routes_of(request.model)
+        asking = Asking(request, digest, registry_version=self._registry.version)
+        try:
+            answer = await self._answer(asking, request, routes, slots)
+        except BaseException as error:
+            if asking.begun:
+                self._spool.append(asking.ended_event(error))
+            raise
+        # No await from here to the queued answer: a cancellation comes before the event or after both.
+        recorded = self._spool.append(asking.answered_event(answer))
+        if answer.ok and recorded:
+            self._kept += 1
+            await asyncio.shield(self._keeping.add(asking.kept_answer(answer)))
+        return answer
+
+    async def _answer(
+        self, asking: Asking, request: Request, routes: Routes, slots: asyncio.Semaphore
+    ) -> Answer:
+        try:
+            async with self._pictures.ready(request, wanted=routes.looks_at_pictures) as pictures, slots:
+                return await asking.ask(routes, self._leasing, pictures, attempts=self._settings.attempts)
+        except PictureFailed as failure:
+            return asking.failed(failure)
+
+    def _routes_of(self, model: Model) -> Routes:
+        routes = self._routes.get(model)
+        if routes is None:
+            routes = self._routes[model] = routes_of(
+                model,
+                settings=self._settings,
+                transport=self._connected,
+                embedded=self._embedded,
+                threads=self._threads,
+                environ=self._environ,
+            )
+        return routes
+
+    def _connected(self) -> Transport:
+        if self._transport is None:
+            # Imported here: a run of embedded models needs neither aiohttp nor the certificates of the world.
+            from backends.transport import Transport  # noqa: PLC0415 - see above
+
+            self._transport = Transport(self._settings)
+        return self._transport
+
+    async def _look_up_together(self, digests: Sequence[str]) -> list[KeptAnswer | None]:
+        kept = await self._in_database_thread(lambda: look_up(self._database, set(digests)))
+        return [kept.get(digest) for digest in digests]
+
+    async def _keep_together(self, answers: Sequence[KeptAnswer]) -> list[None]:
+        # Where an event is only written, a power cut could take it and leave its answer.
+        await self._in_database_thread(self._spool.sync)
+        await self._database.commit(lambda connection: keep(connection, answers))
+        return [None] * len(answers)
+
+    async def _link_together(self, answers: Sequence[KeptAnswer]) -> list[None]:
+        await self._database.commit(lambda connection: link_photos(connection, answers))
+        return [None] * len(answers)
+
+    async def _in_database_thread(self, work: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._database_threads, work)

@@ -1,0 +1,1 @@
+"""The right to use a model: the lease step of asking."""

@@ -1,0 +1,65 @@
+"""The lease step as a seam: who grants the right to use a deployment, and the mode that grants at once."""
+
+from __future__ import annotations
+
+from collections import Counter
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Sequence
+    from contextlib import AbstractAsyncContextManager
+
+    from registry.schema import Deployment, Model
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """The right to use one deployment of a model, until it is given back.
+
+    Attributes:
+        deployment: Where to ask.
+        wait_ms: How long the right was waited for, loading included, in milliseconds.
+        load_ms: How much of that was loading the model; None if that is not known or nothing was loaded.
+    """
+
+    deployment: Deployment
+    wait_ms: float = 0.0
+    load_ms: float | None = None
+
+
+class Leasing(Protocol):
+    """Grants leases. An implementation waits, loads and evicts as its policy says."""
+
+    def lease(
+        self, model: Model, deployments: Sequence[Deployment], *, priority: str
+    ) -> AbstractAsyncContextManager[Lease]:
+        """The right to use one of the deployments, held for the length of the block.
+
+        Args:
+            model: The logical model.
+            deployments: Where it may be asked, best first; at least one.
+            priority: ``interactive`` or ``batch``.
+        """
+
+
+class GrantedAtOnce:
+    """Mode ``off``: every lease is granted at once, for the deployment with the fewest requests in flight."""
+
+    def __init__(self) -> None:
+        self._in_flight: Counter[tuple[str, str]] = Counter()
+
+    @asynccontextmanager
+    async def lease(
+        self, model: Model, deployments: Sequence[Deployment], *, priority: str
+    ) -> AsyncIterator[Lease]:
+        """See ``Leasing``."""
+        del priority
+        # min() keeps the given order among equals.
+        deployment = min(deployments, key=lambda one: self._in_flight[model.name, one.name])
+        self._in_flight[model.name, deployment.name] += 1
+        try:
+            yield Lease(deployment)
+        finally:
+            self._in_flight[model.name, deployment.name] -= 1

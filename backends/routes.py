@@ -1,0 +1,160 @@
+"""Resolve a model to the deployments that may be asked, each with its backend and its circuit breaker."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from backends.breaker import Breaker
+from backends.errors import ModelMisconfigured, ModelUnreachable, RemoteNotAllowed
+from backends.providers.embedded import Embedded
+from backends.providers.openai_compatible import OpenAiCompatible
+from registry.errors import BadDeploymentUrl
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from concurrent.futures import Executor
+
+    from backends.providers.embedded import EmbeddedFunction
+    from backends.providers.protocol import Backend
+    from backends.transport import Transport
+    from registry.schema import Deployment, Model
+    from store.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One deployment of a model that may be asked."""
+
+    deployment: Deployment
+    backend: Backend
+    breaker: Breaker
+
+
+@dataclass(frozen=True, slots=True)
+class Routes:
+    """All deployments of a model that may be asked, in the registry's order of preference; at least one."""
+
+    model: Model
+    routes: tuple[Route, ...]
+
+    @property
+    def looks_at_pictures(self) -> bool:
+        """Whether any of them looks at pictures."""
+        return any(route.backend.looks_at_pictures for route in self.routes)
+
+    def open_first(self) -> list[Deployment]:
+        """The deployments, those that are left alone by their breaker last."""
+        if len(self.routes) == 1:
+            return [self.routes[0].deployment]
+        return [route.deployment for route in sorted(self.routes, key=lambda route: not route.breaker.closed)]
+
+    def route(self, deployment: Deployment) -> Route:
+        """The route of a leased deployment."""
+        return next(route for route in self.routes if route.deployment.name == deployment.name)
+
+    async def check(self) -> None:
+        """Return if at least one deployment serves the model now.
+
+        Raises:
+            ModelUnreachable: None does; the message says for each what was tried and what to do.
+            ModelMisconfigured: None does, and none can as things are set.
+        """
+        problems: list[ModelUnreachable | ModelMisconfigured] = []
+        for route in self.routes:
+            try:
+                await route.backend.check()
+            except (ModelUnreachable, ModelMisconfigured) as error:
+                problems.append(error)
+            else:
+                return
+        if len(problems) == 1:
+            raise problems[0]
+        words = " ".join(str(problem) for problem in problems)
+        if all(isinstance(problem, ModelMisconfigured) for problem in problems):
+            raise ModelMisconfigured(words)
+        raise ModelUnreachable(words)
+
+
+def routes_of(
+    model: Model,
+    *,
+    settings: Settings,
+    transport: Callable[[], Transport],
+    embedded: Mapping[str, EmbeddedFunction],
+    threads: Executor,
+    environ: Mapping[str, str] = os.environ,
+) -> Routes:
+    """The deployments of a model that may be asked.
+
+    Args:
+        model: The logical model.
+        settings: Say whether remote deployments are consented to, and how patient the breaker is.
+        transport: Gives the HTTP transport; called only if a deployment needs one.
+        embedded: Functions by model name.
+        threads: Where they run.
+        environ: For base URLs and API keys.
+
+    Raises:
+        ModelMisconfigured: None may be asked; the message says for each why.
+        RemoteNotAllowed: None may be asked, for want of consent alone.
+    """
+    routes: list[Route] = []
+    problems: list[ModelMisconfigured] = []
+    for deployment in model.deployments:
+        try:
+            backend = _backend(
+                model,
+                deployment,
+                settings=settings,
+                transport=transport,
+                embedded=embedded,
+                threads=threads,
+                environ=environ,
+            )
+        except ModelMisconfigured as error:
+            problems.append(error)
+            continue
+        breaker = Breaker(
+            f"Deployment {deployment.name!r} of model {model.name!r}",
+            backend.probe,
+            failures=settings.breaker_failures,
+            wait_s=settings.breaker_wait_s,
+        )
+        routes.append(Route(deployment, backend, breaker))
+    if routes:
+        return Routes(model, tuple(routes))
+    words = " ".join(str(problem) for problem in problems)
+    if problems and all(isinstance(problem, RemoteNotAllowed) for problem in problems):
+        raise RemoteNotAllowed(words)
+    raise ModelMisconfigured(words)
+
+
+def _backend(
+    model: Model,
+    deployment: Deployment,
+    *,
+    settings: Settings,
+    transport: Callable[[], Transport],
+    embedded: Mapping[str, EmbeddedFunction],
+    threads: Executor,
+    environ: Mapping[str, str],
+) -> Backend:
+    if deployment.provider == "embedded":
+        return Embedded(model, embedded, threads)
+    if deployment.provider not in {"vllm", "openai"}:
+        raise ModelMisconfigured(
+            f"Deployment {deployment.name!r} of model {model.name!r} has provider {deployment.provider}, which "
+            f"cannot be asked yet; vllm, openai and embedded can. Choose another model."
+        )
+    try:
+        if deployment.needs_consent(environ) and not settings.allow_remote:
+            raise RemoteNotAllowed(
+                f"Deployment {deployment.name!r} of model {model.name!r} at {deployment.url(environ)} is outside "
+                f"the private network, and photos would leave it. Set IMAGEWORKS_ALLOW_REMOTE=true to consent, or "
+                f"choose another model."
+            )
+        return OpenAiCompatible(model, deployment, transport(), environ)
+    except BadDeploymentUrl as error:
+        raise ModelMisconfigured(str(error)) from error

@@ -1,0 +1,211 @@
+"""HTTP to a backend: bounded in time and in bytes, with every way to fail told apart."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING, Final, NoReturn, Self
+
+import aiohttp
+import httpx
+from httpx_aiohttp import AiohttpTransport
+
+from backends.errors import (
+    AttemptFailed,
+    BodyTooLarge,
+    ConnectFailed,
+    ConnectionReset,
+    ConnectTimeout,
+    FirstByteTimeout,
+    NotHttp,
+    RequestTimeout,
+    Stalled,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Mapping, Sequence
+    from types import TracebackType
+
+    from store.settings import Settings
+
+MAX_ANSWER_BYTES: Final = 8 * 1024 * 1024
+"""Bytes after which a response is no answer: a thousand times the longest critique."""
+
+# aiohttp copies larger bodies in one piece, and warns that it blocks the loop.
+_ONE_PIECE: Final = 1024 * 1024
+_PIECE: Final = 256 * 1024
+_CLOSE_S: Final = 1.0
+_MAX_RETRY_AFTER_S: Final = 120.0
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """A whole response.
+
+    Attributes:
+        status: HTTP status.
+        body: All of it, at most ``MAX_ANSWER_BYTES``.
+        retry_after_s: Seconds that the backend asks us to wait, None if it does not say.
+    """
+
+    status: int
+    body: bytes
+    retry_after_s: float | None
+
+
+class Transport:
+    """One pool of connections, for one event loop. How many there are is for those who ask to bound."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._whole_s = settings.request_timeout_s
+        self._connect_s = settings.connect_timeout_s
+        self._silence_s = settings.first_byte_timeout_s
+        # aiohttp takes 0 for no limit.
+        limits = httpx.Limits(max_connections=0, keepalive_expiry=30)
+        self._client = httpx.AsyncClient(
+            transport=AiohttpTransport(limits=limits),
+            # No answer is worth a decompression bomb.
+            headers={"Accept-Encoding": "identity", "User-Agent": "imageworks"},
+            timeout=httpx.Timeout(None, connect=self._connect_s, read=self._silence_s),
+        )
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Close all connections."""
+        await self._client.aclose()
+
+    async def get(
+        self, url: str, *, headers: Mapping[str, str] | None = None, within_s: float | None = None
+    ) -> Response:
+        """GET a URL.
+
+        Args:
+            url: The URL.
+            headers: Beyond our own.
+            within_s: Seconds for all of it; the request timeout if None.
+
+        Raises:
+            AttemptFailed: It brought no whole response.
+        """
+        return await self._send(self._client.build_request("GET", url, headers=headers), url, within_s)
+
+    async def post(self, url: str, body: Sequence[bytes], *, headers: Mapping[str, str]) -> Response:
+        """POST a JSON body that is given in pieces.
+
+        Args:
+            url: The URL.
+            body: Pieces that make up the body; never changed or copied more than once.
+            headers: Beyond our own.
+
+        Raises:
+            AttemptFailed: It brought no whole response.
+        """
+        size = sum(map(len, body))
+        content = b"".join(body) if size <= _ONE_PIECE else _in_pieces(body)
+        request = self._client.build_request(
+            "POST",
+            url,
+            content=content,
+            headers={**headers, "Content-Type": "application/json", "Content-Length": str(size)},
+        )
+        return await self._send(request, url, None)
+
+    async def _send(self, request: httpx.Request, url: str, within_s: float | None) -> Response:
+        whole_s = self._whole_s if within_s is None else within_s
+        try:
+            async with asyncio.timeout(whole_s):
+                return await self._exchange(request, url)
+        except TimeoutError as error:
+            raise RequestTimeout(f"{url} took longer than {whole_s:g} s for one request.") from error
+
+    async def _exchange(self, request: httpx.Request, url: str) -> Response:
+        try:
+            response = await self._client.send(request, stream=True)
+        except Exception as error:  # noqa: BLE001 - aiohttp's own errors come through httpx's transport unmapped
+            self._fail(error, url, begun=False)
+        try:
+            body = await self._read(response, url)
+        finally:
+            # An upload that the backend never read would be waited for without an end.
+            with contextlib.suppress(TimeoutError, httpx.HTTPError):
+                async with asyncio.timeout(_CLOSE_S):
+                    await response.aclose()
+        return Response(response.status_code, body, _retry_after(response.headers))
+
+    async def _read(self, response: httpx.Response, url: str) -> bytes:
+        pieces: list[bytes] = []
+        size = 0
+        try:
+            async for piece in response.aiter_bytes():
+                size += len(piece)
+                if size > MAX_ANSWER_BYTES:
+                    raise BodyTooLarge(  # noqa: TRY301 - the one place that counts
+                        f"{url} sent more than {MAX_ANSWER_BYTES >> 20} MiB for one answer.",
+                        http_status=response.status_code,
+                    )
+                pieces.append(piece)
+        except AttemptFailed:
+            raise
+        except Exception as error:  # noqa: BLE001 - see _exchange
+            self._fail(error, url, begun=True, status=response.status_code)
+        return b"".join(pieces)
+
+    def _fail(self, error: Exception, url: str, *, begun: bool, status: int | None = None) -> NoReturn:
+        """Raise what really happened: httpx's transport calls most broken connections a connect timeout."""
+        cause = error.__cause__ if isinstance(error, httpx.HTTPError) and error.__cause__ else error
+        words = str(cause) or type(cause).__name__
+        match cause:
+            case aiohttp.ConnectionTimeoutError():
+                raise ConnectTimeout(f"{url} gave no connection within {self._connect_s:g} s.") from error
+            case aiohttp.ServerTimeoutError() if begun:
+                raise Stalled(
+                    f"{url} began an answer and then sent nothing for {self._silence_s:g} s.",
+                    http_status=status,
+                ) from error
+            case aiohttp.ServerTimeoutError():
+                raise FirstByteTimeout(f"{url} began no answer within {self._silence_s:g} s.") from error
+            case aiohttp.ClientConnectorError() | aiohttp.InvalidURL():
+                raise ConnectFailed(f"{url} cannot be connected to: {words}.") from error
+            case aiohttp.ClientResponseError():
+                raise NotHttp(f"What {url} sent is not HTTP: {words[:200]!r}.", http_status=status) from error
+            case aiohttp.ClientError() | OSError() | httpx.TransportError():
+                raise ConnectionReset(
+                    f"The connection to {url} broke: {words[:200]}.", http_status=status
+                ) from error
+            case _:
+                raise error
+
+
+async def _in_pieces(body: Sequence[bytes]) -> AsyncIterator[bytes]:
+    for part in body:
+        for start in range(0, len(part), _PIECE):
+            yield part[start : start + _PIECE]
+
+
+def _retry_after(headers: httpx.Headers) -> float | None:
+    """Seconds from a ``Retry-After`` header, which is a number of seconds or a date; at most two minutes."""
+    text = headers.get("retry-after")
+    if text is None:
+        return None
+    try:
+        seconds = float(text)
+    except ValueError:
+        try:
+            moment = parsedate_to_datetime(text)
+        except ValueError:
+            return None
+        if moment.tzinfo is None:
+            moment = moment.replace(tzinfo=UTC)
+        seconds = (moment - datetime.now(UTC)).total_seconds()
+    # A NaN compares false with everything and ends as no wait.
+    return min(seconds, _MAX_RETRY_AFTER_S) if seconds > 0 else 0.0
