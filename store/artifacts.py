@@ -39,7 +39,7 @@ ROWS_A_PART = 2000
 _METADATA = b"imageworks"
 _STAGING = ".staging-"
 _LOCK = ".lock"
-_ASSET = re.compile(r"[a-z0-9_]+(?:/[a-z0-9_]+)*")
+_ASSET = re.compile(r"[a-z0-9_]{1,64}(?:/[a-z0-9_]{1,64})*")
 _SAFE_NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]{0,119}")
 _PHOTO_COLUMN = re.compile(r"photo_ids?(?:_.+)?|.+_photo_ids?")
 

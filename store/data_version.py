@@ -33,7 +33,8 @@ def data_version(
     Returns:
         64 hexadecimal digits.
     """
-    table = table.take(pc.sort_indices(table, sort_keys=[(name, "ascending") for name in key]))
+    order = pa.table({name: _plain(table[name]) for name in key})
+    table = table.take(pc.sort_indices(order, sort_keys=[(name, "ascending") for name in key]))
     left_out = _OF_THE_RUN | frozenset(volatile)
     digest = hashlib.sha256(b"rows %d" % table.num_rows)
     for name in sorted(set(table.column_names) - left_out):
@@ -43,14 +44,16 @@ def data_version(
     return digest.hexdigest()
 
 
+def _plain(values: Any) -> Any:
+    return values.cast(values.type.value_type) if pa.types.is_dictionary(values.type) else values
+
+
 def _feed(digest: Any, values: pa.Array) -> None:
     """Feed one array in a form that only its values decide."""
     if isinstance(values, pa.ChunkedArray):
         values = pa.concat_arrays(values.chunks) if values.num_chunks else pa.array([], values.type)
+    values = _plain(values)
     kind = values.type
-    if pa.types.is_dictionary(kind):
-        values = values.cast(kind.value_type)
-        kind = values.type
     digest.update(b"%d:" % len(values))
     if values.null_count == len(values):
         # A column of nothing says the same whatever its type was guessed to be.
@@ -116,15 +119,12 @@ def _feed_nested(digest: Any, values: pa.Array, kind: pa.DataType) -> None:
 
 
 def _is_text(kind: pa.DataType) -> bool:
-    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind))
+    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))
 
 
 def _is_bytes(kind: pa.DataType) -> bool:
     return bool(
-        pa.types.is_binary(kind)
-        or pa.types.is_large_binary(kind)
-        or pa.types.is_fixed_size_binary(kind)
-        or pa.types.is_binary_view(kind)
+        pa.types.is_binary(kind) or pa.types.is_large_binary(kind) or pa.types.is_fixed_size_binary(kind)
     )
 
 

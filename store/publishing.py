@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from store.errors import PublishFailed
+from store.path_text import path_text
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -44,7 +45,7 @@ def publish_file(path: Path, data: bytes) -> None:
         sync_folder(path.parent)
     except OSError as error:
         raise PublishFailed(
-            f"{os.fsencode(path)!r} could not be written: {error.strerror or error}. "
+            f"{path_text(path)} could not be written: {error.strerror or error}. "
             "Free space or fix the permissions of its folder, then do it again."
         ) from error
 

@@ -1,0 +1,214 @@
+"""Forgetting photos: from every table and every answer, and from the bytes on the disk."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import zlib
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from sqlalchemy import func, insert, select
+
+from store.artifacts import TableStore
+from store.data_version import data_version
+from store.database import StateDatabase
+from store.errors import PublishConflict
+from store.forgetting import forget_photos
+from store.settings import Settings
+from store.tables import (
+    kept_answer_photos,
+    kept_answers,
+    measurements,
+    metadata,
+    metadata_writes,
+    photo_identities,
+    previews,
+)
+
+PROCESSES = Path(__file__).with_name("processes.py")
+NOW = datetime(2026, 3, 4, tzinfo=UTC)
+
+
+def answer(digest):
+    return {
+        "request_digest": digest,
+        "answered_by": "r",
+        "model": "m",
+        "model_revision": "1",
+        "deployment": "d",
+        "provider": "embedded",
+        "body": zlib.compress(b"{}"),
+        "bytes": 10,
+        "kept_at": NOW,
+    }
+
+
+def fill(connection):
+    """Two photos everywhere, and an answer about both."""
+    connection.execute(insert(kept_answers), [answer("of-a"), answer("of-b"), answer("of-both")])
+    pairs = [("of-a", "a"), ("of-b", "b"), ("of-both", "a"), ("of-both", "b")]
+    rows = [{"request_digest": digest, "photo_id": photo} for digest, photo in pairs]
+    connection.execute(insert(kept_answer_photos), rows)
+    for photo in "ab":
+        connection.execute(insert(measurements), [{"photo_id": photo, "version": "1", "signals": {}}])
+        seen = {"size": 1, "mtime_ns": 2**62, "file_sha256": "f", "facts": {}, "seen_at": NOW}
+        connection.execute(insert(photo_identities), [{"path": f"/{photo}", "photo_id": photo, **seen}])
+        look = {"spec": "1024/88", "digest": "d", "width": 1, "height": 1, "bytes": 1}
+        connection.execute(insert(previews), [{"photo_id": photo, **look}])
+        wrote = {"batch": "b", "run_id": "r", "fields": {}, "before_sha256": "1", "after_sha256": "2"}
+        wrote |= {"undo": b"u", "state": "written", "at": NOW, "path": f"/{photo}"}
+        connection.execute(insert(metadata_writes), [{"write_id": photo, "photo_id": photo, **wrote}])
+
+
+def rows(*photos, **more):
+    return pa.table({"entry_id": [f"b/{photo}" for photo in photos], "photo_id": photos, **more})
+
+
+def publish(tables, run, table, expected=None, **more):
+    return tables.publish(
+        asset="judge/critiques", batch="b", run_id=run, table=table, expected=expected, **more
+    )
+
+
+def test_a_forgotten_photo_is_in_no_table_and_others_stay(database, tables):
+    database.write(fill)
+    publish(tables, "r1", rows("a", "b"))
+    forgotten = forget_photos(database, tables, ["a"])
+    assert forgotten.counts == {
+        "table_rows": 1,
+        "kept_answers": 2,
+        "measurements": 1,
+        "previews": 1,
+        "photo_identities": 1,
+        "metadata_writes": 1,
+    }
+    assert forgotten.total == 7
+    with database.read() as connection:
+        for table in metadata.tables.values():
+            if "photo_id" in table.c:
+                found = set(connection.execute(select(table.c.photo_id)).scalars())
+                assert found == {"b"}, table.name
+        assert list(connection.execute(select(kept_answers.c.request_digest)).scalars()) == ["of-b"]
+
+
+def test_forgetting_again_removes_nothing_more(database, tables):
+    database.write(fill)
+    forget_photos(database, tables, ["a", "unknown"])
+    assert forget_photos(database, tables, ["a"]).total == 0
+    assert forget_photos(database, tables, []).total == 0
+
+
+def test_more_photos_than_one_statement_takes_are_forgotten(database, tables):
+    many = [{"photo_id": f"p{number}", "version": "1", "signals": {}} for number in range(1200)]
+    database.write(lambda connection: connection.execute(insert(measurements), many))
+    assert forget_photos(database, tables, [row["photo_id"] for row in many]).counts["measurements"] == 1200
+    with database.read() as connection:
+        assert connection.execute(select(func.count()).select_from(measurements)).scalar() == 0
+
+
+def test_older_tables_are_rewritten_too_and_the_old_files_are_gone(tables):
+    first = publish(tables, "r1", rows("a", "b"))
+    second = publish(tables, "r2", rows("a", "c"), expected=first)
+    assert tables.forget({"a"}) == 2
+    assert not first.path.exists()
+    assert not second.path.exists()
+    assert tables.read("judge/critiques", "b")["photo_id"].to_pylist() == ["c"]
+    assert tables.read("judge/critiques", "b", "r1")["photo_id"].to_pylist() == ["b"]
+    now = tables.current("judge/critiques", "b")
+    assert (now.run_id, now.rows, now.moved_at) == ("r2", 1, second.moved_at)
+
+
+def test_a_rewritten_table_has_the_data_version_of_one_that_never_had_the_photo(tables):
+    publish(tables, "r1", rows("a", "b", seconds=[1, 2]), volatile=["seconds"])
+    tables.forget({"a"})
+    other = tables.publish(
+        asset="judge/results",
+        batch="b",
+        run_id="r2",
+        table=rows("b", seconds=[9]),
+        expected=None,
+        volatile=["seconds"],
+    )
+    assert tables.current("judge/critiques", "b").data_version == other.data_version
+
+
+def test_a_table_without_the_photo_is_left_as_it_is(tables):
+    pointer = publish(tables, "r1", rows("a"))
+    assert tables.forget({"z"}) == 0
+    assert tables.current("judge/critiques", "b") == pointer
+
+
+def test_a_table_of_nothing_but_the_photo_becomes_an_empty_one(tables):
+    publish(tables, "r1", rows("a"))
+    assert tables.forget({"a"}) == 1
+    assert tables.read("judge/critiques", "b").num_rows == 0
+
+
+@pytest.mark.parametrize(
+    "column",
+    [
+        {"photo_id_b": ["x", "a", None]},
+        {"winner_photo_id": ["x", "a", "y"]},
+        {"photo_ids": [["x", "y"], ["y", "a"], []]},
+        {"photo_ids": [None, ["a"], None]},
+        {"photo_id_b": pa.array(["x", "a", "y"]).dictionary_encode()},
+    ],
+)
+def test_a_row_that_names_the_photo_in_another_column_goes_as_well(tables, column):
+    publish(tables, "r1", rows("p", "q", "r", **column))
+    assert tables.forget({"a"}) == 1
+    assert tables.read("judge/critiques", "b")["photo_id"].to_pylist() == ["p", "r"]
+
+
+def test_a_column_of_nothing_is_no_reason_to_fail(tables):
+    publish(tables, "r1", rows("p", "a", photo_id_b=[None, None]))
+    assert tables.forget({"a"}) == 1
+
+
+def test_a_run_that_began_before_the_forgetting_cannot_bring_the_photo_back(tables):
+    expected = publish(tables, "r1", rows("a", "b"))
+    tables.forget({"a"})
+    with pytest.raises(PublishConflict):
+        publish(tables, "r2", rows("a", "b"), expected=expected)
+
+
+def test_nothing_of_the_photo_stays_in_the_files(settings):
+    secret = "f00dfacecafebeef" * 4
+    with StateDatabase.open(settings) as database:
+        tables = TableStore(database.home, database)
+        row = {"photo_id": secret, "version": "1", "signals": {"note": secret}}
+        database.write(lambda connection: connection.execute(insert(measurements), [row]))
+        publish(tables, "r1", rows(secret, "b"))
+        forget_photos(database, tables, [secret])
+        for path in database.home.root.rglob("*"):
+            assert not path.is_file() or secret.encode() not in path.read_bytes(), path
+
+
+@pytest.mark.slow
+def test_a_kill_at_any_effect_of_forgetting_can_be_finished_later(tmp_path):
+    homes = 60
+    made_by = ["old"] * 4500
+    for number in range(1, homes + 1):
+        with StateDatabase.open(Settings(home=tmp_path / str(number))) as database:
+            table = rows(*[f"photo-{row}" for row in range(4500)], made_by=made_by)
+            publish(TableStore(database.home, database), "old", table)
+    arguments = [sys.executable, PROCESSES, "die_at_each_effect", tmp_path, "forget"]
+    died, code = map(
+        int, subprocess.run(arguments, capture_output=True, text=True, check=True).stdout.split()
+    )
+    assert code == 0
+    assert 8 < died < homes
+    for number in range(1, died + 1):
+        with StateDatabase.open(Settings(home=tmp_path / str(number))) as database:
+            tables = TableStore(database.home, database)
+            before = tables.read("judge/critiques", "b")
+            assert before.num_rows in {4500, 4499}
+            assert data_version(before) == tables.current("judge/critiques", "b").data_version
+            tables.forget(["photo-7"])
+            assert "photo-7" not in tables.read("judge/critiques", "b")["photo_id"].to_pylist()
+            for part in (database.home.assets).rglob("*.parquet"):
+                assert "photo-7" not in pq.read_table(part)["photo_id"].to_pylist()

@@ -1,0 +1,66 @@
+"""One holder at a time, and none after its death."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+
+import pytest
+
+from store.locking import locked
+
+
+def test_threads_take_turns(tmp_path):
+    counted = []
+
+    def work():
+        for _ in range(50):
+            with locked(tmp_path / "lock"):
+                before = len(counted)
+                counted.append(before)
+                assert len(counted) == before + 1
+
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert counted == list(range(200))
+
+
+def test_the_lock_of_a_process_that_was_killed_is_free(tmp_path):
+    code = """
+import sys
+from pathlib import Path
+from store.locking import locked
+with locked(Path(sys.argv[1])):
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+    with subprocess.Popen(
+        [sys.executable, "-c", code, tmp_path / "lock"], stdout=subprocess.PIPE, stdin=subprocess.PIPE
+    ) as holder:
+        assert holder.stdout.readline() == b"held\n"
+        held = threading.Event()
+
+        def wait():
+            with locked(tmp_path / "lock"):
+                held.set()
+
+        waiter = threading.Thread(target=wait)
+        waiter.start()
+        assert not held.is_set()
+        holder.kill()
+    waiter.join()
+    assert held.is_set()
+
+
+def test_an_error_inside_releases_the_lock(tmp_path):
+    def fail():
+        raise KeyError
+
+    with pytest.raises(KeyError), locked(tmp_path / "lock"):
+        fail()
+    with locked(tmp_path / "lock"):
+        pass

@@ -1,0 +1,75 @@
+"""Files that appear whole or not at all."""
+
+from __future__ import annotations
+
+import resource
+
+import pytest
+
+from store.errors import PublishFailed
+from store.publishing import TEMPORARY_SUFFIX, make_folder, publish_file
+
+
+@pytest.fixture
+def small_disk():
+    """No file grows beyond 4 KiB, as on a disk that is full."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, hard))
+    yield
+    resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def test_a_published_file_has_all_of_its_bytes_and_nothing_is_left_beside_it(tmp_path):
+    place = tmp_path / "a" / "b" / "report.html"
+    publish_file(place, b"x" * 1_000_000)
+    assert place.read_bytes() == b"x" * 1_000_000
+    assert list(place.parent.iterdir()) == [place]
+
+
+def test_publishing_again_replaces_the_file(tmp_path):
+    place = tmp_path / "manifest.json"
+    publish_file(place, b"old")
+    publish_file(place, b"new")
+    assert place.read_bytes() == b"new"
+
+
+def test_who_has_the_old_file_open_still_reads_it(tmp_path):
+    place = tmp_path / "x"
+    publish_file(place, b"old")
+    with place.open("rb") as reader:
+        publish_file(place, b"new")
+        assert reader.read() == b"old"
+
+
+@pytest.mark.parametrize("name", ["caf\udce9.jpg", "写真.jpg", "n" * 255])
+def test_any_name_that_the_file_system_takes_can_be_published(tmp_path, name):
+    publish_file(tmp_path / name, b"x")
+    assert (tmp_path / name).read_bytes() == b"x"
+
+
+def test_a_full_disk_leaves_the_old_file_and_no_litter(tmp_path, small_disk):
+    place = tmp_path / "caf\udce9"
+    publish_file(place, b"old")
+    with pytest.raises(PublishFailed, match=r"caf%E9 could not be written: File too large"):
+        publish_file(place, b"n" * 10_000)
+    assert place.read_bytes() == b"old"
+    assert not list(tmp_path.glob(f"*{TEMPORARY_SUFFIX}"))
+
+
+def test_a_folder_in_the_place_is_an_error(tmp_path):
+    (tmp_path / "x" / "y").mkdir(parents=True)
+    with pytest.raises(PublishFailed, match="could not be written"):
+        publish_file(tmp_path / "x", b"")
+    assert not list(tmp_path.glob(f"*{TEMPORARY_SUFFIX}"))
+
+
+def test_making_a_folder_that_is_there_is_fine(tmp_path):
+    make_folder(tmp_path / "a" / "b")
+    make_folder(tmp_path / "a" / "b")
+    assert (tmp_path / "a" / "b").is_dir()
+
+
+def test_a_file_in_the_way_of_a_folder_is_an_error(tmp_path):
+    (tmp_path / "a").touch()
+    with pytest.raises(FileExistsError):
+        make_folder(tmp_path / "a")
