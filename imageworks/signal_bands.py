@@ -82,10 +82,10 @@ SHARPNESS = (
 )
 NOISE = (Band(1.5, "clean"), Band(3, "low"), Band(6, "noticeable"), Band(12, "high"), Band(_END, "very high"))
 DETAIL = (
-    Band(0.01, "sparse"),
-    Band(0.08, "calm"),
-    Band(0.25, "balanced"),
-    Band(0.45, "busy"),
+    Band(0.02, "sparse"),
+    Band(0.1, "calm"),
+    Band(0.36, "balanced"),
+    Band(0.6, "busy"),
     Band(_END, "crowded"),
 )
 BLOCKINESS = (Band(1.1, "none"), Band(1.3, "slight"), Band(1.8, "visible"), Band(_END, "strong"))

@@ -103,7 +103,7 @@ class Playoff(_Rule):
     """How the best-scored entries are compared in pairs."""
 
     rounds: Annotated[int, Field(ge=0, le=100)] = Field(4, description="Rounds of pairs; 0: no playoff.")
-    shortlist: Annotated[int, Field(ge=2, le=500)] = Field(12, description="How many entries take part.")
+    shortlist: Annotated[int, Field(ge=2, le=200)] = Field(12, description="How many entries take part.")
     seed: int = Field(0, description="Decides what nothing else decides; the same seed, the same pairs.")
 
 

@@ -48,6 +48,7 @@ _UNREADABLE = {
     "empty_file": "The file is empty.",
     "truncated": "The file is cut off: part of the picture is missing.",
     "not_a_picture": "The file is not a picture, whatever its name says.",
+    "damaged": "The file is damaged: its picture cannot be rebuilt.",
     "too_many_pixels": "The picture has more pixels than this system opens.",
     "file_too_large": "The file is larger than this system opens.",
     "unreadable": "The file cannot be read: check its permissions.",
@@ -207,6 +208,14 @@ def _color_space(facts: EntryFacts, competition: Competition) -> Iterable[Findin
             verdict="query",
             message=f"The file does not say its color space; {wanted} is asked for and was assumed.",
             measured="unknown",
+            allowed=wanted,
+        )
+    elif found == "Gray":
+        yield Finding(
+            rule="color_space",
+            verdict="query",
+            message=f"The file is greyscale and holds no colors to be in {wanted}; see how it is projected.",
+            measured=found,
             allowed=wanted,
         )
     elif not same_color_space(found, wanted):

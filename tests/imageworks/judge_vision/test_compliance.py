@@ -61,6 +61,7 @@ def test_an_entry_within_all_limits_passes_without_findings():
         ({"color_space": "Adobe RGB (1998)"}, "color_space", "fail"),
         ({"color_space": "unknown"}, "color_space", "query"),
         ({"color_space": None}, "color_space", "query"),
+        ({"color_space": "Gray"}, "color_space", "query"),
         ({"name": "IMG_1.jpg"}, "naming", "fail"),
     ],
 )

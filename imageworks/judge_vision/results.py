@@ -1,0 +1,285 @@
+"""From scores, checks and comparisons to the result of a competition: places, awards, and how sure they are."""
+
+from __future__ import annotations
+
+import csv
+import io
+from typing import TYPE_CHECKING, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from imageworks.judge_vision.compliance import Verdict  # noqa: TC001 - pydantic needs it at run time
+from imageworks.judge_vision.ranking import Ranking, Standing, rank_by_comparisons
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from imageworks.judge_vision.competition import Competition
+    from imageworks.judge_vision.ranking import Comparison
+
+DecidedBy = Literal["playoff", "score", "none"]
+
+
+class Contender(BaseModel):
+    """An entry as the result needs it.
+
+    `score` is None when no valid critique was given; `error_class` then says why.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    entry_id: str
+    score: int | None = None
+    weighted: float | None = None
+    verdict: Verdict = "pass"
+    error_class: str | None = None
+
+
+class ResultRow(BaseModel):
+    """One entry's result. An entry that is not ranked has no place, and `reason` says why."""
+
+    model_config = ConfigDict(frozen=True)
+
+    entry_id: str
+    place: int | None = Field(None, description="1 is best; equals share the better place.")
+    place_low: int | None = Field(None, description="Best place that is credible.")
+    place_high: int | None = Field(None, description="Worst place that is credible.")
+    score: int | None = Field(None, description="Marks, 0 to 20.")
+    award: str | None = Field(None, description="By the score bands; only for eligible entries.")
+    strength: float | None = Field(None, description="Logits, mean 0 over the playoff; None outside it.")
+    strength_low: float | None = Field(None, description="Lower end of the 95 % interval.")
+    strength_high: float | None = Field(None, description="Upper end of the 95 % interval.")
+    wins: int = 0
+    draws: int = 0
+    losses: int = 0
+    tied_with: tuple[str, ...] = Field((), description="Entries that share the place.")
+    decided_by: DecidedBy = "none"
+    eligible: bool = True
+    reason: str = Field("", description="Why an entry is not ranked, in words.")
+
+
+class Result(BaseModel):
+    """All rows, ranked ones first by place, and how the ranking came about, in sentences."""
+
+    model_config = ConfigDict(frozen=True)
+
+    rows: tuple[ResultRow, ...]
+    explanation: tuple[str, ...]
+    comparisons: int = 0
+    playoff_entries: int = 0
+
+    def by_entry(self) -> dict[str, ResultRow]:
+        """The rows by entry."""
+        return {row.entry_id: row for row in self.rows}
+
+    @property
+    def ranked(self) -> tuple[ResultRow, ...]:
+        """Rows with a place."""
+        return tuple(row for row in self.rows if row.place is not None)
+
+
+def rank(
+    contenders: Iterable[Contender],
+    competition: Competition,
+    *,
+    comparisons: Sequence[Comparison] = (),
+    shortlist: Sequence[str] = (),
+    cut_by_lot: Sequence[str] = (),
+) -> Result:
+    """The result of a competition. The order of contenders and comparisons does not matter.
+
+    Those on the shortlist take the first places, by their comparisons; all others follow by score, and those of
+    equal score share a place. Entries that break a rule, or have no score, are listed without one.
+
+    Args:
+        contenders: Every entry of the batch.
+        competition: For its score bands.
+        comparisons: Decided pairs of the shortlist.
+        shortlist: Who took part in the playoff; without comparisons it counts for nothing.
+        cut_by_lot: Who missed it by lot, to be said.
+
+    Raises:
+        ComparisonError: A comparison of an entry that is not on the shortlist.
+    """
+    everybody = sorted(contenders, key=lambda each: each.entry_id)
+    ranked = [each for each in everybody if each.verdict != "fail" and each.score is not None]
+    eligible_ids = {each.entry_id for each in ranked}
+    # An entry may have been found out after the playoff: it leaves with its comparisons.
+    finalists = [entry for entry in shortlist if entry in eligible_ids]
+    gone = set(shortlist) - eligible_ids
+    games = [game for game in comparisons if game.a not in gone and game.b not in gone]
+    ranking = _playoff_ranking(ranked, finalists, games)
+
+    rows: list[ResultRow] = []
+    scores = {each.entry_id: each.score for each in ranked if each.score is not None}
+    if ranking is not None:
+        rows.extend(_finalist_rows(ranking, scores, competition))
+    rest = [each for each in ranked if ranking is None or each.entry_id not in set(finalists)]
+    rows.extend(_scored_rows(rest, len(rows), competition))
+    rows.extend(_unranked_row(each) for each in everybody if each.entry_id not in eligible_ids)
+    return Result(
+        rows=tuple(rows),
+        explanation=tuple(_explain(ranking, len(rest), cut_by_lot, games)),
+        comparisons=len(games) if ranking is not None else 0,
+        playoff_entries=len(finalists) if ranking is not None else 0,
+    )
+
+
+def _playoff_ranking(
+    ranked: Sequence[Contender], finalists: Sequence[str], games: Sequence[Comparison]
+) -> Ranking | None:
+    if not games:
+        return None
+    inside = set(finalists)
+    marks = {
+        each.entry_id: each.score + (each.weighted or 0.0) / 1000
+        for each in ranked
+        if each.entry_id in inside and each.score is not None
+    }
+    return rank_by_comparisons(finalists, games, tie_breaks=marks)
+
+
+def _finalist_rows(ranking: Ranking, scores: dict[str, int], competition: Competition) -> Iterable[ResultRow]:
+    for standing in ranking.standings:
+        yield ResultRow(
+            entry_id=standing.entry_id,
+            place=standing.place,
+            place_low=standing.place_low,
+            place_high=standing.place_high,
+            score=scores[standing.entry_id],
+            award=competition.award_for(scores[standing.entry_id]),
+            strength=round(standing.strength, 6),
+            strength_low=round(standing.strength_low, 6),
+            strength_high=round(standing.strength_high, 6),
+            wins=standing.wins,
+            draws=standing.draws,
+            losses=standing.losses,
+            tied_with=_sharing(standing, ranking.standings),
+            decided_by="playoff" if standing.met else "score",
+        )
+
+
+def _sharing(standing: Standing, standings: Sequence[Standing]) -> tuple[str, ...]:
+    return tuple(
+        each.entry_id
+        for each in standings
+        if each.place == standing.place and each.entry_id != standing.entry_id
+    )
+
+
+def _scored_rows(rest: Sequence[Contender], above: int, competition: Competition) -> Iterable[ResultRow]:
+    by_score: dict[int, list[str]] = {}
+    for each in rest:
+        if each.score is not None:
+            by_score.setdefault(each.score, []).append(each.entry_id)
+    place = above + 1
+    for score in sorted(by_score, reverse=True):
+        same = sorted(by_score[score])
+        for entry_id in same:
+            yield ResultRow(
+                entry_id=entry_id,
+                place=place,
+                place_low=place,
+                place_high=place + len(same) - 1,
+                score=score,
+                award=competition.award_for(score),
+                tied_with=tuple(other for other in same if other != entry_id),
+                decided_by="score",
+            )
+        place += len(same)
+
+
+def _unranked_row(each: Contender) -> ResultRow:
+    if each.verdict == "fail":
+        reason = "It does not keep the rules; see its findings."
+    elif each.error_class is not None:
+        reason = f"It has no valid critique ({each.error_class})."
+    else:
+        reason = "It has no critique yet."
+    return ResultRow(entry_id=each.entry_id, score=each.score, eligible=each.verdict != "fail", reason=reason)
+
+
+def _explain(
+    ranking: Ranking | None, rest: int, cut_by_lot: Sequence[str], games: Sequence[Comparison]
+) -> Iterable[str]:
+    if ranking is None:
+        yield "Ranked by score alone; entries of equal score share a place."
+        yield "Each score was given once, so a place says nothing on how it would come out a second time."
+        return
+    drawn = sum(1 for game in games if game.outcome == "draw")
+    yield (
+        f"The first {len(ranking.standings)} places come from a playoff: "
+        f"{_counted(len(games), 'comparison')}, each asked in both orders; {drawn} ended in a draw."
+    )
+    yield (
+        "Strengths are a Bradley-Terry fit. A bar shows the 95 % interval: where bars overlap, the order may "
+        "well be another; the range beside a place holds the places that remain credible."
+    )
+    if rest:
+        yield f"The other {_counted(rest, 'entry', 'entries')} follow by score; equal scores share a place."
+    if not ranking.connected:
+        yield (
+            f"The playoff fell into {len(ranking.groups)} groups that never met, so the order between groups is "
+            "not known: " + "; ".join(_listed(group) for group in ranking.groups) + "."
+        )
+    if cut_by_lot:
+        yield f"Lots decided who of equal marks took part; left out: {_listed(cut_by_lot)}."
+
+
+def _counted(count: int, one: str, many: str | None = None) -> str:
+    return f"{count} {one if count == 1 else many or one + 's'}"
+
+
+def _listed(entries: Sequence[str], most: int = 8) -> str:
+    shown = ", ".join(sorted(entries)[:most])
+    return shown if len(entries) <= most else f"{shown} and {len(entries) - most} more"
+
+
+_COLUMNS = (
+    "place",
+    "place_low",
+    "place_high",
+    "entry_id",
+    "title",
+    "score",
+    "award",
+    "strength",
+    "strength_low",
+    "strength_high",
+    "wins",
+    "draws",
+    "losses",
+    "decided_by",
+    "eligible",
+    "tied_with",
+    "reason",
+)
+
+
+def results_csv(rows: Iterable[ResultRow], titles: dict[str, str] | None = None) -> str:
+    """The rows as CSV with a header, for a spreadsheet: UTF-8, CRLF, quoted where needed.
+
+    Text that a spreadsheet would take for a formula gets an apostrophe in front of it.
+
+    Args:
+        rows: In the order to print.
+        titles: By entry, when known.
+    """
+    text = io.StringIO()
+    writer = csv.DictWriter(text, _COLUMNS, lineterminator="\r\n")
+    writer.writeheader()
+    for row in rows:
+        values = row.model_dump()
+        values["title"] = (titles or {}).get(row.entry_id, "")
+        values["tied_with"] = " ".join(row.tied_with)
+        values["eligible"] = "yes" if row.eligible else "no"
+        writer.writerow({column: _cell(values[column]) for column in _COLUMNS})
+    return text.getvalue()
+
+
+def _cell(value: object) -> object:
+    if isinstance(value, str):
+        # Control characters could end the cell or the line; a formula must stay text.
+        line = "".join(char if char.isprintable() else " " for char in value)
+        return "'" + line if line.lstrip()[:1] in {"=", "+", "-", "@"} else line
+    return "" if value is None else value

@@ -1,0 +1,226 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from imageworks.errors import ComparisonError
+from imageworks.judge_vision import ranking as module
+from imageworks.judge_vision.ranking import Comparison, fit, rank_by_comparisons
+
+NAMES = [f"entry-{number}" for number in range(8)]
+
+
+@st.composite
+def comparisons(draw, names=NAMES, max_size=40):
+    pairs = st.lists(st.sampled_from(names), min_size=2, max_size=2, unique=True)
+    games = draw(st.lists(st.tuples(pairs, st.sampled_from(["a", "b", "draw"])), max_size=max_size))
+    return [Comparison(one, other, outcome) for (one, other), outcome in games]
+
+
+def round_robin(names, better):
+    return [
+        Comparison(one, other, "a" if better(one, other) else "b")
+        for index, one in enumerate(names)
+        for other in names[index + 1 :]
+    ]
+
+
+def flipped(game):
+    return Comparison(game.b, game.a, {"a": "b", "b": "a", "draw": "draw"}[game.outcome])
+
+
+@given(
+    games=comparisons(names=NAMES[1:]),
+    opponents=st.lists(st.sampled_from(NAMES[1:]), min_size=20, unique=False),
+)
+def test_the_only_entry_that_nobody_beat_ranks_first(games, opponents):
+    beaten = set(NAMES[1:])
+    games = [*games, *(Comparison("entry-0", other, "a") for other in opponents)]
+    # Everybody else loses once, so that nobody else is unbeaten.
+    games += [Comparison("entry-0", other, "a") for other in sorted(beaten)]
+    first = rank_by_comparisons(NAMES, games).standings[0]
+    assert first.entry_id == "entry-0"
+    assert first.place == 1
+    assert first.place_low == 1
+
+
+@given(games=comparisons(), shuffle=st.randoms(use_true_random=False))
+def test_neither_the_order_of_entries_nor_that_of_pairs_matters(games, shuffle):
+    names, shuffled = list(NAMES), [flipped(game) if shuffle.random() < 0.5 else game for game in games]
+    shuffle.shuffle(names)
+    shuffle.shuffle(shuffled)
+    assert rank_by_comparisons(names, shuffled) == rank_by_comparisons(NAMES, games)
+
+
+@given(games=comparisons())
+def test_everybody_has_a_finite_strength_inside_an_interval_and_a_place_inside_its_range(games):
+    ranking = rank_by_comparisons(NAMES, games)
+    assert {standing.entry_id for standing in ranking.standings} == set(NAMES)
+    assert sum(standing.strength for standing in ranking.standings) == pytest.approx(0, abs=1e-6)
+    for standing in ranking.standings:
+        assert -20 < standing.strength_low <= standing.strength <= standing.strength_high < 20
+        assert 1 <= standing.place_low <= standing.place <= standing.place_high <= len(NAMES)
+
+
+@given(games=comparisons(), winner=st.sampled_from(NAMES), loser=st.sampled_from(NAMES))
+def test_a_win_more_never_weakens_the_winner(games, winner, loser):
+    if winner == loser:
+        return
+    before = fit(NAMES, games)
+    after = fit(NAMES, [*games, Comparison(winner, loser, "a")])
+    index = before.entries.index(winner)
+    assert after.strengths[index] >= before.strengths[index] - 1e-9
+
+
+@given(games=comparisons())
+def test_turning_every_outcome_around_turns_the_strengths_around(games):
+    turned = [Comparison(game.b, game.a, game.outcome) for game in games]
+    np.testing.assert_allclose(fit(NAMES, games).strengths, -fit(NAMES, turned).strengths, atol=1e-6)
+
+
+def test_a_round_robin_without_upsets_is_ranked_as_played():
+    ranking = rank_by_comparisons(NAMES, round_robin(NAMES, lambda one, other: one < other))
+    assert [standing.entry_id for standing in ranking.standings] == NAMES
+    assert [standing.place for standing in ranking.standings] == list(range(1, 9))
+    assert (ranking.standings[0].wins, ranking.standings[-1].losses) == (7, 7)
+
+
+def test_an_unbeaten_entry_comes_before_one_with_more_wins_and_a_loss():
+    field = [f"other-{number}" for number in range(12)]
+    games = [Comparison("often", other, "a") for other in field] * 2
+    games += [Comparison("strong", "often", "a"), Comparison("strong", "weak", "b")]
+    games += [Comparison("unbeaten", other, "a") for other in field[:8]]
+    ranking = rank_by_comparisons(["often", "strong", "weak", "unbeaten", *field], games)
+    assert ranking.standings[0].entry_id == "unbeaten"
+
+
+def test_one_lucky_win_among_many_comparisons_does_not_make_a_champion():
+    games = round_robin(NAMES, lambda one, other: one < other) * 3
+    ranking = rank_by_comparisons([*NAMES, "lucky"], [*games, Comparison("lucky", NAMES[-1], "a")])
+    assert ranking.by_entry()["lucky"].place > 1
+
+
+def test_one_winless_or_unseen_entry_leaves_the_others_as_they_were():
+    games = round_robin(NAMES[:4], lambda one, other: one < other)
+    alone = rank_by_comparisons(NAMES[:4], games).by_entry()
+    crowd = rank_by_comparisons([*NAMES[:4], "unseen"], games)
+    assert crowd.unseen == ("unseen",)
+    for name in NAMES[:4]:
+        assert crowd.by_entry()[name].strength == pytest.approx(alone[name].strength, abs=1e-9)
+    unseen = crowd.by_entry()["unseen"]
+    assert unseen.strength == pytest.approx(0, abs=1e-9)
+    assert unseen.strength_high - unseen.strength_low > 6
+
+
+def test_groups_that_never_met_are_named_largest_first():
+    games = [Comparison("a", "b", "a"), Comparison("c", "d", "a"), Comparison("d", "e", "draw")]
+    ranking = rank_by_comparisons(["a", "b", "c", "d", "e", "f"], games)
+    assert ranking.groups == (("c", "d", "e"), ("a", "b"), ("f",))
+    assert not ranking.connected
+    assert ranking.by_entry()["a"].group == 1
+
+
+def test_entries_that_nothing_tells_apart_share_a_place_unless_their_marks_do():
+    games = [Comparison("a", "b", "draw"), Comparison("a", "c", "a"), Comparison("b", "c", "a")]
+    assert [s.place for s in rank_by_comparisons("abc", games).standings] == [1, 1, 3]
+    ranking = rank_by_comparisons("abc", games, tie_breaks={"a": 15.0, "b": 16.0})
+    assert [s.entry_id for s in ranking.standings] == ["b", "a", "c"]
+    assert [s.place for s in ranking.standings] == [1, 2, 3]
+
+
+def test_more_comparisons_narrow_the_interval():
+    once = round_robin(NAMES, lambda one, other: one < other)
+    few, many = fit(NAMES, once), fit(NAMES, once * 5)
+    assert (many.variances < few.variances).all()
+
+
+def test_nobody_and_nothing_are_ranked_too():
+    assert rank_by_comparisons([], []).standings == ()
+    assert rank_by_comparisons(["a"], []).standings[0].place == 1
+
+
+@pytest.mark.parametrize(
+    ("game", "words"), [(Comparison("a", "a", "a"), "itself"), (Comparison("a", "z", "a"), "'z'")]
+)
+def test_an_impossible_comparison_is_refused(game, words):
+    with pytest.raises(ComparisonError, match=words):
+        rank_by_comparisons(["a", "b"], [game])
+
+
+def judged(truth, names, pairs, dice):
+    """Each pair asked in both orders, with answers by the Bradley-Terry model."""
+    for one, other in pairs:
+        chance = 1 / (1 + np.exp(truth[other] - truth[one]))
+        answers = dice.random(2) < chance
+        outcome = "a" if answers.all() else "draw" if answers.any() else "b"
+        yield Comparison(names[one], names[other], outcome)
+
+
+@pytest.mark.parametrize("spread", [0.5, 1.0, 2.0])
+@pytest.mark.parametrize("rounds", [4, 8])
+def test_intervals_hold_the_truth_as_often_as_they_say(spread, rounds):
+    dice = np.random.default_rng(7)
+    names = [f"{number:02}" for number in range(12)]
+    held, placed = [], []
+    for _ in range(60):
+        truth = dice.normal(0, spread, 12)
+        truth -= truth.mean()
+        games = [
+            game
+            for _ in range(rounds)
+            for game in judged(truth, names, dice.permutation(12).reshape(6, 2), dice)
+        ]
+        ranking = rank_by_comparisons(names, games).by_entry()
+        places = (-truth).argsort().argsort() + 1
+        for index, name in enumerate(names):
+            held.append(ranking[name].strength_low <= truth[index] <= ranking[name].strength_high)
+            placed.append(ranking[name].place_low <= places[index] <= ranking[name].place_high)
+    assert np.mean(held) > 0.92
+    assert np.mean(placed) > 0.94
+
+
+@pytest.fixture(scope="module")
+def crowd():
+    dice = np.random.default_rng(11)
+    count = 1200
+    truth = dice.normal(0, 1, count)
+    names = [f"{number:05}" for number in range(count)]
+    ones = dice.integers(0, count, 12_000)
+    others = (ones + dice.integers(1, count, 12_000)) % count
+    return truth, names, list(judged(truth, names, zip(ones, others, strict=True), dice))
+
+
+def test_the_sparse_fit_agrees_with_the_dense_one(crowd, monkeypatch):
+    _, names, games = crowd
+    by_iteration = fit(names, games)
+    assert by_iteration.covariance is None
+    monkeypatch.setattr(module, "DENSE_LIMIT", 2000)
+    whole = fit(names, games)
+    assert whole.covariance is not None
+    np.testing.assert_allclose(by_iteration.strengths, whole.strengths, atol=1e-6)
+    ratio = np.sqrt(by_iteration.variances / whole.variances)
+    assert abs(ratio.mean() - 1) < 0.01
+    assert ratio.std() < 0.05
+
+
+def test_a_crowd_is_ranked_near_the_truth(crowd):
+    truth, names, games = crowd
+    ranking = rank_by_comparisons(names, games).by_entry()
+    strengths = np.array([ranking[name].strength for name in names])
+    assert np.corrcoef(strengths, truth)[0, 1] > 0.8
+    inside = [
+        ranking[name].strength_low <= truth[index] - truth.mean() <= ranking[name].strength_high
+        for index, name in enumerate(names)
+    ]
+    assert np.mean(inside) > 0.93
+
+
+@settings(max_examples=20, deadline=None)
+@given(games=comparisons())
+def test_the_sparse_fit_stands_any_comparisons(games):
+    problem = module._problem(NAMES, games, np.zeros(len(NAMES)), 0.25)
+    sparse, dense = module._fit_sparse(tuple(NAMES), problem), module._fit_dense(tuple(NAMES), problem)
+    np.testing.assert_allclose(sparse.strengths, dense.strengths, atol=1e-6)
+    assert np.isfinite(sparse.variances).all()

@@ -1,0 +1,126 @@
+from __future__ import annotations
+
+import csv
+import io
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from imageworks.judge_vision.competition import default_competition
+from imageworks.judge_vision.ranking import Comparison
+from imageworks.judge_vision.results import Contender, Result, ResultRow, rank, results_csv
+
+OPEN = default_competition()
+
+
+def contender(name, score, **changes):
+    return Contender(entry_id=name, score=score, weighted=score, **changes)
+
+
+def test_without_a_playoff_equal_scores_share_a_place_and_that_is_said():
+    result = rank([contender("a", 15), contender("b", 19), contender("c", 15), contender("d", 12)], OPEN)
+    assert [(row.entry_id, row.place, row.place_high) for row in result.rows] == [
+        ("b", 1, 1),
+        ("a", 2, 3),
+        ("c", 2, 3),
+        ("d", 4, 4),
+    ]
+    assert result.rows[1].tied_with == ("c",)
+    assert [row.award for row in result.rows] == ["Gold", "Bronze", "Bronze", None]
+    assert "score alone" in result.explanation[0]
+    assert "share a place" in result.explanation[0]
+
+
+def test_the_playoff_decides_the_first_places_and_the_score_the_rest():
+    games = [Comparison("a", "b", "b"), Comparison("a", "c", "a"), Comparison("b", "c", "a")]
+    everybody = [
+        contender("a", 19),
+        contender("b", 18),
+        contender("c", 18),
+        contender("d", 18),
+        contender("e", 9),
+    ]
+    result = rank(everybody, OPEN, comparisons=games, shortlist=("a", "b", "c"), cut_by_lot=("d",))
+    assert [row.entry_id for row in result.rows] == ["b", "a", "c", "d", "e"]
+    assert [row.place for row in result.rows] == [1, 2, 3, 4, 5]
+    assert [row.decided_by for row in result.rows] == ["playoff"] * 3 + ["score"] * 2
+    assert result.rows[0].strength_low < result.rows[0].strength < result.rows[0].strength_high
+    assert result.rows[3].strength is None
+    assert result.comparisons == 3
+    words = " ".join(result.explanation)
+    assert "3 comparisons" in words
+    assert "left out: d" in words
+
+
+def test_an_entry_that_breaks_a_rule_is_listed_without_a_place_or_award():
+    result = rank([contender("a", 19, verdict="fail"), contender("b", 12, verdict="query")], OPEN)
+    assert [(row.entry_id, row.place, row.award) for row in result.rows] == [
+        ("b", 1, None),
+        ("a", None, None),
+    ]
+    assert not result.rows[1].eligible
+    assert "rules" in result.rows[1].reason
+
+
+def test_an_entry_without_a_critique_is_listed_with_its_error():
+    result = rank(
+        [contender("b", 12), Contender(entry_id="a", error_class="not_json"), Contender(entry_id="c")], OPEN
+    )
+    assert [row.place for row in result.rows] == [1, None, None]
+    assert "not_json" in result.rows[1].reason
+    assert result.rows[1].eligible
+    assert "yet" in result.rows[2].reason
+
+
+def test_who_fails_after_the_playoff_leaves_it_with_its_comparisons():
+    games = [Comparison("a", "b", "a"), Comparison("b", "c", "a")]
+    everybody = [contender("a", 19, verdict="fail"), contender("b", 18), contender("c", 18)]
+    result = rank(everybody, OPEN, comparisons=games, shortlist=("a", "b", "c"))
+    assert [(row.entry_id, row.place) for row in result.rows] == [("b", 1), ("c", 2), ("a", None)]
+    assert result.comparisons == 1
+
+
+def test_groups_that_never_met_are_said():
+    games = [Comparison("a", "b", "a"), Comparison("c", "d", "a")]
+    result = rank([contender(name, 18) for name in "abcd"], OPEN, comparisons=games, shortlist=tuple("abcd"))
+    assert any("2 groups that never met" in sentence for sentence in result.explanation)
+
+
+def test_an_empty_batch_has_an_empty_result():
+    assert rank([], OPEN).rows == ()
+
+
+@given(
+    marks=st.lists(st.one_of(st.none(), st.integers(0, 20)), max_size=25),
+    shuffle=st.randoms(use_true_random=False),
+)
+def test_every_entry_has_one_row_and_the_order_given_does_not_matter(marks, shuffle):
+    everybody = [contender(f"e{index}", score) if score is not None else Contender(entry_id=f"e{index}")
+                 for index, score in enumerate(marks)]  # fmt: skip
+    result = rank(everybody, OPEN)
+    shuffled = list(everybody)
+    shuffle.shuffle(shuffled)
+    assert rank(shuffled, OPEN) == result
+    assert sorted(row.entry_id for row in result.rows) == sorted(each.entry_id for each in everybody)
+    places = [row.place for row in result.ranked]
+    assert places == sorted(places)
+    for row in result.ranked:
+        assert row.place_high - row.place_low == len(row.tied_with)
+
+
+def test_a_result_survives_a_journey_through_json():
+    result = rank([contender("a", 19), contender("b", 12, verdict="fail")], OPEN)
+    assert Result.model_validate(result.model_dump(mode="json")) == result
+
+
+def test_the_csv_keeps_formulas_and_line_breaks_from_taking_effect():
+    rows = [
+        ResultRow(entry_id="=cmd|'x'!A1", place=1, score=20),
+        ResultRow(entry_id="b,\n2", reason='say "no"'),
+    ]
+    read = list(csv.DictReader(io.StringIO(results_csv(rows, {"b,\n2": "-1+1"}), newline="")))
+    assert read[0]["entry_id"] == "'=cmd|'x'!A1"
+    assert read[1]["entry_id"] == "b, 2"
+    assert read[1]["title"] == "'-1+1"
+    assert read[1]["reason"] == 'say "no"'
+    assert read[0]["strength"] == ""
