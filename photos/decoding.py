@@ -22,6 +22,7 @@ from PIL import Image, UnidentifiedImageError
 
 from photos.color import source_profile, to_srgb
 from photos.containers.jpeg import read_jpeg
+from photos.containers.tiff import Tag
 from photos.errors import Damaged, TooManyPixels, Truncated, Unreadable, UnsupportedFormat
 from photos.facts import PhotoFacts, facts_of, known_format, raw_facts
 from photos.flattening import flatten, flatten_bgra, flatten_grey
@@ -117,8 +118,8 @@ def decode(path: Path, *, max_pixels: int = MAX_PIXELS, max_file_bytes: int = MA
             anatomy = read_anatomy(file, kind, whole=True)
         if kind is Format.DNG:
             return Picture(_decode_raw(path, file, max_pixels), facts_of(kind, anatomy))
-        pixels = _decode_stored(path, file, kind, anatomy)
-    return Picture(turn(pixels, anatomy.orientation), facts_of(kind, anatomy))
+        pixels = _decode_upright(path, file, kind, anatomy, anatomy.orientation)
+    return Picture(pixels, facts_of(kind, anatomy))
 
 
 def _way(kind: Format, anatomy: Anatomy) -> _Way:
@@ -156,7 +157,8 @@ def _refuse_too_large(
         )
     way = _way(kind, anatomy)
     in_memory = file_bytes if way in _READ_AS_A_WHOLE else 0
-    needed = pixels * _BYTES_A_PIXEL[way] + anatomy.buffer_bytes + in_memory
+    turning = pixels if kind is Format.TIFF and anatomy.orientation > 1 else 0
+    needed = pixels * _BYTES_A_PIXEL[way] + turning + anatomy.buffer_bytes + in_memory
     if needed > MEMORY_BYTES:
         raise TooManyPixels(
             path,
@@ -165,8 +167,9 @@ def _refuse_too_large(
         )
 
 
-def _decode_stored(path: Path, file: BinaryIO, kind: Format, anatomy: Anatomy) -> NDArray[np.uint8]:
-    """Decode pixels as they are stored, not yet upright."""
+def _decode_upright(
+    path: Path, file: BinaryIO, kind: Format, anatomy: Anatomy, orientation: int
+) -> NDArray[np.uint8]:
     file.seek(0)
     if kind is Format.JPEG and anatomy.bits != _EIGHT_BITS:
         raise UnsupportedFormat(path, f"is a JPEG of {anatomy.bits} bits a sample; save it with 8")
@@ -177,19 +180,23 @@ def _decode_stored(path: Path, file: BinaryIO, kind: Format, anatomy: Anatomy) -
     icc = source_profile(anatomy)
     way = _way(kind, anatomy)
     if way is _Way.OPENCV_GREY and icc is not None:
-        return flatten_grey(_opencv(path, file, cv2.IMREAD_GRAYSCALE, anatomy), icc)
-    if way is _Way.OPENCV_ALPHA:
-        return flatten_bgra(_opencv(path, file, cv2.IMREAD_UNCHANGED, anatomy), icc)
-    if way is _Way.OPENCV:
+        pixels = flatten_grey(_opencv(path, file, cv2.IMREAD_GRAYSCALE, anatomy), icc)
+    elif way is _Way.OPENCV_ALPHA:
+        pixels = flatten_bgra(_opencv(path, file, cv2.IMREAD_UNCHANGED, anatomy), icc)
+    elif way is _Way.OPENCV:
         pixels = _opencv(path, file, cv2.IMREAD_COLOR_RGB, anatomy)
         if icc is not None:
             to_srgb(pixels, icc)
-        return pixels
-    picture = _heif(path, file) if way is _Way.HEIF else _pillow(path, file, kind)
-    try:
-        return flatten(picture, icc, inverted=anatomy.inverted)
-    except ValueError as error:
-        raise UnsupportedFormat(path, f"cannot be shown: {error}; save it with 8 or 16 bits") from error
+    else:
+        picture = _heif(path, file) if way is _Way.HEIF else _pillow(path, file, kind, orientation)
+        try:
+            pixels = flatten(picture, icc, inverted=anatomy.inverted)
+        except ValueError as error:
+            raise UnsupportedFormat(path, f"cannot be shown: {error}; save it with 8 or 16 bits") from error
+        if kind is Format.TIFF:
+            # Of all of Pillow's readers, this one turns what it reads.
+            return pixels
+    return turn(pixels, orientation)
 
 
 def _opencv(path: Path, file: BinaryIO, flags: int, anatomy: Anatomy) -> NDArray[np.uint8]:
@@ -205,9 +212,12 @@ def _opencv(path: Path, file: BinaryIO, flags: int, anatomy: Anatomy) -> NDArray
     return np.asarray(found, np.uint8)
 
 
-def _pillow(path: Path, file: BinaryIO, kind: Format) -> Image.Image:
+def _pillow(path: Path, file: BinaryIO, kind: Format, orientation: int) -> Image.Image:
     try:
         picture = Image.open(file, formats=[PILLOW_NAMES[kind]])
+        if kind is Format.TIFF:
+            # Otherwise it would also look for an orientation in XMP, which is not what `photo_id` saw.
+            picture.getexif()[Tag.ORIENTATION] = orientation
         picture.load()
     except UnidentifiedImageError as error:
         # Its structure was read before, so it is the kind of samples that Pillow does not know.
@@ -244,4 +254,4 @@ def _decode_raw(path: Path, file: BinaryIO, max_pixels: int) -> NDArray[np.uint8
     with telling(path):
         anatomy = read_jpeg(inside, whole=True)
     _refuse_too_large(path, Format.JPEG, anatomy, file_bytes=len(preview.data), max_pixels=max_pixels)
-    return turn(_decode_stored(path, inside, Format.JPEG, anatomy), preview.orientation)
+    return _decode_upright(path, inside, Format.JPEG, anatomy, preview.orientation)

@@ -128,10 +128,10 @@ class TiffReader:
             (self._first,) = struct.unpack(self.order + "I", header[4:8])
 
     def directories(self) -> Iterator[Directory]:
-        """The chain of directories, each followed by its SubIFDs.
+        """The chain of directories, each once and followed by its SubIFDs.
 
         Raises:
-            BrokenStructure: Directories form a loop, or there are more than `MAX_DIRECTORIES`.
+            BrokenStructure: There are more than `MAX_DIRECTORIES`.
             CutShort: One lies beyond the end of the file.
         """
         seen: set[int] = set()
@@ -139,7 +139,8 @@ class TiffReader:
         while pending:
             offset = pending.pop()
             if offset in seen:
-                raise BrokenStructure("its directories form a loop")
+                # Some writers also chain the SubIFDs that they list; hostile ones tie a loop.
+                continue
             if len(seen) >= MAX_DIRECTORIES:
                 raise BrokenStructure(f"it has more than {MAX_DIRECTORIES:,} directories")
             seen.add(offset)
