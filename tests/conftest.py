@@ -1,0 +1,16 @@
+"""What all tests share: test doubles are importable, and asynchronous tests run on asyncio."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+# Tests are imported by path (importmode=importlib), so a folder of shared doubles has to be named.
+sys.path.insert(0, str(Path(__file__).parent / "doubles"))
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
