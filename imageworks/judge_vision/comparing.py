@@ -6,9 +6,9 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from imageworks.errors import AnswerMisread, ComparisonError
-from imageworks.judge_vision.naming import one_line
 from imageworks.judge_vision.ranking import Outcome
 from imageworks.judge_vision.signal_words import signal_words
+from imageworks.plain_text import one_line
 from imageworks.signal_bands import rounded_signals
 
 Winner = Literal["first", "second", "draw"]

@@ -8,8 +8,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from imageworks.errors import AnswerMisread
 from imageworks.judge_vision.competition import HIGHEST_MARK, Competition
-from imageworks.judge_vision.naming import one_line
 from imageworks.judge_vision.signal_words import signal_words
+from imageworks.plain_text import one_line
 from imageworks.signal_bands import rounded_signals
 
 IMPACT_WEIGHT = 0.5

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
+
+from imageworks.plain_text import one_line
 
 if TYPE_CHECKING:
     from imageworks.judge_vision.competition import Competition
 
 UNTITLED = "Untitled"
 """The title of a file whose name cannot be told apart from its author's."""
-
-MAX_TITLE = 120
 
 _FIELD = re.compile(r"\{(\w+)\}")
 _BY_SOMEBODY = re.compile(r"^(?P<title>.+?)\s+by\s+\S.*$", re.IGNORECASE)
@@ -33,18 +32,6 @@ class NameParts:
     title: str
     author: str | None
     exact: bool
-
-
-def one_line(text: str, limit: int = MAX_TITLE) -> str:
-    """Text as one harmless line: no control, format or surrogate characters, single spaces, at most `limit`.
-
-    What the words say is left alone: a title is data, whatever it asks for.
-    """
-    kept = (
-        " " if unicodedata.category(char)[0] in "CZ" else char for char in unicodedata.normalize("NFC", text)
-    )
-    line = " ".join("".join(kept).split())
-    return line if len(line) <= limit else line[: limit - 1].rstrip() + "…"
 
 
 def _pattern(naming: str, *, lenient: bool) -> re.Pattern[str]:

@@ -11,6 +11,8 @@ import unicodedata
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Final
 
+from imageworks.plain_text import clean_text
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -21,30 +23,6 @@ _NUMBERED = re.compile(r"^\s*(?:[-*•#]+|\d{1,2}[.)])\s*")
 _CAMERA_NAME = re.compile(
     r"^(?:img|dsc|dscf|dscn|_?mg|pxl|p|scan|image|photo)?[\W_]*\d[\d\W_]*$", re.IGNORECASE
 )
-
-
-def clean_text(text: str, *, keep_lines: bool = False) -> str:
-    """Text that metadata can carry: composed, without control characters, single spaces.
-
-    Args:
-        text: Anything.
-        keep_lines: Whether paragraphs stay apart, by one empty line.
-    """
-    composed = unicodedata.normalize("NFC", text)
-    if keep_lines:
-        paragraphs = (clean_text(part) for part in re.split(r"\n\s*\n", composed))
-        return "\n\n".join(part for part in paragraphs if part)
-    harmless = ("" if _breaks_nothing(char) else " " if _is_stray(char) else char for char in composed)
-    return " ".join("".join(harmless).split())
-
-
-def _is_stray(char: str) -> bool:
-    return unicodedata.category(char) in {"Cc", "Cs", "Cn", "Co", "Zl", "Zp"}
-
-
-def _breaks_nothing(char: str) -> bool:
-    # Direction marks can turn displayed text around; a joiner belongs to scripts and emoji, and stays.
-    return unicodedata.category(char) == "Cf" and char not in "\u200c\u200d"
 
 
 def keyword_key(keyword: str) -> str:

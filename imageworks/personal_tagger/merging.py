@@ -6,7 +6,8 @@ import unicodedata
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from imageworks.personal_tagger.keywords import clean_text, keyword_key, normalize_keywords
+from imageworks.personal_tagger.keywords import keyword_key, normalize_keywords
+from imageworks.plain_text import clean_text
 from photos.metadata.fields import MetadataFields, PhotoMetadata
 
 if TYPE_CHECKING:

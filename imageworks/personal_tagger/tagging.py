@@ -8,7 +8,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from imageworks.errors import AnswerMisread
 from imageworks.judge_vision.signal_words import signal_words
-from imageworks.personal_tagger.keywords import clean_text, normalize_keywords
+from imageworks.personal_tagger.keywords import normalize_keywords
+from imageworks.plain_text import clean_text
 from imageworks.signal_bands import rounded_signals
 
 MOST_KEYWORDS = 20

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imageworks.personal_tagger.keywords import clean_text, folder_words, keyword_key, normalize_keywords
+from imageworks.personal_tagger.keywords import folder_words, keyword_key, normalize_keywords
 from photos.metadata.fields import MetadataFields
 
 
@@ -53,15 +53,6 @@ def test_any_keywords_come_out_writable_and_stable(keywords):
     assert normalize_keywords(once) == once
     assert len({keyword_key(keyword) for keyword in once}) == len(once)
     MetadataFields(keywords=once)
-
-
-@given(st.text(max_size=200))
-def test_any_text_comes_out_writable(text):
-    MetadataFields(title=clean_text(text), description=clean_text(text, keep_lines=True))
-
-
-def test_paragraphs_are_kept_where_they_are_asked_for():
-    assert clean_text("one\n two\n\n\nthree ", keep_lines=True) == "one two\n\nthree"
 
 
 @pytest.mark.parametrize(
