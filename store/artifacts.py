@@ -39,6 +39,8 @@ ROWS_A_PART = 2000
 _METADATA = b"imageworks"
 _STAGING = ".staging-"
 _LOCK = ".lock"
+# In a folder until the database points at it: tells a dead try from a table that was once published.
+_UNPUBLISHED = ".unpublished"
 _ASSET = re.compile(r"[a-z0-9_]{1,64}(?:/[a-z0-9_]{1,64})*")
 _SAFE_NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]{0,119}")
 _PHOTO_COLUMN = re.compile(r"photo_ids?(?:_.+)?|.+_photo_ids?")
@@ -125,7 +127,7 @@ class TableStore:
         try:
             make_folder(folder)
             with locked(folder / _LOCK):
-                self._sweep(asset, batch, run_id)
+                self._sweep(folder, run_id)
                 publication = _Publication(tuple(key), tuple(sorted(volatile)))
                 place = _write_table(folder, run_id, table, publication)
                 pointer = TablePointer(
@@ -136,6 +138,7 @@ class TableStore:
                 except PublishConflict:
                     shutil.rmtree(place)
                     raise
+                (place / _UNPUBLISHED).unlink()
         except OSError as error:
             raise PublishFailed(
                 f"The table {asset} of batch {batch!r} could not be written: {error.strerror or error}. "
@@ -207,6 +210,7 @@ class TableStore:
         try:
             for lock in sorted(self._assets.rglob(_LOCK)):
                 with locked(lock):
+                    self._sweep(lock.parent)
                     for place in sorted(_tables_in(lock.parent)):
                         removed += self._forget_in(place, wanted)
         except OSError as error:
@@ -236,6 +240,7 @@ class TableStore:
                 connection.execute(update(one).where(one.c.path == old_path).values(values))
 
         self._database.write(work)
+        (new / _UNPUBLISHED).unlink()
         shutil.rmtree(place)
         sync_folder(place.parent)
         return gone
@@ -281,13 +286,22 @@ class TableStore:
     def _relative(self, place: Path) -> str:
         return place.relative_to(self._assets).as_posix()
 
-    def _sweep(self, asset: str, batch: str, run_id: str) -> None:
-        """Remove what a killed publisher of this table left; the caller holds the table's lock."""
-        folder = self._assets / asset / batch
-        listed = {pointer.path for pointer in self.history(asset, batch)}
+    def _sweep(self, folder: Path, run_id: str | None = None) -> None:
+        """Remove what killed publishers left in a table's folder, and older tries of `run_id`.
+
+        The caller holds the folder's lock, so nobody is at work in it. A folder that was once published is
+        never taken for a leftover, even when the database knows nothing of it.
+        """
+        with self._database.read() as connection:
+            some = published_tables.c.path.startswith(f"{self._relative(folder)}/", autoescape=True)
+            paths = connection.execute(select(published_tables.c.path).where(some)).scalars()
+            listed = {self._assets / path for path in paths}
         for place in folder.iterdir():
-            dead_try = place.is_dir() and _run_of(place) == run_id and place not in listed
-            if place.name.startswith(_STAGING) or dead_try:
+            if place.name.startswith(_STAGING):
+                shutil.rmtree(place)
+            elif place in listed:
+                (place / _UNPUBLISHED).unlink(missing_ok=True)
+            elif (place / _UNPUBLISHED).exists() or _run_of(place) == run_id:
                 shutil.rmtree(place)
 
     def _move(self, connection: Connection, pointer: TablePointer, expected: TablePointer | None) -> None:
@@ -376,6 +390,7 @@ def _write_table(folder: Path, run_id: str, table: pa.Table, publication: _Publi
     try:
         for number, start in enumerate(range(0, max(1, table.num_rows), ROWS_A_PART)):
             _write_part(staging / f"part-{number:05d}.parquet", table.slice(start, ROWS_A_PART), publication)
+        (staging / _UNPUBLISHED).touch()
         sync_folder(staging)
         # Immutable: a run's first table has its plain name, a further try of the run a number.
         place = next(place for place in _names(folder, run_id) if not place.exists())
