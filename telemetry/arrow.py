@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pyarrow as pa
 
-from telemetry.events import ATTEMPT_FIELDS, EVENT_FIELDS, SCHEMA_VERSION, Attempt, Event, FieldFacts, Kind
+from telemetry.events import ATTEMPT_FIELDS, EVENT_FIELDS, SCHEMA_VERSION, Attempt, Event, Kind
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -23,20 +23,8 @@ def arrow_schema() -> pa.Schema:
     whatever the zone of its session.
     """
     return pa.schema(
-        [
-            pa.field(
-                facts.name, _type(facts), nullable=facts.nullable, metadata={"description": describe(facts)}
-            )
-            for facts in EVENT_FIELDS
-        ],
+        [pa.field(facts.name, _TYPES[facts.kind], nullable=facts.nullable) for facts in EVENT_FIELDS],
         metadata={SCHEMA_VERSION_KEY: str(SCHEMA_VERSION).encode("ascii")},
-    )
-
-
-def describe(facts: FieldFacts) -> str:
-    """Description of a field with its unit, as the files carry it."""
-    return (
-        f"{facts.column.description} [{facts.column.unit}]" if facts.column.unit else facts.column.description
     )
 
 
@@ -62,10 +50,6 @@ def _instant(value: str) -> datetime:
 
 def _dicts(attempts: Sequence[Attempt]) -> list[dict[str, Any]]:
     return [{facts.name: getattr(attempt, facts.name) for facts in ATTEMPT_FIELDS} for attempt in attempts]
-
-
-def _type(facts: FieldFacts) -> pa.DataType:
-    return _TYPES[facts.kind]
 
 
 _SIMPLE: Final[dict[Kind, pa.DataType]] = {

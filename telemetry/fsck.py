@@ -101,7 +101,7 @@ def fsck(home: Home, *, repair: bool = False) -> FsckReport:
         events=counts["events"],
         spools=counts["spools"],
         spooled=counts["spooled"],
-        quarantined=sum(1 for path in home.quarantine.glob("*") if path.is_file()),
+        quarantined=sum(1 for path in home.quarantine.glob("[!.]*") if path.is_file()),
         manifests=counts["manifests"],
     )
 
