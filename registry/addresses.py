@@ -16,6 +16,7 @@ _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^${}]*))?\}")
 _URL = re.compile(
     r"(?P<scheme>https?)://(?P<host>[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?P<port>:[0-9]{1,5})?(?P<path>/[A-Za-z0-9._~/-]*)?\Z"
 )
+_PLAIN = re.compile(r"[\x21-\x7e]*\Z")
 _SECRET = re.compile(r"key|token|secret|passw|credential", re.IGNORECASE)
 _MAX_PORT = 65_535
 
@@ -46,6 +47,8 @@ def problem_with_template(template: str) -> str | None:
     variables = list(_VARIABLE.finditer(template))
     if "$" in _VARIABLE.sub("", template):
         return "has a $ that is no variable; write ${NAME} or ${NAME:-default}"
+    if not _PLAIN.match(_VARIABLE.sub(lambda match: match[2] or "", template)):
+        return "has a character that no address may have"
     for variable in variables:
         if _SECRET.search(variable[1]):
             return (
@@ -99,10 +102,10 @@ def is_private(url: str) -> bool:
 
     Private are loopback, RFC 1918, link-local and unique local addresses, unqualified names (``imageworks-vllm``:
     what a compose file or the local resolver gives), and the suffixes that public DNS never answers. Everything
-    else is public, an address that cannot be read too.
+    else counts as public, what is no address at all too.
     """
     match = _URL.match(url)
-    if match is None:
+    if match is None or problem_with_url(url) is not None:
         return False
     host = match["host"].strip("[]").lower()
     address = _address(host)

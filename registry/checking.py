@@ -76,10 +76,14 @@ def _served_by_name(name: object, deployments: Any) -> Any:
 
 def _told(error: ValidationError, fields: Mapping[str, Any]) -> Iterator[tuple[FieldPath, str]]:
     told: set[FieldPath] = set()
-    for found in error.errors(include_url=False):
+    # A misspelled field is also a missing one; the misspelling comes first, because it says what to do.
+    for found in sorted(
+        error.errors(include_url=False), key=lambda found: found["type"] != "extra_forbidden"
+    ):
         path = _written_path(found["loc"], fields)
-        # A union tells of each of its members; one message a field is enough.
-        if path in told:
+        # A union tells of each of its members; one message a field is enough. A list is also called too short
+        # when what it holds is wrong.
+        if path in told or (found["type"] == "too_short" and found["input"]):
             continue
         told.add(path)
         yield path, _words(found, path)
@@ -98,7 +102,8 @@ def _written_path(loc: tuple[str | int, ...], fields: Any) -> FieldPath:
         else:
             break
         path.append(step)
-    return tuple(path)
+    # A default may be of several types, and pydantic goes on with their names.
+    return tuple(path[:3] if path[:2] == ["parameters", "defaults"] else path)
 
 
 def _words(found: Any, path: FieldPath) -> str:
@@ -114,7 +119,7 @@ def _words(found: Any, path: FieldPath) -> str:
         case "literal_error":
             text = f"must be {context['expected']}"
         case "string_pattern_mismatch":
-            text = f"does not have the form of such a name ({context['pattern']})"
+            text = f"does not have the form of such a text ({context['pattern']})"
         case "model_type" | "dict_type":
             text = "must be a mapping of names to values"
         case "tuple_type":

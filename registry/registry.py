@@ -74,7 +74,9 @@ class Registry:
                 *_embedded_problems(layers, models, embedded or {}),
             ]
         if problems:
-            raise RegistryFileError(tuple(problems))
+            raise RegistryFileError(
+                tuple(sorted(problems, key=lambda problem: (problem.file, problem.line or 0)))
+            )
         roles = {role: layers.roles[role] for role in ROLES if role in layers.roles}
         version = digest(
             {
@@ -187,12 +189,18 @@ def _checked_models(layers: Layered) -> tuple[dict[str, Model], list[FileProblem
 
 def _name_problems(layers: Layered, models: Mapping[str, Model]) -> Iterator[FileProblem]:
     taken = {name: name for name in models} | {role: f"the role {role}" for role in ROLES}
-    for model in models.values():
+    # Shipped aliases first, so that a clash is told of the user's.
+    for model in sorted(models.values(), key=lambda model: _aliases_layer(layers, model) == "user"):
         for alias in model.aliases:
             if alias in taken:
                 text = f"{alias} is already taken by {taken[alias]}; choose another alias"
                 yield layers.problem(("models", model.name, "aliases"), text)
             taken[alias] = model.name
+
+
+def _aliases_layer(layers: Layered, model: Model) -> str:
+    origin = layers.origins.get(("models", model.name, "aliases"))
+    return origin.layer if origin is not None else ""
 
 
 def _checked_roles(layers: Layered, models: Mapping[str, Model]) -> Iterator[FileProblem]:

@@ -36,11 +36,14 @@ def _each_once(values: tuple[str, ...]) -> tuple[str, ...]:
 Name = Annotated[str, Field(pattern=r"^[a-z0-9]+([._-][a-z0-9]+)*$", max_length=64)]
 Alias = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/@()+-]*$", max_length=128)]
 Tag = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=64)]
-Text = Annotated[str, Field(min_length=1, max_length=256)]
+# No control characters: these are shown on terminals.
+Text = Annotated[str, Field(min_length=1, max_length=256, pattern=r"^[^\x00-\x1f\x7f-\x9f]+$")]
 
 
 class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=(), hide_input_in_errors=True)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", protected_namespaces=(), hide_input_in_errors=True, defer_build=True
+    )
 
 
 class ChatLimits(_Part):
@@ -202,7 +205,12 @@ class Model(_Part):
     aliases: Annotated[tuple[Alias, ...], AfterValidator(_each_once)] = Field(
         default=(), description="Other names that resolve to it."
     )
-    description: str = Field(default="", max_length=2000, description="What it is, in a sentence or two.")
+    description: str = Field(
+        default="",
+        max_length=2000,
+        pattern=r"^[^\x00-\x09\x0b-\x1f\x7f-\x9f]*$",
+        description="What it is, in a sentence or two.",
+    )
     roles: Annotated[tuple[Role, ...], AfterValidator(_each_once)] = Field(
         default=(), description="Model roles that it may be given."
     )
@@ -211,8 +219,8 @@ class Model(_Part):
         min_length=1, description="Where it is served, in order of preference."
     )
     footprint: Footprint | None = Field(default=None, description="Memory that it takes.")
-    placement: Placement = Field(default=Placement(), description="Where it likes to be.")
-    parameters: Parameters = Field(default=Parameters(), description="Parameters that it takes.")
+    placement: Placement = Field(default_factory=Placement, description="Where it likes to be.")
+    parameters: Parameters = Field(default_factory=Parameters, description="Parameters that it takes.")
     revision: Text = Field(
         default="1",
         description="Which weights answer: change it when they change. Embedded models get their code's digest.",
