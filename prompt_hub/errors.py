@@ -1,0 +1,114 @@
+"""What can go wrong with prompts.
+
+PromptHubError
+├── ProfileFileError        a profile's file is broken: names file, line and field
+├── ProfileCycle            profiles extend one another in a circle, or partials include one another
+├── UnknownProfile          no profile has this id
+├── UnknownStage            the profile has no such stage
+├── TemplateRefused         a template's text does what templates may not, or cannot be read
+└── RenderError             a prompt cannot be made; nothing is sent
+    ├── VariablesRefused        a variable is missing, not declared, not plain JSON, or misses its schema
+    └── RenderLimit             a template prints or loops more than it may
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+class PromptHubError(Exception):
+    """Anything that this package raises on its own account."""
+
+
+@dataclass(frozen=True)
+class FileProblem:
+    """One thing that is wrong in a profile's file.
+
+    Attributes:
+        file: The file's path.
+        line: The line, counted from 1; None where the trouble has no place.
+        field: The field, such as `stages.critique.user`; may be "".
+        problem: What is wrong, and what to do.
+    """
+
+    file: str
+    line: int | None
+    field: str
+    problem: str
+
+    def __str__(self) -> str:
+        place = self.file if self.line is None else f"{self.file}:{self.line}"
+        return f"{place}: {self.field}: {self.problem}" if self.field else f"{place}: {self.problem}"
+
+
+class ProfileFileError(PromptHubError):
+    """A profile's file is broken; nothing of the hub is used.
+
+    Attributes:
+        problems: Everything that was found wrong, at least one.
+    """
+
+    def __init__(self, problems: tuple[FileProblem, ...]) -> None:
+        super().__init__("\n".join(str(problem) for problem in problems))
+        self.problems = problems
+
+    def __reduce__(self) -> tuple[type[ProfileFileError], tuple[tuple[FileProblem, ...]]]:
+        """Keep the facts apart when the error crosses a process."""
+        return ProfileFileError, (self.problems,)
+
+
+class ProfileCycle(PromptHubError):  # noqa: N818 - the name says what happened
+    """Profiles extend one another, or partials include one another, in a circle.
+
+    Attributes:
+        circle: The names in order; the last is the first again.
+    """
+
+    def __init__(self, what: str, circle: tuple[str, ...]) -> None:
+        super().__init__(f"{what}: {' → '.join(circle)}. Take one of these steps out.")
+        self.what = what
+        self.circle = circle
+
+    def __reduce__(self) -> tuple[type[ProfileCycle], tuple[str, tuple[str, ...]]]:
+        """Keep the facts apart when the error crosses a process."""
+        return ProfileCycle, (self.what, self.circle)
+
+
+class UnknownProfile(PromptHubError):  # noqa: N818 - the name says what happened
+    """No profile has this id."""
+
+
+class UnknownStage(PromptHubError):  # noqa: N818 - the name says what happened
+    """The profile has no such stage."""
+
+
+class TemplateRefused(PromptHubError, ValueError):  # noqa: N818 - the name says what happened
+    """A template's text does what templates may not, or cannot be read.
+
+    It is a ValueError too, so that pydantic names the field it stands in.
+
+    Attributes:
+        problem: What is wrong, and what to do, without the place.
+        line: The line within the text, counted from 1; None where it is about the whole.
+    """
+
+    def __init__(self, problem: str, line: int | None = None) -> None:
+        super().__init__(problem if line is None else f"line {line} of the text: {problem}")
+        self.problem = problem
+        self.line = line
+
+    def __reduce__(self) -> tuple[type[TemplateRefused], tuple[str, int | None]]:
+        """Keep the facts apart when the error crosses a process."""
+        return TemplateRefused, (self.problem, self.line)
+
+
+class RenderError(PromptHubError):
+    """A prompt cannot be made; nothing is sent in its place."""
+
+
+class VariablesRefused(RenderError):  # noqa: N818 - the name says what happened
+    """A variable is missing, not declared, not plain JSON, or misses its schema."""
+
+
+class RenderLimit(RenderError):  # noqa: N818 - the name says what happened
+    """A template prints or loops more than it may."""

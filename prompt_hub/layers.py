@@ -1,0 +1,237 @@
+"""The layers of profiles (base, application, user), merged by field as JSON Merge Patch (RFC 7396) does.
+
+Files of different layers with the same id are one profile: a later layer's fields replace an earlier one's, mappings
+are merged, lists and texts are replaced, and null takes a field away. `extends` names a profile to begin from; it is
+the merged one, so a user's change to a parent reaches its children.
+"""
+
+from __future__ import annotations
+
+import copy
+import difflib
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from prompt_hub.errors import FileProblem, ProfileCycle, ProfileFileError
+from prompt_hub.profile_files import read_profile_file
+from store.yaml_reading import field_text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from store.yaml_reading import FieldPath, YamlDocument
+
+Layer = Literal["base", "application", "user"]
+
+SHIPPED = Path(__file__).parent / "profiles"
+MAX_PARENTS = 16
+
+_SUFFIXES = frozenset({".yaml", ".yml"})
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where a field was written.
+
+    Attributes:
+        layer: The layer that has the last word on it.
+        file: The file's path.
+        line: The line, counted from 1.
+    """
+
+    layer: Layer
+    file: str
+    line: int
+
+
+@dataclass(frozen=True)
+class LayeredProfile:
+    """One profile, its layers and parents merged, not yet checked as a whole.
+
+    Attributes:
+        id: Its id.
+        content: Its fields, partials apart from the texts that include them.
+        origins: Where each field was written, by its path; () is the profile itself.
+    """
+
+    id: str
+    content: Mapping[str, Any]
+    origins: Mapping[FieldPath, Origin]
+
+    def problem(self, place: FieldPath, text: str) -> FileProblem:
+        """Set a problem to the file and line that its field, or the nearest around it, was written in."""
+        for length in range(len(place), -1, -1):
+            origin = self.origins.get(place[:length])
+            if origin is not None:
+                return FileProblem(origin.file, origin.line, field_text(place), f"{text} (profile {self.id})")
+        raise AssertionError("a profile has an origin")
+
+    def provenance(self) -> dict[str, str]:
+        """The file of each field that holds no others, by its dotted name."""
+        inner = {place[:-1] for place in self.origins if place}
+        return {
+            field_text(place): origin.file
+            for place, origin in sorted(self.origins.items(), key=lambda item: field_text(item[0]))
+            if place and place not in inner
+        }
+
+    @property
+    def touched_by_user(self) -> bool:
+        """Whether any field of it comes from the user's layer."""
+        return any(origin.layer == "user" for origin in self.origins.values())
+
+
+def read_profiles(user_folder: Path | None, files: Iterable[Path] = ()) -> dict[str, LayeredProfile]:
+    """Read all layers and merge them, by id in alphabetical order.
+
+    Args:
+        user_folder: The user's layer; None, or a folder that does not exist, is an empty one.
+        files: Files that stand above the user's layer, one after the other: those that somebody is trying out.
+
+    Raises:
+        ProfileFileError: A file is broken; all that is wrong in all files.
+        ProfileCycle: Profiles extend one another in a circle.
+    """
+    layers: list[list[Path]] = [_files(SHIPPED / "base")]
+    layers.append([file for folder in _application_folders() for file in _files(folder)])
+    kinds: list[Layer] = ["base", "application", "user"]
+    layers.append(_files(user_folder) if user_folder is not None else [])
+    for file in files:
+        kinds.append("user")
+        layers.append([file])
+    written: dict[str, list[_Document]] = {}
+    problems: list[FileProblem] = []
+    for kind, paths in zip(kinds, layers, strict=True):
+        problems.extend(_read_layer(kind, paths, written))
+    if problems:
+        raise ProfileFileError(tuple(problems))
+    merging = _Merging(written)
+    return {profile_id: merging.profile(profile_id, ()) for profile_id in sorted(written)}
+
+
+def _application_folders() -> list[Path]:
+    return sorted(folder for folder in SHIPPED.iterdir() if folder.is_dir() and folder.name != "base")
+
+
+def _files(folder: Path) -> list[Path]:
+    try:
+        return sorted(
+            path for path in folder.iterdir() if path.suffix in _SUFFIXES and not path.name.startswith(".")
+        )
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        problem = f"cannot be listed: {error.strerror or error}"
+        raise ProfileFileError((FileProblem(str(folder), None, "", problem),)) from error
+
+
+def _read_layer(kind: Layer, paths: list[Path], written: dict[str, list[_Document]]) -> Iterator[FileProblem]:
+    seen: dict[str, _Document] = {}
+    for path in paths:
+        read = read_profile_file(path)
+        if isinstance(read, tuple):
+            yield from read
+            continue
+        document = _Document(kind, read)
+        twin = seen.setdefault(document.id, document)
+        if twin is not document:
+            yield FileProblem(
+                read.source,
+                read.line_of(("id",)),
+                "id",
+                f"{document.id!r} is also in {twin.document.source}; give one of the two another id",
+            )
+            continue
+        written.setdefault(document.id, []).append(document)
+
+
+@dataclass(frozen=True)
+class _Document:
+    layer: Layer
+    document: YamlDocument
+
+    @property
+    def value(self) -> dict[str, Any]:
+        value = self.document.value
+        assert isinstance(value, dict)  # noqa: S101 - `read_profile_file` has checked it
+        return value
+
+    @property
+    def id(self) -> str:
+        return str(self.value["id"])
+
+    def origin(self, place: FieldPath) -> Origin:
+        return Origin(self.layer, self.document.source, self.document.line_of(place))
+
+
+@dataclass
+class _Merging:
+    written: Mapping[str, list[_Document]]
+    done: dict[str, LayeredProfile] = field(default_factory=dict)
+
+    def profile(self, profile_id: str, inside: tuple[str, ...]) -> LayeredProfile:
+        if profile_id in inside:
+            raise ProfileCycle(
+                "Profiles extend one another in a circle",
+                (*inside[inside.index(profile_id) :], profile_id),
+            )
+        if profile_id not in self.done:
+            self.done[profile_id] = self._merged(profile_id, (*inside, profile_id))
+        return self.done[profile_id]
+
+    def _merged(self, profile_id: str, inside: tuple[str, ...]) -> LayeredProfile:
+        documents = self.written[profile_id]
+        content: dict[str, Any] = {}
+        origins: dict[FieldPath, Origin] = {}
+        saying = [document for document in documents if "extends" in document.value]
+        parent_id = saying[-1].value["extends"] if saying else None
+        if parent_id is not None:
+            self._check_parent(parent_id, saying[-1], inside)
+            parent = self.profile(parent_id, inside)
+            content = copy.deepcopy(dict(parent.content))
+            origins = dict(parent.origins)
+            for name in ("id", "extends"):
+                content.pop(name, None)
+                origins.pop((name,), None)
+        for document in documents:
+            origins[()] = document.origin(())
+            _patch(content, document.value, (), origins, document)
+        return LayeredProfile(profile_id, content, origins)
+
+    def _check_parent(self, parent_id: str, document: _Document, inside: tuple[str, ...]) -> None:
+        problem = None
+        if parent_id not in self.written:
+            nearest = difflib.get_close_matches(parent_id, self.written, n=1)
+            hint = (
+                f"did you mean {nearest[0]!r}?" if nearest else f"there are {', '.join(sorted(self.written))}"
+            )
+            problem = f"there is no profile {parent_id!r}; {hint}"
+        elif len(inside) > MAX_PARENTS:
+            problem = f"profiles extend one another more than {MAX_PARENTS} deep"
+        if problem is not None:
+            origin = document.origin(("extends",))
+            raise ProfileFileError((FileProblem(origin.file, origin.line, "extends", problem),))
+
+
+def _patch(
+    below: dict[str, Any],
+    above: Mapping[str, Any],
+    place: FieldPath,
+    origins: dict[FieldPath, Origin],
+    document: _Document,
+) -> None:
+    """Lay `above` over `below`, both of the mapping at `place`, and note where each field is from."""
+    for name, value in above.items():
+        inner = (*place, name)
+        if not (isinstance(value, dict) and isinstance(below.get(name), dict)):
+            if name in below:
+                for known in [known for known in origins if known[: len(inner)] == inner]:
+                    del origins[known]
+                del below[name]
+            if value is None:
+                continue
+            below[name] = {} if isinstance(value, dict) else copy.deepcopy(value)
+        origins[inner] = document.origin(inner)
+        if isinstance(value, dict):
+            _patch(below[name], value, inner, origins, document)

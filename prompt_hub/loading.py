@@ -1,0 +1,88 @@
+"""From merged layers to effective profiles: partials put in, every field checked, every problem placed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from pydantic import ValidationError
+
+from prompt_hub.errors import FileProblem, ProfileFileError, TemplateRefused
+from prompt_hub.layers import read_profiles
+from prompt_hub.partials import with_partials
+from prompt_hub.profile_files import validation_problems
+from prompt_hub.schema import PromptProfile
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from pathlib import Path
+
+    from prompt_hub.layers import LayeredProfile
+
+_TEXTS = ("system", "user")
+
+
+def load_profiles(
+    user_folder: Path | None, files: Iterable[Path] = ()
+) -> tuple[dict[str, PromptProfile], dict[str, dict[str, str]]]:
+    """All effective profiles by id, and the file of each of their fields.
+
+    The templates of shipped profiles are held by this package's tests; those that the user's layer touches are
+    checked here, so that a mistake in them is told before any work, with its file and line.
+
+    Args:
+        user_folder: The user's layer; None, or a folder that does not exist, is an empty one.
+        files: Files that stand above it.
+
+    Raises:
+        ProfileFileError: A file is broken; all that is wrong.
+        ProfileCycle: Profiles extend, or partials include, one another in a circle.
+    """
+    layered = read_profiles(user_folder, files)
+    profiles: dict[str, PromptProfile] = {}
+    problems: list[FileProblem] = []
+    for profile_id, merged in layered.items():
+        try:
+            profiles[profile_id] = effective(merged)
+            if merged.touched_by_user:
+                problems.extend(_template_problems(merged, profiles[profile_id]))
+        except ProfileFileError as error:
+            problems.extend(error.problems)
+    if problems:
+        raise ProfileFileError(tuple(dict.fromkeys(problems)))
+    return profiles, {profile_id: merged.provenance() for profile_id, merged in layered.items()}
+
+
+def effective(layered: LayeredProfile) -> PromptProfile:
+    """The profile as it is used.
+
+    Raises:
+        ProfileFileError: A field is missing or wrong.
+        ProfileCycle: Its partials include one another in a circle.
+    """
+    content: dict[str, Any] = {name: value for name, value in layered.content.items() if name != "partials"}
+    partials = layered.content.get("partials", {})
+    problems: list[FileProblem] = []
+    stages: dict[str, Any] = {}
+    for name, stage in content.get("stages", {}).items():
+        stages[name] = dict(stage)
+        for text in _TEXTS:
+            if text in stage:
+                try:
+                    stages[name][text] = with_partials(stage[text], partials)
+                except TemplateRefused as error:
+                    problems.append(layered.problem(("stages", name, text), str(error)))
+    if problems:
+        raise ProfileFileError(tuple(problems))
+    try:
+        return PromptProfile.model_validate({**content, "stages": stages})
+    except ValidationError as error:
+        raise ProfileFileError(
+            tuple(layered.problem(place, text) for place, text in validation_problems(error))
+        ) from error
+
+
+def _template_problems(layered: LayeredProfile, profile: PromptProfile) -> Iterator[FileProblem]:
+    from prompt_hub.checking import template_problems  # noqa: PLC0415 - jinja2 is dear, and most load without
+
+    for place, text in template_problems(profile):
+        yield layered.problem(place, text)

@@ -1,0 +1,363 @@
+"""The one environment in which templates are read: what they may say, how much, and what they print.
+
+No sandbox of Jinja2's bounds resources, and it lets a template reach into Python's objects. So a template is read
+into its syntax tree first, and every node in it must be on a short list: texts, printed variables and fields,
+conditions, loops over lists, a few filters. There are no calls, assignments, macros, arithmetic, inheritance or
+imports in it. The tree that passes is compiled in an immutable sandbox whose attribute access sees JSON values only.
+"""
+
+from __future__ import annotations
+
+import math
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+from jinja2 import StrictUndefined, Template, Undefined, nodes, pass_context
+from jinja2.exceptions import TemplateSyntaxError
+from jinja2.runtime import LoopContext
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+from prompt_hub.errors import RenderLimit, TemplateRefused
+from prompt_hub.quoting import quoted
+from prompt_hub.schema import MAX_TEMPLATE_BYTES
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from jinja2.runtime import Context
+
+MAX_OUTPUT_CHARACTERS = 256 * 1024
+MAX_LOOP_TURNS = 5_000
+MAX_NODES = 4_000
+MAX_DEPTH = 32
+
+# No variable can have a name like these, so no template can reach them.
+TURNS = "_turns"
+_COUNTED = "_counted"
+
+_TESTS = frozenset({"defined", "undefined", "none"})
+_LOOP_FIELDS = frozenset({"index", "index0", "revindex", "revindex0", "first", "last", "length"})
+
+_SIMPLE: tuple[type[nodes.Node], ...] = (
+    nodes.Template,
+    nodes.Output,
+    nodes.TemplateData,
+    nodes.If,
+    nodes.And,
+    nodes.Or,
+    nodes.Not,
+    nodes.Compare,
+    nodes.Operand,
+    nodes.CondExpr,
+)
+_INSTEAD: dict[type[nodes.Node], str] = {
+    nodes.Include: 'includes something by other means than {% include "name" %}',
+    nodes.Extends: "extends a template; a profile extends another with its own field `extends`",
+    nodes.Import: "imports; use {% include %}",
+    nodes.FromImport: "imports; use {% include %}",
+    nodes.Call: "calls something; templates call nothing",
+    nodes.Macro: "defines a macro; use a partial",
+    nodes.Assign: "sets a variable; work it out in the code and pass it in",
+    nodes.AssignBlock: "sets a variable; work it out in the code and pass it in",
+    nodes.Concat: "joins with ~; print one value after the other",
+    nodes.BinExpr: "does arithmetic; work it out in the code and pass it in",
+}
+
+
+class LoopTurns:
+    """Counts the turns of all loops of one rendering."""
+
+    def __init__(self) -> None:
+        self._left = MAX_LOOP_TURNS
+
+    def take(self) -> None:
+        """Count one.
+
+        Raises:
+            RenderLimit: there have been too many.
+        """
+        self._left -= 1
+        if self._left < 0:
+            raise RenderLimit(f"its loops take more than {MAX_LOOP_TURNS:,} turns")
+
+
+class PromptEnvironment(ImmutableSandboxedEnvironment):
+    """Jinja2 with JSON values for objects: a field is a key, and nothing else of Python's can be reached."""
+
+    def getattr(self, obj: Any, attribute: str) -> Any:
+        """A field of a mapping, or what a loop says of its turn."""
+        if isinstance(obj, LoopContext) and attribute in _LOOP_FIELDS:
+            return getattr(obj, attribute)
+        return self.getitem(obj, attribute)
+
+    def getitem(self, obj: Any, argument: Any) -> Any:
+        """A field of a mapping, or an item of a list."""
+        if type(obj) is dict or (type(obj) is list and type(argument) is int):
+            try:
+                return obj[argument]
+            except LookupError:
+                pass
+        return self.undefined(obj=obj, name=argument)
+
+
+def printed(value: Any) -> Any:
+    """What `{{ value }}` prints: text, quoted, or a number.
+
+    Raises:
+        TypeError: it is neither; a prompt with "None" or "['sea']" in it is a mistake.
+    """
+    if isinstance(value, str):
+        return quoted(value)
+    if isinstance(value, Undefined):
+        return value  # Jinja2 turns it to text next, and it refuses by name.
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        kind = {bool: "true or false", type(None): "null", list: "a list", dict: "a mapping"}
+        raise TypeError(
+            f"it prints {kind.get(type(value), type(value).__name__)}; print texts and numbers, "
+            "ask about the rest with {% if %}, {% for %} or the filter join"
+        )
+    if isinstance(value, float) and not math.isfinite(value):
+        raise TypeError("it prints a number that is not finite")
+    return str(value)
+
+
+@pass_context
+def _counted(context: Context, value: Any) -> Any:
+    if isinstance(value, Undefined):
+        return value
+    if not isinstance(value, list):
+        raise TypeError(f"it loops over {type(value).__name__}, which is no list")
+    return _turns(value, context[TURNS])
+
+
+def _turns(values: list[Any], turns: LoopTurns) -> Iterator[Any]:
+    for value in values:
+        turns.take()
+        yield value
+
+
+def _join(value: Any, between: str = "") -> str:
+    if isinstance(value, Undefined) or not isinstance(value, list):
+        raise TypeError("the filter join needs a list")
+    for item in value:
+        if isinstance(item, bool) or not isinstance(item, str | int | float):
+            raise TypeError("the filter join needs a list of texts and numbers")
+    texts = [str(item) for item in value]
+    if sum(map(len, texts)) + len(texts) * len(between) > MAX_OUTPUT_CHARACTERS:
+        raise RenderLimit(f"the filter join makes more than {MAX_OUTPUT_CHARACTERS:,} characters")
+    return between.join(texts)
+
+
+def _length(value: Any) -> int:
+    if not isinstance(value, str | list | dict):
+        raise TypeError("the filter length needs a text, a list or a mapping")
+    return len(value)
+
+
+def _item(value: Any, index: int) -> Any:
+    if not isinstance(value, list) or not value:
+        raise TypeError("the filters first and last need a list that is not empty")
+    return value[index]
+
+
+def _default(value: Any, instead: Any = "") -> Any:
+    return instead if isinstance(value, Undefined) else value
+
+
+def _text_filter(change: Callable[[str], str]) -> Callable[[Any], str]:
+    def changed(value: Any) -> str:
+        if not isinstance(value, str):
+            raise TypeError("the filters lower, upper and trim need a text")
+        return change(value)
+
+    return changed
+
+
+# Jinja2 calls filters without the sandbox's checks, so these are ours and take plain JSON alone.
+FILTERS: dict[str, Callable[..., Any]] = {
+    "default": _default,
+    "first": lambda value: _item(value, 0),
+    "join": _join,
+    "last": lambda value: _item(value, -1),
+    "length": _length,
+    "lower": _text_filter(str.lower),
+    "trim": _text_filter(str.strip),
+    "upper": _text_filter(str.upper),
+}
+
+
+@lru_cache(maxsize=1)
+def environment() -> PromptEnvironment:
+    """The environment; there is one."""
+    made = PromptEnvironment(
+        undefined=StrictUndefined,
+        finalize=printed,
+        autoescape=False,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        extensions=(),
+        loader=None,
+    )
+    made.globals.clear()
+    made.filters.clear()
+    made.filters.update(FILTERS)
+    made.filters[_COUNTED] = _counted
+    made.tests = {name: test for name, test in made.tests.items() if name in _TESTS}
+    return made
+
+
+def syntax_tree(text: str) -> nodes.Template:
+    """The tree of a template that says nothing but what templates may.
+
+    Raises:
+        TemplateRefused: it cannot be read, is too large or too deep, or has something that is not allowed.
+    """
+    if len(text.encode("utf-8", "surrogatepass")) > MAX_TEMPLATE_BYTES:
+        raise TemplateRefused(f"is larger than {MAX_TEMPLATE_BYTES // 1024} KiB, the limit of a template")
+    try:
+        tree = environment().parse(text)
+    except TemplateSyntaxError as error:
+        raise TemplateRefused(f"is not a template: {error.message}", error.lineno) from error
+    except RecursionError as error:
+        raise TemplateRefused("is nested too deeply") from error
+    except (ValueError, OverflowError, SyntaxError) as error:
+        # Numbers of thousands of digits, escapes that name no character.
+        raise TemplateRefused(f"is not a template: {error}") from error
+    _check(tree)
+    return tree
+
+
+def free_names(tree: nodes.Template) -> dict[str, int]:
+    """The variables that a checked template uses, each with the line where it does first."""
+    found: dict[str, int] = {}
+    waiting: list[tuple[nodes.Node, frozenset[str]]] = [(tree, frozenset())]
+    while waiting:
+        node, bound = waiting.pop()
+        if isinstance(node, nodes.Name) and node.name not in bound:
+            found[node.name] = min(node.lineno, found.get(node.name, node.lineno))
+        if isinstance(node, nodes.For):
+            target = node.target
+            inside = bound | {target.name, "loop"} if isinstance(target, nodes.Name) else bound
+            waiting.append((node.iter, bound))
+            waiting.extend((child, inside) for child in node.body)
+            waiting.extend((child, bound) for child in node.else_)
+        else:
+            waiting.extend((child, bound) for child in node.iter_child_nodes())
+    return dict(sorted(found.items()))
+
+
+@lru_cache(maxsize=512)
+def compiled(text: str) -> Template:
+    """The template, ready to render; kept by its text.
+
+    Raises:
+        TemplateRefused: as `syntax_tree`.
+    """
+    made = environment()
+    tree = syntax_tree(text)
+    for loop in tree.find_all(nodes.For):
+        loop.iter = nodes.Filter(
+            loop.iter, _COUNTED, [], [], None, None, lineno=loop.lineno, environment=made
+        )
+    try:
+        code = made.compile(tree, filename="<prompt>")
+    except (RecursionError, SyntaxError) as error:
+        raise TemplateRefused("is nested too deeply") from error
+    except TemplateSyntaxError as error:
+        raise TemplateRefused(f"is not a template: {error.message}", error.lineno) from error
+    return Template.from_code(made, code, {})
+
+
+def _check(tree: nodes.Template) -> None:
+    """Refuse the first node that is not allowed; with a stack of our own, as the tree may be deep."""
+    count = 0
+    waiting: list[tuple[nodes.Node, int]] = [(tree, 0)]
+    while waiting:
+        node, depth = waiting.pop()
+        count += 1
+        if count > MAX_NODES:
+            raise TemplateRefused(f"has more than {MAX_NODES:,} parts, the limit of a template")
+        if depth > MAX_DEPTH:
+            raise TemplateRefused(f"is nested more than {MAX_DEPTH} deep", node.lineno)
+        problem = _problem(node)
+        if problem is not None:
+            raise TemplateRefused(problem, node.lineno)
+        waiting.extend((child, depth + 1) for child in node.iter_child_nodes())
+
+
+def _problem(node: nodes.Node) -> str | None:
+    if isinstance(node, _SIMPLE):
+        return None
+    check = _CHECKS.get(type(node))
+    if check is not None:
+        return check(node)
+    for kind, problem in _INSTEAD.items():
+        if isinstance(node, kind):
+            return problem
+    return f"has something that templates may not have ({type(node).__name__.lower()})"
+
+
+def _name_problem(node: Any) -> str | None:
+    return f"uses the name {node.name!r}; no name starts with _" if node.name.startswith("_") else None
+
+
+def _const_problem(node: Any) -> str | None:
+    number = isinstance(node.value, float) and not math.isfinite(node.value)
+    if number or not isinstance(node.value, str | int | float | bool | None):
+        return "has a constant that is not text, a finite number, true, false or none"
+    return None
+
+
+def _list_problem(node: Any) -> str | None:
+    if all(isinstance(item, nodes.Const) for item in node.items):
+        return None
+    return "has a list of more than constants"
+
+
+def _field_problem(node: Any) -> str | None:
+    if node.ctx != "load" or node.attr.startswith("_"):
+        return f"uses the field {node.attr!r}; fields are keys of JSON values, and none starts with _"
+    return None
+
+
+def _item_problem(node: Any) -> str | None:
+    if node.ctx == "load" and isinstance(node.arg, nodes.Const) and isinstance(node.arg.value, str | int):
+        return None
+    return "uses an index that is not a constant"
+
+
+def _filter_problem(node: Any) -> str | None:
+    if node.name not in FILTERS:
+        return f"uses the filter {node.name!r}; filters are {', '.join(FILTERS)}"
+    if node.node is None or node.kwargs or node.dyn_args or node.dyn_kwargs:
+        return f"uses the filter {node.name!r} in a way that is not allowed"
+    if not all(isinstance(argument, nodes.Const) for argument in node.args):
+        return f"gives the filter {node.name!r} something else than constants"
+    return None
+
+
+def _test_problem(node: Any) -> str | None:
+    if node.name not in _TESTS or node.args or node.kwargs or node.dyn_args or node.dyn_kwargs:
+        return f"uses the test {node.name!r}; tests are {', '.join(sorted(_TESTS))}"
+    return None
+
+
+def _loop_problem(node: Any) -> str | None:
+    if not isinstance(node.target, nodes.Name) or node.target.name == "loop":
+        return "has a loop with more than one name, or with the name loop"
+    if node.recursive or node.test is not None:
+        return "has a loop that is recursive or has a condition; put an {% if %} inside"
+    return None
+
+
+_CHECKS: dict[type[nodes.Node], Callable[[Any], str | None]] = {
+    nodes.Name: _name_problem,
+    nodes.Const: _const_problem,
+    nodes.List: _list_problem,
+    nodes.Tuple: _list_problem,
+    nodes.Getattr: _field_problem,
+    nodes.Getitem: _item_problem,
+    nodes.Filter: _filter_problem,
+    nodes.Test: _test_problem,
+    nodes.For: _loop_problem,
+}
