@@ -114,8 +114,11 @@ def connect(
     for path, problem in problems:
         _LOG.warning("%s: %s", path, problem)
     if locked:
-        folders = ", ".join(_quoted(f"{folder}/") for folder in (home.events, home.assets))
-        connection.execute(f"SET allowed_directories = [{folders}]")
+        # DuckDB compares patterns as they are written, so a folder with pattern letters is named both ways.
+        names = {
+            f"{name}/" for folder in (home.events, home.assets) for name in (str(folder), _literally(folder))
+        }
+        connection.execute(f"SET allowed_directories = [{', '.join(map(_quoted, sorted(names)))}]")
         connection.execute("SET enable_external_access = false")
         connection.execute("SET python_enable_replacements = false")
         connection.execute("SET lock_configuration = true")

@@ -9,7 +9,7 @@ import sys
 from dataclasses import asdict
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from telemetry.errors import EventFormatError, NewerEvent
@@ -54,11 +54,13 @@ _EVENTS = st.fixed_dictionaries(
 ).map(lambda values: Event(**values))
 
 
+@settings(max_examples=40)
 @given(_EVENTS)
 def test_an_event_survives_json_exactly(event):
     assert from_json(to_json(event)) == event
 
 
+@settings(max_examples=40)
 @given(_EVENTS)
 def test_an_event_is_one_line(event):
     assert b"\n" not in to_json(event)
@@ -70,6 +72,7 @@ def test_any_other_bytes_are_refused_as_an_event(line):
         from_json(line)
 
 
+@settings(max_examples=60)
 @given(
     _EVENTS,
     st.sampled_from([facts.name for facts in EVENT_FIELDS]),
