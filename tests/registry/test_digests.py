@@ -103,7 +103,7 @@ def as_block(tree):
     return "# a comment\n" + text.getvalue().replace("revision:", "revision:   ") + "\n\n# the end\n"
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(
     st.randoms(use_true_random=False),
     st.sampled_from([as_json, lambda tree: json.dumps(tree, indent=1), as_block]),
@@ -112,7 +112,7 @@ def test_order_of_keys_comments_and_formatting_change_neither(random, write):
     assert digests(write(shuffled(TREE, random))) == BEFORE
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(st.randoms(use_true_random=False))
 def test_the_order_of_what_is_a_set_changes_neither(random):
     tree = copy.deepcopy(TREE)
@@ -255,7 +255,7 @@ VALUES = {
 }
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(st.fixed_dictionaries({}, optional=VALUES), st.fixed_dictionaries({}, optional={"iqa": st.none()}))
 def test_an_export_loads_as_the_same_registry(changes, roles):
     shipped = {"gemma3-12b": {"parameters": {"defaults": {"top_k": None}}, "aliases": []}}
