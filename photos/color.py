@@ -78,12 +78,12 @@ def describe_profile(icc: bytes) -> Profile | None:
         None when littlecms cannot read it.
     """
     try:
-        profile = ImageCms.ImageCmsProfile(io.BytesIO(icc))
-    except (OSError, ValueError, TypeError):
+        inner = ImageCms.ImageCmsProfile(io.BytesIO(icc)).profile
+        name = " ".join((inner.profile_description or "").split())[:120]
+        model = inner.xcolor_space.strip().upper()
+    except (OSError, ValueError):
+        # ValueError: a signature that is not ASCII.
         return None
-    inner = profile.profile
-    name = " ".join((inner.profile_description or "").split())[:120]
-    model = inner.xcolor_space.strip().upper()
     if model != "RGB":
         return Profile(name, _SPACE_OF_MODEL.get(model, UNKNOWN), model)
     if _acts_like_srgb(icc):

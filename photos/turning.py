@@ -36,6 +36,6 @@ def turn(pixels: NDArray[np.uint8], orientation: int) -> NDArray[np.uint8]:
     if orientation in _ROTATIONS:
         turned = cv2.rotate(pixels, _ROTATIONS[orientation])
         if orientation == _TRANSVERSED:
-            cv2.flip(turned, 1, dst=turned)
+            cv2.flip(turned, 0, dst=turned)
         return np.asarray(turned, np.uint8)
     return pixels
