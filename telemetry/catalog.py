@@ -103,25 +103,13 @@ def connect(
     if home is None:
         home = database.home if database is not None else Home.of(Settings())
     connection = duckdb.connect(":memory:", config=_CONFIG)
-    connection.execute("CREATE SCHEMA behind")
-    problems: list[tuple[str, str]] = []
-    # The spools first: what compaction moves meanwhile is in Parquet when the views are asked.
-    spooled = table_of(list(_spooled(home, problems)))
-    _events(connection, home, spooled)
-    _runs(connection, home, problems)
-    _assets(connection, _pointers(home, database), problems)
-    _keep(connection, "catalog_problems", pa.Table.from_pylist(_named(_PROBLEMS, problems), schema=_PROBLEMS))
-    for path, problem in problems:
-        _LOG.warning("%s: %s", path, problem)
-    if locked:
-        # DuckDB compares patterns as they are written, so a folder with pattern letters is named both ways.
-        names = {
-            f"{name}/" for folder in (home.events, home.assets) for name in (str(folder), _literally(folder))
-        }
-        connection.execute(f"SET allowed_directories = [{', '.join(map(_quoted, sorted(names)))}]")
-        connection.execute("SET enable_external_access = false")
-        connection.execute("SET python_enable_replacements = false")
-        connection.execute("SET lock_configuration = true")
+    try:
+        _fill(connection, home, database)
+        if locked:
+            _lock(connection, home)
+    except BaseException:
+        connection.close()
+        raise
     return connection
 
 
@@ -145,6 +133,30 @@ def select(connection: duckdb.DuckDBPyConnection, query: str) -> duckdb.DuckDBPy
 def view_name(asset: str) -> str:
     """The view of an asset: `judge/critiques` → `judge_critiques`."""
     return re.sub(r"\W", "_", asset)
+
+
+def _fill(connection: duckdb.DuckDBPyConnection, home: Home, database: StateDatabase | None) -> None:
+    problems: list[tuple[str, str]] = []
+    connection.execute("CREATE SCHEMA behind")
+    # The spools first: what compaction moves meanwhile is in Parquet when the views are asked.
+    spooled = table_of(list(_spooled(home, problems)))
+    _events(connection, home, spooled)
+    _runs(connection, home, problems)
+    _assets(connection, _pointers(home, database), problems)
+    _keep(connection, "catalog_problems", pa.Table.from_pylist(_named(_PROBLEMS, problems), schema=_PROBLEMS))
+    for path, problem in problems:
+        _LOG.warning("%s: %s", path, problem)
+
+
+def _lock(connection: duckdb.DuckDBPyConnection, home: Home) -> None:
+    # DuckDB compares patterns as they are written, so a folder with pattern letters is named both ways.
+    names = {
+        f"{name}/" for folder in (home.events, home.assets) for name in (str(folder), _literally(folder))
+    }
+    connection.execute(f"SET allowed_directories = [{', '.join(map(_quoted, sorted(names)))}]")
+    connection.execute("SET enable_external_access = false")
+    connection.execute("SET python_enable_replacements = false")
+    connection.execute("SET lock_configuration = true")
 
 
 def _spooled(home: Home, problems: list[tuple[str, str]]) -> Iterator[Event]:
