@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from photos.metadata import iptc, packet
+from photos.metadata.embedded import exif_of, iptc_of, metadata_of, opened, packet_bytes
 from photos.metadata.packet import Packet
-from photos.metadata.reading import exif_of, iptc_of, metadata_of, opened, packet_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -152,8 +152,10 @@ def _iptc_kinds(image: Any) -> dict[str, str]:
 def _edit_exif(image: Any, wanted: MetadataFields, *, always: bool) -> bool:
     if wanted.description is None:
         return False
-    old = exif_of(image).get(IMAGE_DESCRIPTION)
-    if (old is None and not (always and wanted.description)) or (old or "") == wanted.description:
+    exif = exif_of(image)
+    old = exif.get(IMAGE_DESCRIPTION)
+    # An EXIF block is never begun: it would lack what the standard requires of one.
+    if (old is None and not (always and exif)) or (old or "") == wanted.description:
         return False
     image.modify_exif({IMAGE_DESCRIPTION: wanted.description or None})
     return True

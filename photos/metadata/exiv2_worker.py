@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import Any
 
 from photos.metadata.editing import edit
+from photos.metadata.embedded import metadata_of, opened
 from photos.metadata.errors import MetadataError
 from photos.metadata.fields import MetadataFields
-from photos.metadata.reading import read_embedded
 
 SECONDS_PER_REQUEST = 120
 """An 8 MB JPEG takes 20 ms; the largest TIFF that is accepted, some seconds on a slow disk."""
@@ -37,7 +37,8 @@ def answer(request: dict[str, Any]) -> dict[str, Any]:
     """
     path = Path(request["path"])
     if request["op"] == "read":
-        return {"said": read_embedded(path).as_dict()}
+        with opened(path) as image:
+            return {"said": metadata_of(image).as_dict()}
     done = edit(
         path, MetadataFields.from_dict(request["fields"]), exif_description=request["exif_description"]
     )

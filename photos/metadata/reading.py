@@ -1,21 +1,17 @@
-"""Reading what a photo says about itself: embedded XMP, IPTC and EXIF through pyexiv2, and XMP sidecars.
+"""Reading what a photo says about itself, from the file, or from its sidecar where nobody writes into the file.
 
-Sidecars are for formats that nobody writes into; Lightroom ignores one beside a JPEG, and so does this.
+Lightroom ignores a sidecar beside a JPEG, and so does this.
 """
 
 from __future__ import annotations
 
-import os
-import re
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
-
-import pyexiv2
+from typing import TYPE_CHECKING
 
 from photos.errors import Unreadable
 from photos.formats import Format
 from photos.inspection import format_of
-from photos.metadata import iptc, packet
+from photos.metadata import packet
+from photos.metadata.embedded import metadata_of, metadata_of_packet, opened
 from photos.metadata.errors import MetadataUnreadable
 from photos.metadata.fields import PhotoMetadata
 from photos.metadata.packet import Packet
@@ -23,34 +19,10 @@ from photos.opening import open_photo
 from photos.paths import path_text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
     from pathlib import Path
-
-# Loud, pyexiv2 prints to stdout and raises on every oddity of a maker note; what matters is checked by
-# reading back.
-pyexiv2.set_log_level(4)
 
 EMBEDDED = frozenset({Format.JPEG, Format.TIFF, Format.PNG, Format.WEBP, Format.DNG})
 """Formats whose metadata is read from, and written into, the file itself."""
-
-_FACTORY_TEXT = re.compile(
-    r"(OLYMPUS DIGITAL CAMERA|SONY DSC|DCIM\\.*|(KONICA )?MINOLTA DIGITAL CAMERA|SAMSUNG( .*)?|"
-    r"Exif_JPEG_PICTURE.*|\d+x\d+|Created by .*|default|<.*>|DIGITAL CAMERA|Camera|LEAD Technologies.*|\s*)",
-    re.IGNORECASE,
-)
-_EXIF_TIME = re.compile(r"(\d{4})[:-](\d\d)[:-](\d\d)[ T](\d\d):(\d\d):(\d\d)")
-_OFFSET = re.compile(r"(Z|[+-]\d\d:\d\d)")
-_RATINGS = range(-1, 6)
-
-
-class PathBytes(str):
-    """A path whose bytes pyexiv2 gets as they are, also where they are no UTF-8."""
-
-    __slots__ = ()
-
-    def encode(self, encoding: str = "utf-8", errors: str = "strict") -> bytes:  # noqa: ARG002 - str's signature
-        """The path as the system has it."""
-        return os.fsencode(str(self))
 
 
 def read_metadata(path: Path) -> PhotoMetadata:
@@ -92,76 +64,11 @@ def read_embedded(path: Path) -> PhotoMetadata:
     Raises:
         MetadataUnreadable: pyexiv2 cannot make sense of the file.
     """
-    with opened(path) as image:
-        return metadata_of(image)
-
-
-@contextmanager
-def opened(path: Path) -> Iterator[Any]:
-    """A `pyexiv2.Image`, closed afterwards, its complaints as `MetadataUnreadable`."""
     try:
-        image = pyexiv2.Image(PathBytes(path))
-    except (RuntimeError, UnicodeError, ValueError) as problem:
-        raise MetadataUnreadable(f"{path_text(path)}: its metadata cannot be read: {problem}") from problem
-    try:
-        yield image
-    except (RuntimeError, UnicodeError) as problem:
-        raise MetadataUnreadable(f"{path_text(path)}: its metadata cannot be read: {problem}") from problem
-    finally:
-        image.close()
-
-
-def metadata_of(image: Any) -> PhotoMetadata:
-    """The values of an open `pyexiv2.Image`."""
-    said = Packet.parse(packet_bytes(image))
-    old = iptc_of(image)
-    exif = exif_of(image)
-    from_xmp = _from_packet(said)
-    factory = exif.get("Exif.Image.ImageDescription", "").strip()
-    others = PhotoMetadata(
-        title=_first(old, iptc.OBJECT_NAME),
-        description=_first(old, iptc.CAPTION) or (None if _FACTORY_TEXT.fullmatch(factory) else factory),
-        headline=_first(old, iptc.HEADLINE),
-        creator=tuple(old.get(iptc.BYLINE, ())) or _listed(exif.get("Exif.Image.Artist")),
-        copyright=_first(old, iptc.COPYRIGHT) or exif.get("Exif.Image.Copyright", "").strip(" \x00") or None,
-        captured=_exif_time(exif) or from_xmp.captured or _iptc_time(old),
-        has_iptc=bool(old),
-        sources=("embedded",) if (from_xmp != PhotoMetadata() or old or exif) else (),
-    )
-    merged = from_xmp.with_fallback(others)
-    values = merged.as_dict()
-    values["captured"] = others.captured
-    values["keywords"] = _joined(from_xmp.keywords, old.get(iptc.KEYWORDS, ()))
-    return PhotoMetadata.from_dict(values)
-
-
-def packet_bytes(image: Any) -> bytes:
-    """The raw XMP packet."""
-    # Latin-1 gives the bytes back as they are; pyexiv2's own decoding fails on damaged ones.
-    raw: str = image.read_raw_xmp(encoding="latin-1")
-    return raw.encode("latin-1")
-
-
-def iptc_of(image: Any) -> dict[str, tuple[str, ...]]:
-    """IPTC's text values by key, decoded."""
-    raw: dict[str, str | list[str]] = image.read_iptc(encoding="latin-1")
-    utf8 = raw.get(iptc.CHARACTER_SET) == iptc.UTF8_ESCAPE
-    return {
-        key: tuple(
-            iptc.decode(each.encode("latin-1"), declared_utf8=utf8)
-            for each in (value if isinstance(value, list) else [value])
-        )
-        for key, value in raw.items()
-    }
-
-
-def exif_of(image: Any) -> dict[str, str]:
-    """EXIF's values by key, as text."""
-    raw: dict[str, Any] = image.read_exif(encoding="latin-1")
-    return {
-        key: iptc.decode(str(value).encode("latin-1", errors="replace"), declared_utf8=False)
-        for key, value in raw.items()
-    }
+        with opened(path) as image:
+            return metadata_of(image)
+    except MetadataUnreadable as problem:
+        raise MetadataUnreadable(f"{path_text(path)}: {problem}") from problem
 
 
 def _read_sidecar(path: Path) -> PhotoMetadata:
@@ -169,74 +76,9 @@ def _read_sidecar(path: Path) -> PhotoMetadata:
         with path.open("rb") as file:
             data = file.read(packet.LARGEST_PACKET + 1)
         return PhotoMetadata.from_dict(
-            {**_from_packet(Packet.parse(data)).as_dict(), "sources": (path.name,)},
+            {**metadata_of_packet(Packet.parse(data)).as_dict(), "sources": (path.name,)},
         )
     except OSError as problem:
         raise MetadataUnreadable(f"{path_text(path)}: cannot be opened: {problem.strerror}") from problem
     except MetadataUnreadable as problem:
         raise MetadataUnreadable(f"{path_text(path)}: {problem}") from problem
-
-
-def _from_packet(said: Packet) -> PhotoMetadata:
-    rating = said.text(packet.RATING)
-    return PhotoMetadata(
-        title=said.text(packet.TITLE),
-        description=said.text(packet.DESCRIPTION),
-        descriptions=said.languages(packet.DESCRIPTION),
-        keywords=said.items(packet.SUBJECT),
-        hierarchical_keywords=said.items(packet.HIERARCHICAL),
-        headline=said.text(packet.HEADLINE),
-        rating=_rating(rating),
-        creator=said.items(packet.CREATOR),
-        copyright=said.text(packet.RIGHTS),
-        captured=next(
-            filter(
-                None,
-                map(said.text, (packet.DATE_ORIGINAL, packet.DATE_CREATED, packet.CREATE_DATE)),
-            ),
-            None,
-        ),
-    )
-
-
-def _rating(text: str | None) -> int | None:
-    try:
-        number = round(float(text or ""))
-    except (ValueError, OverflowError):
-        return None
-    return number if number in _RATINGS else None
-
-
-def _first(values: Mapping[str, tuple[str, ...]], key: str) -> str | None:
-    return next((each.strip() for each in values.get(key, ()) if each.strip()), None)
-
-
-def _listed(text: str | None) -> tuple[str, ...]:
-    return tuple(filter(None, (each.strip(" \x00") for each in (text or "").split(";"))))
-
-
-def _joined(first: tuple[str, ...], second: tuple[str, ...]) -> tuple[str, ...]:
-    """XMP's keywords, then IPTC's that are not among them; IPTC holds long ones cut to its limit."""
-    limit = iptc.BYTE_LIMITS[iptc.KEYWORDS]
-    known = {each for keyword in first for each in (keyword, iptc.cut(keyword, limit))}
-    return (
-        *first,
-        *dict.fromkeys(each for each in (one.strip() for one in second) if each and each not in known),
-    )
-
-
-def _exif_time(exif: Mapping[str, str]) -> str | None:
-    for key, offset in (
-        ("Exif.Photo.DateTimeOriginal", "Exif.Photo.OffsetTimeOriginal"),
-        ("Exif.Photo.DateTimeDigitized", "Exif.Photo.OffsetTimeDigitized"),
-    ):
-        if (match := _EXIF_TIME.match(exif.get(key, ""))) and match[1] != "0000":
-            year, month, day, hour, minute, second = match.groups()
-            zone = _OFFSET.fullmatch(exif.get(offset, "").strip(" \x00"))
-            return f"{year}-{month}-{day}T{hour}:{minute}:{second}{zone[0] if zone else ''}"
-    return None
-
-
-def _iptc_time(values: Mapping[str, tuple[str, ...]]) -> str | None:
-    day, time = _first(values, iptc.DATE_CREATED), _first(values, iptc.TIME_CREATED)
-    return f"{day}T{time}" if day and time else day

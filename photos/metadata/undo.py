@@ -169,11 +169,9 @@ def rebuilds(record: bytes, after: Path) -> bool:
     facts, packed = _parse(record)
     digest = hashlib.sha256()
     with _mapped(after) as new:
-        for start, end in ((0, facts.prefix), (len(new) - facts.suffix, len(new))):
-            if start:
-                digest.update(_unpacked(packed, facts))
-            for position in range(start, end, _CHUNK):
-                digest.update(new[position : min(position + _CHUNK, end)])
+        _feed(digest, new, 0, facts.prefix)
+        digest.update(_unpacked(packed, facts))
+        _feed(digest, new, len(new) - facts.suffix, len(new))
     return digest.hexdigest() == facts.before_sha256
 
 
@@ -184,7 +182,7 @@ def _unpacked(packed: bytes, facts: UndoFacts) -> bytes:
         middle = inflater.decompress(packed, expected + 1)
     except zlib.error as problem:
         raise UndoRefused(f"the undo record is damaged: {problem}; nothing was changed") from problem
-    if len(middle) != expected:
+    if len(middle) != expected or not inflater.eof:
         raise UndoRefused("the undo record is damaged: its middle has another length; nothing was changed")
     return middle
 
@@ -212,9 +210,13 @@ def _mapped(path: Path) -> Iterator[bytes | mmap.mmap]:
 
 def _sha256(data: bytes | mmap.mmap) -> str:
     digest = hashlib.sha256()
-    for position in range(0, len(data), _CHUNK):
-        digest.update(data[position : position + _CHUNK])
+    _feed(digest, data, 0, len(data))
     return digest.hexdigest()
+
+
+def _feed(digest: hashlib._Hash, data: bytes | mmap.mmap, start: int, end: int) -> None:
+    for position in range(start, end, _CHUNK):
+        digest.update(data[position : min(position + _CHUNK, end)])
 
 
 def _common_prefix(old: bytes | mmap.mmap, new: bytes | mmap.mmap) -> int:

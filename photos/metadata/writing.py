@@ -11,6 +11,7 @@ from __future__ import annotations
 import mmap
 import os
 import shutil
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Self
 
@@ -22,6 +23,7 @@ from photos.metadata.errors import (
     DiskFull,
     FileChanged,
     FormatNotWritable,
+    MetadataUnreadable,
     MetadataWouldBeLost,
     NotReadBack,
     PictureWouldChange,
@@ -39,7 +41,7 @@ from photos.opening import open_photo
 from photos.paths import path_text
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
     from types import TracebackType
 
@@ -106,7 +108,8 @@ class MetadataWriter:
             MetadataUnreadable: damaged.
             ToolFailed: the process could not do it.
         """
-        return PhotoMetadata.from_dict(self._process.ask({"op": "read", "path": os.fspath(path)})["said"])
+        with _naming(path):
+            return self._read(path)
 
     def write(
         self,
@@ -143,6 +146,9 @@ class MetadataWriter:
         except ToolCrashed:
             # It may have been killed from outside; a file that kills it does so again.
             return self._attempt(Original.at(path), kind, wanted, before_replace, expected_photo_id)
+
+    def _read(self, path: Path) -> PhotoMetadata:
+        return PhotoMetadata.from_dict(self._process.ask({"op": "read", "path": os.fspath(path)})["said"])
 
     def _sweep(self, folder: Path) -> None:
         if folder not in self._swept:
@@ -191,7 +197,12 @@ class MetadataWriter:
         kind: Format,
         wanted: Wanted,
     ) -> tuple[MetadataFields, dict[str, Any]]:
-        fields = wanted if isinstance(wanted, MetadataFields) else wanted(self.read(copy))
+        if isinstance(wanted, MetadataFields):
+            fields = wanted
+        else:
+            with _naming(original.path):
+                said = self._read(copy)
+            fields = wanted(said)
         request = {
             "op": "edit",
             "path": os.fspath(copy),
@@ -199,17 +210,14 @@ class MetadataWriter:
             "exif_description": kind in _MWG_DESCRIPTION,
         }
         try:
-            return fields, self._process.ask(request)
-        except ToolCrashed:
-            raise
+            with _naming(original.path):
+                return fields, self._process.ask(request)
         except ToolFailed as problem:
-            if _free_bytes(copy.parent) < original.state.st_size + (1 << 20):
+            if not isinstance(problem, ToolCrashed) and _free_bytes(copy.parent) < 2 * original.state.st_size:
                 raise DiskFull(
                     f"{path_text(copy.parent)}: no room for the new version; free some space, run it again",
                 ) from problem
-            raise ToolFailed(
-                f"{path_text(original.path)}: pyexiv2 could not write it: {problem}"
-            ) from problem
+            raise
 
     def _check_kept(
         self,
@@ -286,6 +294,15 @@ class MetadataWriter:
             raise FileChanged(
                 f"{path_text(original.path)}: another program wrote it meanwhile, so it was left alone; try again",
             )
+
+
+@contextmanager
+def _naming(path: Path) -> Iterator[None]:
+    """Name the photo in what the metadata process says of its copy."""
+    try:
+        yield
+    except (MetadataUnreadable, ToolFailed) as problem:
+        raise type(problem)(f"{path_text(path)}: {problem}") from problem
 
 
 def _format_of(path: Path) -> Format:

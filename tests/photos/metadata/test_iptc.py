@@ -1,0 +1,34 @@
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from photos.metadata import iptc
+
+texts = st.text(st.characters(exclude_categories=["Cs", "Cc"]), max_size=120)
+
+
+@given(texts, st.integers(1, 80))
+def test_a_cut_text_fits_and_is_a_beginning_of_the_whole(text, limit):
+    cut = iptc.cut(text, limit)
+    assert len(cut.encode()) <= limit
+    assert text.startswith(cut)
+
+
+def test_a_text_that_fits_stays_whole():
+    assert iptc.cut("Küste", 6) == "Küste"
+
+
+def test_a_cut_never_tears_a_character_or_takes_its_accent_off():
+    assert iptc.cut("Küste", 2) == "K"
+    assert iptc.cut("Cafe\u0301", 4) == "Caf"
+
+
+def test_values_that_become_the_same_are_named_once():
+    long = "x" * 70
+    assert iptc.cut_all([long, long + "y", "z"], 64) == ("x" * 64, "z")
+
+
+def test_old_bytes_are_read_as_windows_wrote_them_unless_they_are_utf8():
+    assert iptc.decode(b"K\xfcste", declared_utf8=False) == "Küste"
+    assert iptc.decode("Küste".encode(), declared_utf8=False) == "Küste"
