@@ -14,7 +14,7 @@ import pyexiv2
 
 from photos.metadata import iptc, packet
 from photos.metadata.errors import MetadataUnreadable
-from photos.metadata.fields import PhotoMetadata
+from photos.metadata.fields import PhotoMetadata, printable
 from photos.metadata.packet import Packet
 
 if TYPE_CHECKING:
@@ -71,13 +71,14 @@ def metadata_of(image: Any) -> PhotoMetadata:
     old = iptc_of(image)
     exif = exif_of(image)
     from_xmp = metadata_of_packet(said)
-    factory = exif.get("Exif.Image.ImageDescription", "").strip()
+    factory = printable(exif.get("Exif.Image.ImageDescription", ""))
     others = PhotoMetadata(
         title=_first(old, iptc.OBJECT_NAME),
         description=_first(old, iptc.CAPTION) or (None if _FACTORY_TEXT.fullmatch(factory) else factory),
         headline=_first(old, iptc.HEADLINE),
-        creator=tuple(old.get(iptc.BYLINE, ())) or _listed(exif.get("Exif.Image.Artist")),
-        copyright=_first(old, iptc.COPYRIGHT) or exif.get("Exif.Image.Copyright", "").strip(" \x00") or None,
+        creator=tuple(filter(None, map(printable, old.get(iptc.BYLINE, ()))))
+        or _listed(exif.get("Exif.Image.Artist")),
+        copyright=_first(old, iptc.COPYRIGHT) or printable(exif.get("Exif.Image.Copyright", "")) or None,
         captured=_exif_time(exif) or from_xmp.captured or _iptc_time(old),
         has_iptc=bool(old),
         sources=("embedded",) if (from_xmp != PhotoMetadata() or old or exif) else (),
@@ -150,11 +151,11 @@ def _rating(text: str | None) -> int | None:
 
 
 def _first(values: Mapping[str, tuple[str, ...]], key: str) -> str | None:
-    return next((each.strip() for each in values.get(key, ()) if each.strip()), None)
+    return next(filter(None, map(printable, values.get(key, ()))), None)
 
 
 def _listed(text: str | None) -> tuple[str, ...]:
-    return tuple(filter(None, (each.strip(" \x00") for each in (text or "").split(";"))))
+    return tuple(filter(None, map(printable, (text or "").split(";"))))
 
 
 def _joined(first: tuple[str, ...], second: tuple[str, ...]) -> tuple[str, ...]:
@@ -163,7 +164,7 @@ def _joined(first: tuple[str, ...], second: tuple[str, ...]) -> tuple[str, ...]:
     known = {each for keyword in first for each in (keyword, iptc.cut(keyword, limit))}
     return (
         *first,
-        *dict.fromkeys(each for each in (one.strip() for one in second) if each and each not in known),
+        *dict.fromkeys(each for each in map(printable, second) if each and each not in known),
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import unicodedata
+import re
 from dataclasses import asdict, dataclass, field, fields
 from typing import TYPE_CHECKING, Any, Self
 
@@ -14,8 +14,12 @@ if TYPE_CHECKING:
 LONGEST_TEXT = 16_000
 """Characters. A JPEG's XMP packet holds 65,502 bytes in all; nobody writes a caption of a quarter of that."""
 
-LONGEST_KEYWORD = 500
-MOST_KEYWORDS = 1_000
+LONGEST_KEYWORD = 2_000
+MOST_KEYWORDS = 10_000
+"""Generous, as the photographer's own keywords are in the list too."""
+
+_IMPOSSIBLE = re.compile("[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff\ufffe\uffff]")
+"""What XML 1.0 cannot hold, and two that it would alter: carriage return and delete."""
 
 
 @dataclass(frozen=True)
@@ -102,13 +106,10 @@ class MetadataFields:
 
     def __post_init__(self) -> None:
         for name in ("title", "headline"):
-            _check_text(name, getattr(self, name), allowed="")
-        _check_text("description", self.description, allowed="\n\t")
+            _check_text(name, getattr(self, name), one_line=True)
+        _check_text("description", self.description)
         for name in ("keywords", "hierarchical"):
             _check_list(name, getattr(self, name))
-        for path in self.hierarchical or ():
-            if not all(part.strip() for part in path.split("|")):
-                raise InvalidFields(f"hierarchical keyword {path!r} has an empty level; write it as 'A|B|C'")
 
     @property
     def is_empty(self) -> bool:
@@ -134,22 +135,16 @@ def parts_of(hierarchical: Iterable[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(part for path in hierarchical for part in path.split("|")))
 
 
-def _check_text(name: str, text: str | None, *, allowed: str) -> None:
+def _check_text(name: str, text: str | None, *, one_line: bool = False) -> None:
     if text is None:
         return
     if len(text) > LONGEST_TEXT:
         raise InvalidFields(f"{name} has {len(text)} characters; at most {LONGEST_TEXT} are written")
-    bad = next((each for each in text if _forbidden(each) and each not in allowed), None)
+    bad = _IMPOSSIBLE.search(text) or (re.search(r"[\n\t]", text) if one_line else None)
     if bad is not None:
-        raise InvalidFields(
-            f"{name} holds the character U+{ord(bad):04X}, which metadata cannot carry; remove it"
-        )
+        raise InvalidFields(f"{name} holds U+{ord(bad[0]):04X}, which has no place in it; remove it")
     if text != text.strip():
         raise InvalidFields(f"{name} begins or ends with white space; strip it")
-
-
-def _forbidden(character: str) -> bool:
-    return unicodedata.category(character) in {"Cc", "Cs"} or character in "\ufffe\uffff"
 
 
 def _check_list(name: str, values: tuple[str, ...] | None) -> None:
@@ -158,7 +153,7 @@ def _check_list(name: str, values: tuple[str, ...] | None) -> None:
     if len(values) > MOST_KEYWORDS:
         raise InvalidFields(f"{name} has {len(values)} entries; at most {MOST_KEYWORDS} are written")
     for value in values:
-        _check_text(name, value, allowed="")
+        _check_text(name, value)
         if not value:
             raise InvalidFields(f"{name} holds an empty entry; leave it out")
         if len(value) > LONGEST_KEYWORD:
@@ -167,3 +162,8 @@ def _check_list(name: str, values: tuple[str, ...] | None) -> None:
             )
     if len(set(values)) != len(values):
         raise InvalidFields(f"{name} names something twice; pass each once")
+
+
+def printable(text: str) -> str:
+    """A text of an old block without what metadata cannot carry on: padding zeros, stray control characters."""
+    return _IMPOSSIBLE.sub("", text).strip()

@@ -132,3 +132,9 @@ def test_a_damaged_photo_is_read_or_told_but_never_breaks_the_reader(photo, seed
     photo.write_bytes(data)
     with contextlib.suppress(MetadataUnreadable):
         assert read_metadata(photo).sources in {("embedded",), ()}
+
+
+def test_padding_and_control_characters_of_old_blocks_are_left_out(make_photo):
+    path = make_photo("photo.jpg", iptc={"Iptc.Application2.Keywords": ["cat__", "__"]})
+    path.write_bytes(path.read_bytes().replace(b"cat__", b"cat\0\7").replace(b"__", b"\0\0"))
+    assert read_metadata(path).keywords == ("cat",)

@@ -415,8 +415,9 @@ def test_the_largest_caption_that_fits_is_written_and_a_larger_packet_refused(ph
         {"keywords": ("",)},
         {"keywords": (" padded",)},
         {"keywords": ("\ud800",)},
-        {"keywords": tuple(map(str, range(1001)))},
-        {"hierarchical": ("a||b",)},
+        {"keywords": tuple(map(str, range(10_001)))},
+        {"hierarchical": ("a|b\r",)},
+        {"title": "a\tb"},
         {"headline": "x\uffff"},
     ],
 )
@@ -454,3 +455,10 @@ def test_a_damaged_photo_is_written_whole_or_left_to_the_byte(photo, writer, see
         assert photo_id(photo) == before == written.photo_id
         assert undo(photo, written.undo).sha256 == written.before_sha256
     assert hidden(photo.parent) == []
+
+
+def test_odd_keywords_that_others_wrote_come_through_a_merge(photo, writer):
+    odd = ("two\nlines", "tab\there", "|", "a||b", "x" * 1500, "…", "\u200d", "C1\u0099")
+    writer.write(photo, MetadataFields(keywords=odd))
+    writer.write(photo, lambda said: MetadataFields(keywords=(*said.keywords, "boat")))
+    assert read_metadata(photo).keywords == (*odd, "boat")
