@@ -239,7 +239,10 @@ class MetadataWriter:
             with explaining(copy):
                 _mend(original.path, copy)
         if photo_id(copy) != identity:
-            raise PictureWouldChange(f"{name}: the picture data would change; the photo was left alone")
+            raise PictureWouldChange(
+                f"{name}: the rewritten file would not hold the same picture (the photo is damaged or cut off, or "
+                "laid out in a way that pyexiv2 does not keep); it was left alone",
+            )
         if reply["lost"]:
             raise MetadataWouldBeLost(
                 f"{name}: writing would lose {', '.join(reply['lost'][:8])}; the photo was left alone",
