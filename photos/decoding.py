@@ -241,8 +241,11 @@ def _pillow(path: Path, file: BinaryIO, kind: Format, orientation: int) -> Image
 def _heif(path: Path, file: BinaryIO) -> Image.Image:
     try:
         picture: Image.Image = pillow_heif.open_heif(file)[0].to_pillow()
-    except (ValueError, EOFError, SyntaxError, RuntimeError, OSError) as error:
-        raise Damaged(path, f"is damaged: {error}; open it in an editor and save it again") from error
+    except MemoryError:
+        raise
+    except Exception as error:
+        # libheif's binding, like Pillow's plugins, raises whatever a broken header makes it trip over.
+        raise Damaged(path, f"is damaged: {error!r}; open it in an editor and save it again") from error
     return picture
 
 

@@ -1,4 +1,4 @@
-# ruff: noqa: N818 - the names say what happened, and entries' rows say it in the same words
+
 """Everything that reading a photo can raise.
 
     PhotoError

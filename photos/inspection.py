@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-import struct
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, BinaryIO
 
 import pillow_heif
@@ -20,7 +20,7 @@ from photos.containers.webp import read_webp
 from photos.formats import HEADER_BYTES, RAW_EXTENSIONS, Format, sniff
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from photos.containers.tiff import Directory
@@ -53,6 +53,7 @@ _TIFF_MODES = {
     _CFA: "CFA",
     _LINEAR_RAW: "CFA",
 }
+_ANIMATED = frozenset({Format.GIF, Format.AVIF})
 _UNCOMPRESSED = 1
 _WHITE_IS_ZERO = 0
 _PLANAR = 2
@@ -192,46 +193,50 @@ def _tiff_buffer(reader: TiffReader, page: Directory, width: int, height: int, b
 
 
 def _read_heic(file: BinaryIO) -> Anatomy:
-    try:
+    with _decoder_complaints():
         picture = pillow_heif.open_heif(file)
-    except (ValueError, EOFError, SyntaxError, RuntimeError, OSError) as error:
-        raise UnknownStructure(str(error) or "its decoder refuses it") from error
-    width, height = picture.size
-    return Anatomy(
-        width=width,
-        height=height,
-        mode=picture.mode.split(";")[0],
-        bits=int(picture.info.get("bit_depth", 8)),
-        icc=picture.info.get("icc_profile") or None,
-        exif=read_exif(picture.info["exif"]) if picture.info.get("exif") else NO_EXIF,
-        frames=len(picture),
-        turned_by_decoder=True,
-    )
+        width, height = picture.size
+        return Anatomy(
+            width=width,
+            height=height,
+            mode=picture.mode.split(";")[0],
+            bits=int(picture.info.get("bit_depth", 8)),
+            icc=picture.info.get("icc_profile") or None,
+            exif=read_exif(picture.info["exif"]) if picture.info.get("exif") else NO_EXIF,
+            frames=len(picture),
+            turned_by_decoder=True,
+        )
 
 
 def _read_with_pillow(file: BinaryIO, kind: Format) -> Anatomy:
+    with _decoder_complaints(), Image.open(file, formats=[PILLOW_NAMES[kind]]) as picture:
+        exif_block = picture.info.get("exif", b"")
+        icc = picture.info.get("icc_profile")
+        return Anatomy(
+            width=picture.width,
+            height=picture.height,
+            mode=picture.mode.split(";")[0],
+            bits=1 if picture.mode == "1" else 8,
+            icc=icc if isinstance(icc, bytes) and 0 < len(icc) <= METADATA_BYTES else None,
+            exif=read_exif(exif_block) if exif_block else NO_EXIF,
+            frames=int(getattr(picture, "n_frames", 1)) if kind in _ANIMATED else 1,
+            transparent=picture.mode in ("LA", "RGBA", "PA") or "transparency" in picture.info,
+        )
+
+
+@contextmanager
+def _decoder_complaints() -> Iterator[None]:
+    """Broken headers make decoders raise whatever they trip over; only the disk's errors are not theirs."""
     try:
-        with Image.open(file, formats=[PILLOW_NAMES[kind]]) as picture:
-            exif_block = picture.info.get("exif", b"")
-            icc = picture.info.get("icc_profile")
-            return Anatomy(
-                width=picture.width,
-                height=picture.height,
-                mode=picture.mode.split(";")[0],
-                bits=1 if picture.mode == "1" else 8,
-                icc=icc if isinstance(icc, bytes) and 0 < len(icc) <= METADATA_BYTES else None,
-                exif=read_exif(exif_block) if exif_block else NO_EXIF,
-                frames=int(getattr(picture, "n_frames", 1)) if kind in (Format.GIF, Format.AVIF) else 1,
-                transparent=picture.mode in ("LA", "RGBA", "PA") or "transparency" in picture.info,
-            )
+        yield
     except UnidentifiedImageError as error:
         raise UnknownStructure("its decoder does not recognize it") from error
-    except OSError as error:
-        if error.errno is not None:
+    except MemoryError:
+        raise
+    except Exception as error:
+        if isinstance(error, OSError) and error.errno is not None:
             raise
-        raise UnknownStructure(str(error)) from error
-    except (ValueError, SyntaxError, EOFError, RuntimeError, struct.error, IndexError) as error:
-        raise UnknownStructure(str(error) or "its decoder refuses it") from error
+        raise UnknownStructure(str(error) or f"its decoder stumbles ({error!r})") from error
 
 
 def exif_in_tiff(reader: TiffReader) -> Exif:

@@ -34,12 +34,13 @@ def open_photo(path: Path, *, max_file_bytes: int | None = None) -> Iterator[Bin
         raise Unreadable(
             path, f"cannot be read: {_words(error)}; check that it exists and who may read it"
         ) from error
+    status = os.fstat(descriptor)
+    if not stat.S_ISREG(status.st_mode):
+        os.close(descriptor)
+        raise Unreadable(
+            path, "is no regular file (a folder, pipe, socket or device); remove it from the folder"
+        )
     with os.fdopen(descriptor, "rb") as file:
-        status = os.fstat(descriptor)
-        if not stat.S_ISREG(status.st_mode):
-            raise Unreadable(
-                path, "is no regular file (a folder, pipe, socket or device); remove it from the folder"
-            )
         if max_file_bytes is not None and status.st_size > max_file_bytes:
             raise FileTooLarge(
                 path,

@@ -11,7 +11,7 @@ import re
 from pathlib import Path
 
 
-class BadPathText(ValueError):  # noqa: N818 - says what happened, like the errors of this package
+class BadPathText(ValueError):
     """A text that `path_text` cannot have made."""
 
 

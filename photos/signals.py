@@ -151,10 +151,10 @@ class _Sums:
             red, green, blue = cv2.split(colors)
             if dark:
                 highest = cv2.max(cv2.max(red, green), blue)
-                self.dark += cv2.countNonZero(cv2.compare(highest, _CLIPPED_LOW, cv2.CMP_LE))
+                self.dark += int(np.count_nonzero(highest <= _CLIPPED_LOW))
             if bright:
                 lowest = cv2.min(cv2.min(red, green), blue)
-                self.bright += cv2.countNonZero(cv2.compare(lowest, _CLIPPED_HIGH, cv2.CMP_GE))
+                self.bright += int(np.count_nonzero(lowest >= _CLIPPED_HIGH))
 
     def neighborhoods(self, luma: NDArray[np.uint8], above: int) -> None:
         """Measure between neighbors.
@@ -167,10 +167,10 @@ class _Sums:
         if columns > 1:
             first = 0 if above == 0 else 1
             own = luma[first : first + STRIPE_ROWS]
-            steps = cv2.min(cv2.absdiff(own[:, 1:], own[:, :-1]), _BLOCKINESS_CAP)
+            steps = np.minimum(cv2.absdiff(own[:, 1:], own[:, :-1]), _BLOCKINESS_CAP)
             self.column_steps += cv2.reduce(steps, 0, cv2.REDUCE_SUM, dtype=cv2.CV_32S)[0]
         if rows > 1:
-            steps = cv2.min(cv2.absdiff(luma[1:], luma[:-1]), _BLOCKINESS_CAP)
+            steps = np.minimum(cv2.absdiff(luma[1:], luma[:-1]), _BLOCKINESS_CAP)
             self.row_steps[above : above + rows - 1] = cv2.reduce(steps, 1, cv2.REDUCE_SUM, dtype=cv2.CV_32S)[
                 :, 0
             ]

@@ -17,7 +17,7 @@ Feed = Callable[[bytes], object]
 """Takes picture data as they pass by, for instance a digest's `update`."""
 
 
-class BrokenStructure(Exception):  # noqa: N818 - names what was found, and its subclass reads as a sentence
+class BrokenStructure(Exception):
     """The file's structure contradicts its format; the text says how."""
 
 

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import numpy as np
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
@@ -10,7 +9,9 @@ from photos.color import adobe_rgb_profile, describe_profile, matrix_profile, st
 
 # Adobe RGB (1998) and IEC 61966-2-1: to XYZ with the white of D65, and back.
 FROM_ADOBE = np.array([[0.57667, 0.18556, 0.18823], [0.29734, 0.62736, 0.07529], [0.02703, 0.07069, 0.99134]])
-TO_SRGB = np.array([[3.24063, -1.53721, -0.49863], [-0.96893, 1.87576, 0.04152], [0.05571, -0.20402, 1.05700]])
+TO_SRGB = np.array(
+    [[3.24063, -1.53721, -0.49863], [-0.96893, 1.87576, 0.04152], [0.05571, -0.20402, 1.05700]]
+)
 
 
 def srgb_of_adobe(color) -> np.ndarray:

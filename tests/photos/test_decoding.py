@@ -83,8 +83,10 @@ def test_orientation_is_applied_exactly_once(save, corners, exif, name, orientat
 
 
 def test_orientation_in_xmp_alone_is_not_applied(save, corners):
-    xmp = b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">' \
-          b'<rdf:Description xmlns:tiff="http://ns.adobe.com/tiff/1.0/" tiff:Orientation="6"/></rdf:RDF></x:xmpmeta>'
+    rdf = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
+    tag = '<rdf:Description xmlns:tiff="http://ns.adobe.com/tiff/1.0/" tiff:Orientation="6"/>'
+    packet = f'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="{rdf}">{tag}</rdf:RDF></x:xmpmeta>'
+    xmp = packet.encode()
     for name in ("a.tif", "a.png", "a.webp"):
         options = {"tiffinfo": {700: xmp}} if name == "a.tif" else {"xmp": xmp} if name == "a.webp" else {}
         assert decode(save(name, corners, **options)).pixels.shape == corners.shape, name
@@ -149,7 +151,10 @@ def grey_profile(*, gamma: float) -> bytes:
     tags = [
         (b"desc", tag_data(b"desc", len(text).to_bytes(4, "big") + text + bytes(81))),
         (b"wtpt", tag_data(b"XYZ ", white)),
-        (b"kTRC", tag_data(b"curv", (1).to_bytes(4, "big") + round(gamma * 256).to_bytes(2, "big") + bytes(2))),
+        (
+            b"kTRC",
+            tag_data(b"curv", (1).to_bytes(4, "big") + round(gamma * 256).to_bytes(2, "big") + bytes(2)),
+        ),
     ]
     at = 128 + 4 + 12 * len(tags)
     table, body = len(tags).to_bytes(4, "big"), b""

@@ -45,7 +45,9 @@ def test_raw_files_are_listed_as_such(tmp_path):
 
 
 def test_hidden_files_sidecars_and_others_are_left_alone(tmp_path):
-    touch(tmp_path, "a.jpg", ".b.jpg", "._a.jpg", ".cache/c.jpg", "a.xmp", "a.jpg.pp3", "notes.txt", "Thumbs.db")
+    touch(
+        tmp_path, "a.jpg", ".b.jpg", "._a.jpg", ".cache/c.jpg", "a.xmp", "a.jpg.pp3", "notes.txt", "Thumbs.db"
+    )
     touch(tmp_path, "@eaDir/a.jpg", "__MACOSX/a.jpg")
     assert found(tmp_path) == ["a.jpg"]
 

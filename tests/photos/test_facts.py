@@ -23,8 +23,9 @@ def test_format_and_size_are_read_from_the_header(save, scene, name, expected):
 
 
 @pytest.mark.parametrize("name", ["a.jpg", "a.png", "a.webp", "a.tif"])
-@pytest.mark.parametrize(("orientation", "size"), [(1, (320, 240)), (3, (320, 240)), (6, (240, 320))])
-def test_width_and_height_are_as_seen(save, scene, exif, name, orientation, size):
+@pytest.mark.parametrize("turned", [(1, (320, 240)), (3, (320, 240)), (6, (240, 320))])
+def test_width_and_height_are_as_seen(save, scene, exif, name, turned):
+    orientation, size = turned
     facts = read_facts(save(name, scene, exif=exif(orientation)))
     assert (facts.orientation, (facts.width, facts.height)) == (orientation, size)
 
@@ -64,11 +65,16 @@ def test_frames_and_pages_are_counted(save, scene, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("zone", "expected"),
-    [(None, "2024-05-01T12:30:05"), ("+02:00", "2024-05-01T12:30:05+02:00"), ("nonsense", "2024-05-01T12:30:05")],
+    "written",
+    [
+        (None, "2024-05-01T12:30:05"),
+        ("+02:00", "2024-05-01T12:30:05+02:00"),
+        ("nonsense", "2024-05-01T12:30:05"),
+    ],
 )
 @pytest.mark.parametrize("name", ["a.jpg", "a.png", "a.webp", "a.tif", "a.avif"])
-def test_the_time_is_told_as_the_camera_wrote_it(save, scene, exif, name, zone, expected):
+def test_the_time_is_told_as_the_camera_wrote_it(save, scene, exif, name, written):
+    zone, expected = written
     path = save(name, scene, exif=exif(taken="2024:05:01 12:30:05", zone=zone))
     assert read_facts(path).captured_at == expected
 
@@ -130,9 +136,7 @@ def test_cmyk_and_lab_are_color_spaces_of_their_own(save, scene):
     cmyk = save("a.jpg", Image.fromarray(scene).convert("CMYK"))
     assert read_facts(cmyk).color_space == "CMYK"
     profiles = ImageCms.createProfile("sRGB"), ImageCms.createProfile("LAB")
-    lab = ImageCms.applyTransform(
-        Image.fromarray(scene), ImageCms.buildTransform(*profiles, "RGB", "LAB")
-    )
+    lab = ImageCms.applyTransform(Image.fromarray(scene), ImageCms.buildTransform(*profiles, "RGB", "LAB"))
     assert read_facts(save("a.tif", lab)).color_space == "Lab"
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 import math
 
 import cv2
@@ -25,7 +26,7 @@ def flat(*color: int, height: int = 200, width: int = 300) -> np.ndarray:
 
 
 def rises(values) -> bool:
-    return all(one < other for one, other in zip(values, values[1:], strict=False))
+    return all(one < other for one, other in itertools.pairwise(values))
 
 
 def noisy(pixels, sigma, seed=1):
@@ -122,7 +123,9 @@ def test_the_more_blurred_the_less_sharp(photo):
 
 @pytest.mark.parametrize("sigma", [1, 2, 5, 10, 20, 30])
 def test_noise_on_a_flat_grey_is_found_as_it_was_made(sigma):
-    assert measure(noisy(flat(128, 128, 128, height=600, width=800), sigma)).noise == pytest.approx(sigma, rel=0.05)
+    assert measure(noisy(flat(128, 128, 128, height=600, width=800), sigma)).noise == pytest.approx(
+        sigma, rel=0.05
+    )
 
 
 def test_noise_on_a_photo_is_found_within_a_fifth(photo):
@@ -173,7 +176,9 @@ def test_blocks_are_found_wherever_their_grid_begins(photo):
 
 
 def test_noise_alone_is_not_blocky():
-    assert measure(noisy(flat(128, 128, 128, height=600, width=800), 10)).blockiness == pytest.approx(1, abs=0.02)
+    assert measure(noisy(flat(128, 128, 128, height=600, width=800), 10)).blockiness == pytest.approx(
+        1, abs=0.02
+    )
 
 
 @pytest.mark.parametrize("height", [63, 64, 65, 127, 128, 129, 190])
