@@ -15,7 +15,6 @@
 Every message says what happened, to what, and what to do.
 """
 
-# ruff: noqa: N818 - the tree above says that they are errors; their names say what happened
 from __future__ import annotations
 
 

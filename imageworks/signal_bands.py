@@ -70,7 +70,7 @@ CONTRAST = (
     Band(0.32, "strong"),
     Band(_END, "harsh"),
 )
-CLIPPING = (Band(0.002, "none to speak of"), Band(0.01, "slight"), Band(0.05, "visible"), Band(_END, "heavy"))
+CLIPPING = (Band(0.002, "hardly any"), Band(0.01, "slight"), Band(0.05, "visible"), Band(_END, "heavy"))
 COLOR = (Band(3, "none"), Band(15, "muted"), Band(45, "natural"), Band(80, "vivid"), Band(_END, "very vivid"))
 """Of colorfulness, after the words in Hasler and Süsstrunk (2003), table 2, with fewer steps."""
 SHARPNESS = (

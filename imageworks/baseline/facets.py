@@ -66,6 +66,7 @@ class Facets:
         monochrome: Whether no color was measured.
         quality: From 0 to 1 by facet: `sharpness`, `noise`, `clipping`, `blocks`, `contrast`, `tones`,
             `color` (absent for a monochrome), `exposure`, `detail`.
+        noise_hides_sharpness: Whether noise explains most of what was measured as sharpness.
     """
 
     signals: Mapping[str, float]
@@ -73,6 +74,7 @@ class Facets:
     height: int
     monochrome: bool
     quality: Mapping[str, float]
+    noise_hides_sharpness: bool
 
     @property
     def format_word(self) -> str:
@@ -116,7 +118,7 @@ class Facets:
         A blurred or badly clipped photo loses in all three: nobody is moved by what cannot be seen.
         """
         technique = self.technique()
-        damped = 0.55 + 0.45 * min(1.0, technique / 0.7)
+        damped = 0.45 + 0.55 * min(1.0, technique / 0.7)
         parts = (self.impact() * damped, self.composition() * damped, technique)
         impact, composition, technical = (_LOWEST + _RANGE * part for part in parts)
         return impact, composition, technical
@@ -161,13 +163,19 @@ def facets(variables: Mapping[str, object], *, suffix: str = "") -> Facets:
         "exposure": _at(value["luma_mean"], _EXPOSURE),
         "detail": _at(value["edge_density"], _DETAIL),
     }
-    if value["noise"] > bands.NOISE[2].below and net_sharpness < value["sharpness"] / 2:
-        # Under so much noise sharpness cannot be told, so it is not held against the photo a second time.
-        quality["sharpness"] = max(quality["sharpness"], min(1.0, quality["noise"] + 0.05))
+    hidden = value["noise"] > bands.NOISE[2].below and net_sharpness < value["sharpness"] / 2
+    if hidden:
+        # What is left of so large a number after the noise is an error of subtraction.
+        quality["sharpness"] = min(1.0, quality["noise"] + 0.05)
     if not monochrome:
         quality["color"] = _at(value["colorfulness"], _COLOR)
     return Facets(
-        value, _side(variables, f"width{suffix}"), _side(variables, f"height{suffix}"), monochrome, quality
+        signals=value,
+        width=_side(variables, f"width{suffix}"),
+        height=_side(variables, f"height{suffix}"),
+        monochrome=monochrome,
+        quality=quality,
+        noise_hides_sharpness=hidden,
     )
 
 

@@ -30,6 +30,9 @@ _NAMES: Final = {
 }
 """Facets in words, those that people notice first before the others."""
 
+_GAINS: Final = ("contrast", "color", "detail", "exposure", "tones", "sharpness")
+"""What a photo can gain by; of noise, clipping and compression it can only be free."""
+
 NOTHING_WEAK: Final = 0.9
 """From this quality on, a facet costs no whole mark."""
 
@@ -147,8 +150,13 @@ def _detail(measured: Facets) -> str:
     noise = word_for(value["noise"], bands.NOISE)
     grain = {"clean": "noise is next to nothing"}.get(noise, f"noise or fine texture is {noise}")
     blocks = word_for(value["blockiness"], bands.BLOCKINESS)
-    tail = "" if blocks == "none" else f", and JPEG block edges are {blocks}"
-    return f"Detail measures as {sharpness} (sharpness {plain(value['sharpness'])}), {grain}{tail}."
+    if measured.noise_hides_sharpness:
+        measure = f"Sharpness cannot be told apart from noise (it reads {plain(value['sharpness'])})"
+    else:
+        measure = f"Detail measures as {sharpness} (sharpness {plain(value['sharpness'])})"
+    if blocks == "none":
+        return f"{measure}, and {grain}."
+    return f"{measure}, {grain}, and JPEG block edges are {blocks}."
 
 
 def _composition(measured: Facets) -> str:
@@ -164,9 +172,8 @@ def _composition(measured: Facets) -> str:
 
 def _balance(measured: Facets) -> str:
     worst = _weakest(measured)
-    best = _NAMES[
-        max((name for name in _NAMES if name in measured.quality), key=measured.quality.__getitem__)
-    ]
+    gains = (name for name in _GAINS if name in measured.quality)
+    best = _NAMES[max(gains, key=measured.quality.__getitem__)]
     if worst is None:
         return f"By these figures nothing is weak, and the marks gain most on {best}."
     return f"By these figures the marks gain most on {best} and lose most on {_NAMES[worst]}."

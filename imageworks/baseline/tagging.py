@@ -27,7 +27,7 @@ def caption(variables: Mapping[str, object]) -> dict[str, Any]:
     measured = facets(variables)
     value = measured.signals
     color = "monochrome" if measured.monochrome else f"{_color_word(measured)} color"
-    shape = f"{measured.format_word} " if measured.format_word else ""
+    shape = f"{measured.format_word}-format " if measured.format_word else ""
     return {
         "caption": (
             f"{word_for(value['luma_mean'], bands.EXPOSURE).capitalize()} {shape}photo in {color} with "

@@ -285,7 +285,7 @@ def _duplicates(entries: Sequence[EntryFacts]) -> dict[str, list[Finding]]:
             Finding(
                 rule="duplicate",
                 verdict="query",
-                message=f"The same picture was handed in {len(same)} times; this one counts.",
+                message=f"The same picture was handed in {_times(len(same))}; this one counts.",
                 measured=f"{len(same)} entries",
                 allowed="1 entry",
             )
@@ -303,6 +303,10 @@ def _duplicates(entries: Sequence[EntryFacts]) -> dict[str, list[Finding]]:
                 )
             )
     return across
+
+
+def _times(count: int) -> str:
+    return "twice" if count == 2 else f"{count} times"  # noqa: PLR2004 - the one English has a word for
 
 
 def _over_quota(entries: Sequence[EntryFacts], competition: Competition) -> Iterable[tuple[str, Finding]]:

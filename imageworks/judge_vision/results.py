@@ -132,7 +132,7 @@ def _playoff_ranking(
         return None
     inside = set(finalists)
     marks = {
-        each.entry_id: each.score + (each.weighted or 0.0) / 1000
+        each.entry_id: float(each.score)
         for each in ranked
         if each.entry_id in inside and each.score is not None
     }

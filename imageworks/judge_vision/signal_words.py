@@ -16,7 +16,7 @@ def percent(share: float) -> str:
     hundredths = share * 100
     if hundredths == 0:
         return "0 %"
-    return f"{hundredths:.1f} %" if hundredths < 10 else f"{hundredths:.0f} %"  # noqa: PLR2004 - two digits in all
+    return f"{round(hundredths, 1):g} %" if hundredths < 10 else f"{hundredths:.0f} %"  # noqa: PLR2004 - two digits
 
 
 def plain(value: float) -> str:

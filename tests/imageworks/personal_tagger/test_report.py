@@ -1,0 +1,56 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from imageworks.personal_tagger.merging import OurTags, merge
+from imageworks.personal_tagger.report import SheetPhoto, render_contact_sheet
+from photos.metadata.fields import PhotoMetadata
+
+OURS = OurTags("A lake", "A calm lake.", ("lake", "calm"))
+
+
+@pytest.fixture
+def photo(jpeg):
+    return SheetPhoto(
+        path="garda/DSC_0001.jpg",
+        thumbnail=jpeg(),
+        caption=OURS.caption,
+        keywords=OURS.keywords,
+        description=OURS.description,
+        existing_keywords=("Anna", "Lake"),
+        merge=merge(PhotoMetadata(description="Our trip."), OURS),
+    )
+
+
+def test_the_sheet_shows_tags_beside_the_photographers_own(photo, facts):
+    page = render_contact_sheet(photos=[photo], facts=facts)
+    assert "A calm lake." in page
+    assert page.count('class="own" title="Yours"') == 2
+    # "lake" is the photographer's already, so it is no suggestion.
+    assert page.count('<li dir="auto">') == 1
+    assert "Your own description stays." in page
+    assert "none written yet" in page
+
+
+def test_what_was_written_and_what_went_wrong_are_said(photo, facts):
+    written = replace(photo, written=True)
+    failed = SheetPhoto(path="b.jpg", problem="The file is read-only.")
+    page = render_contact_sheet(photos=[written, failed], facts=facts)
+    assert "1 written into its file; 1 with a problem." in " ".join(page.split())
+    assert "The file is read-only." in page
+    assert "These are suggestions" not in page
+
+
+def test_hostile_tags_stay_text(photo, facts):
+    hostile = replace(photo, caption="<script>alert(1)</script>", keywords=("<b>x</b>",), path="<i>")
+    page = render_contact_sheet(photos=[hostile], facts=facts)
+    assert "<script" not in page
+    assert "<b>x" not in page
+    assert "<i>" not in page
+
+
+def test_a_baseline_is_named_in_a_banner(photo, facts, baseline_facts):
+    assert "no photo was looked at" in render_contact_sheet(photos=[photo], facts=baseline_facts)
+    assert "no photo was looked at" not in render_contact_sheet(photos=[photo], facts=facts)
