@@ -15,13 +15,13 @@ $(UV):
 # The runtime alone: what photographers need.
 $(VENV)/.base: requirements/base.txt pyproject.toml | $(UV)
 	test -x $(BIN)/python || $(UV) venv --quiet --allow-existing --python $(PYTHON) $(VENV)
-	$(UV) pip install --quiet --python $(BIN)/python --require-hashes -r requirements/base.txt
+	$(UV) pip install --quiet --python $(BIN)/python --compile-bytecode --require-hashes -r requirements/base.txt
 	$(UV) pip install --quiet --python $(BIN)/python --no-deps --build-constraints requirements/build.txt --editable .
 	touch $@
 
 # With what tests, linters and benches need.
 $(VENV)/.dev: requirements/dev.txt $(VENV)/.base
-	$(UV) pip install --quiet --python $(BIN)/python --require-hashes -r requirements/dev.txt
+	$(UV) pip install --quiet --python $(BIN)/python --compile-bytecode --require-hashes -r requirements/dev.txt
 	touch $@
 
 demo: $(VENV)/.base ## Judge and tag the demo photos, in .imageworks/

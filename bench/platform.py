@@ -48,7 +48,10 @@ class Bench:
     ) -> TimedRun:
         """Materialize assets of the batch; all of the pipeline by default."""
         job = build_definitions(settings=self.settings).resolve_job_def("judge")
-        ops = {PIPELINES["judge"].stage(asset).op_name: {"config": dict(one)} for asset, one in (config or {}).items()}
+        ops = {
+            PIPELINES["judge"].stage(asset).op_name: {"config": dict(one)}
+            for asset, one in (config or {}).items()
+        }
         began = time.perf_counter()
         result = job.execute_in_process(
             instance=self.instance,

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from contextlib import aclosing
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from prompt_hub.rendering import render
-
+from backends.recall import let_go
 from backends.request import Labels, Request
+from imageworks.errors import AnswerMisread
 from imageworks_dagster.interruption import run_interruptible
 from imageworks_dagster.picturing import Previews
+from prompt_hub.rendering import render
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -88,13 +90,13 @@ class Asker:
                     if pending:
                         await client.check(self._choice.model)
                     keys: dict[int, str] = {}
-                    async for request, answer in client.map(
-                        self._requests(pending, keys), fresh=bool(stage.config.get("fresh"))
-                    ):
-                        self._count(answer)
-                        answer, value = self._read(answer, read)
-                        answers[keys.pop(id(request))] = (answer, value)
-                        stage.progress.advance(failed=not answer.ok)
+                    fresh = bool(stage.config.get("fresh"))
+                    async with aclosing(client.map(self._requests(pending, keys), fresh=fresh)) as done:
+                        async for request, answer in done:
+                            self._count(answer)
+                            checked, value = self._read(answer, read)
+                            answers[keys.pop(id(request))] = (checked, value)
+                            stage.progress.advance(failed=not checked.ok)
             finally:
                 stage.tally.dropped_events += spool.dropped
                 spool.close()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import TypeAdapter, ValidationError
 
 from imageworks.errors import AnswerMisread
-from imageworks.judge_vision.critiquing import read_critique
+from imageworks.judge_vision.critiquing import Critique, read_critique
 from imageworks_dagster.checks import ACCOUNTED, FAILURES, FIT, SPREAD, UNTOUCHED
 from imageworks_dagster.identifying import is_as_known, known_files
 from imageworks_dagster.opened import open_store
@@ -163,11 +163,8 @@ def originals_untouched(checked: Checked) -> CheckOutcome:
     )
 
 
-CRITIQUE_FIELDS = ("impact", "composition", "technique", "score", "critique", "improvement")
-
-
 def _read_critique(row: Row) -> None:
-    read_critique({name: row[name] for name in CRITIQUE_FIELDS})
+    read_critique({name: row[name] for name in Critique.model_fields})
 
 
 def _read_text(column: str) -> Callable[[Row], None]:

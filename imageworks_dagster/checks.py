@@ -1,18 +1,14 @@
 """Asset checks, partitioned like their assets: what has to be true of every batch's tables."""
 
-from __future__ import annotations
+# Dagster reads the annotations of what it decorates: they are not postponed in this module.
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 import dagster as dg
 
+from imageworks_dagster.assembly import Assembly
 from imageworks_dagster.partitions import PARTITIONS
 from imageworks_dagster.pipelines import PIPELINES
-
-if TYPE_CHECKING:
-
-    from imageworks_dagster.assembly import Assembly
 
 ACCOUNTED = "every_entry_accounted_for"
 FAILURES = "share_of_failures"

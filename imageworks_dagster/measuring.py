@@ -11,7 +11,7 @@ from sqlalchemy import select
 
 from imageworks_dagster.picturing import decoded, keep_thumbnail
 from photos.errors import PictureError
-from photos.signals import SIGNALS_VERSION, measure
+from photos import signals
 from store.tables import measurements
 from store.upserting import insert_new
 
@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from store.database import StateDatabase
     from store.home import Home
     from store.settings import Settings
+
+SIGNALS_VERSION = str(signals.SIGNALS_VERSION)
+"""As tables and the state database have it."""
 
 CHUNK = 500
 WRITE_EVERY = 16
@@ -61,7 +64,7 @@ def measure_photos(
         try:
             with decoded(photo.path, settings) as picture:
                 keep_thumbnail(home, photo.photo_id, picture)
-                return Measured(photo.photo_id, measure(picture.pixels).as_dict())
+                return Measured(photo.photo_id, signals.measure(picture.pixels).as_dict())
         except PictureError as error:
             return Measured(photo.photo_id, None, error.error_class, str(error))
 

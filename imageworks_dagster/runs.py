@@ -23,11 +23,13 @@ from telemetry.manifest import (
     PinnedProfile,
     RunManifest,
     StageSummary,
+    Status,
     close_manifest,
     open_manifest,
     read_manifest,
     update_manifest,
 )
+from telemetry.summary import run_summary
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -38,7 +40,6 @@ if TYPE_CHECKING:
     from imageworks_dagster.opened import OpenStore
     from imageworks_dagster.pipelines import Pipeline
     from store.batches import Batch
-    from store.home import Home
     from store.settings import Settings
 
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
@@ -51,7 +52,7 @@ class Run:
     run_id: str
     planned: tuple[str, ...]
     manifest: RunManifest
-    home: Home
+    store: OpenStore
 
     def choice(self, asset: str) -> Choice | None:
         """What ``asset`` asks with in this run; None for a stage that asks nothing."""
@@ -71,13 +72,17 @@ class Run:
         def add(manifest: RunManifest) -> RunManifest:
             return manifest.model_copy(update={"stages": {**manifest.stages, asset: summary}})
 
-        manifest = update_manifest(self.home, self.run_id, add)
+        manifest = update_manifest(self.store.home, self.run_id, add)
         if set(self.planned) <= manifest.stages.keys():
-            close_manifest(self.home, self.run_id, "ok")
+            self._close("ok")
 
     def failed(self, *, canceled: bool) -> None:
         """Close the manifest of a run that cannot go on."""
-        close_manifest(self.home, self.run_id, "canceled" if canceled else "failed")
+        self._close("canceled" if canceled else "failed")
+
+    def _close(self, status: Status) -> None:
+        summary = run_summary(self.store.home, self.run_id, self.store.database)
+        close_manifest(self.store.home, self.run_id, status, summary=summary)
 
 
 def enter_run(
@@ -133,7 +138,7 @@ def enter_run(
             settings=settings.masked(),
         )
         manifest = open_manifest(store.home, manifest)
-    return Run(run_id=run_id, planned=ordered, manifest=manifest, home=store.home)
+    return Run(run_id=run_id, planned=ordered, manifest=manifest, store=store)
 
 
 def _pinned_profile(choice: Choice) -> PinnedProfile:

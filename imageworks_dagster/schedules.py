@@ -1,19 +1,14 @@
 """One nightly schedule a pipeline: every open batch is materialized again, and only what is new is asked."""
 
-from __future__ import annotations
+# Dagster reads the annotations of what it decorates: they are not postponed in this module.
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import dagster as dg
 
-from imageworks_dagster.pipelines import PIPELINES
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from imageworks_dagster.assembly import Assembly
-    from imageworks_dagster.pipelines import Pipeline
+from imageworks_dagster.assembly import Assembly
+from imageworks_dagster.pipelines import PIPELINES, Pipeline
 
 NIGHT = {"judge": "0 2 * * *", "tagger": "30 2 * * *"}
 

@@ -1,23 +1,17 @@
 """Prompts and models as nodes of the graph: observable sources whose data versions are digests."""
 
-from __future__ import annotations
+# Dagster reads the annotations of what it decorates: they are not postponed in this module.
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Mapping
 
 import dagster as dg
 
+from imageworks_dagster.assembly import Assembly
 from imageworks_dagster.assets.stage import node_keys
 from imageworks_dagster.pipelines import PIPELINES
 from imageworks_dagster.resources import ModelRegistryResource, PromptHubResource
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from prompt_hub.hub import PromptHub
-    from registry.registry import Registry
-
-    from imageworks_dagster.assembly import Assembly
+from prompt_hub.hub import PromptHub
+from registry.registry import Registry
 
 PLATFORM = "platform"
 

@@ -1,14 +1,17 @@
 """Make a Dagster asset of a declared stage: configuration, dependencies, run, manifest, table, metadata."""
 
-from __future__ import annotations
+# Dagster reads the annotations of what it decorates: they are not postponed in this module.
 
 import base64
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
+from imageworks_dagster.assembly import Assembly
 from imageworks_dagster.partitions import PARTITIONS
+from imageworks_dagster.pipelines import Pipeline, StageDeclaration
 from imageworks_dagster.resources import (
     ModelRegistryResource,
     ModelsResource,
@@ -17,13 +20,7 @@ from imageworks_dagster.resources import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
-
-    from imageworks_dagster.assembly import Assembly
-    from imageworks_dagster.pipelines import Pipeline, StageDeclaration
     from imageworks_dagster.stages import Outcome, Stage
-
-    Body = Callable[[Stage], Outcome]
 
 TABLE_ROWS = 12
 """Rows of the table shown with a materialization: event logs are never pruned, so it stays short."""
@@ -44,7 +41,7 @@ class StageResources:
 def stage_asset(
     pipeline: Pipeline,
     declaration: StageDeclaration,
-    body: Body,
+    body: Callable[["Stage"], "Outcome"],
     *,
     assembly: Assembly,
     description: str,

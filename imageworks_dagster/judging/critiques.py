@@ -74,10 +74,10 @@ def _marks(critique: Critique | None) -> dict[str, Any]:
     if critique is None:
         return {}
     return {
-        "score": float(critique.score),
-        "impact": float(critique.impact),
-        "composition": float(critique.composition),
-        "technique": float(critique.technique),
+        "score": critique.score,
+        "impact": critique.impact,
+        "composition": critique.composition,
+        "technique": critique.technique,
         "weighted": critique.weighted,
         "critique": critique.critique,
         "improvement": critique.improvement,

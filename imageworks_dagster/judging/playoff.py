@@ -35,7 +35,7 @@ def compare_shortlist(stage: Stage) -> Outcome:
     signals = stage.read_by_entry("judge/signals")
     critiques = {row["entry_id"]: row for row in stage.read("judge/critiques") if row["score"] is not None}
     shortlist = choose_shortlist(
-        [Candidate(entry, int(row["score"]), row["weighted"]) for entry, row in critiques.items()], rules
+        [Candidate(entry, row["score"], row["weighted"]) for entry, row in critiques.items()], rules
     )
     scores = {entry: critiques[entry]["score"] for entry in shortlist.entries}
     shown = {entry: _shown(entries[entry], signals[entry]) for entry in shortlist.entries}

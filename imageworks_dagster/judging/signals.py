@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from imageworks_dagster.measuring import measure_photos
+from imageworks_dagster.measuring import SIGNALS_VERSION, measure_photos
 from imageworks_dagster.picturing import contact_sheet, thumbnail
 from imageworks_dagster.stages import Outcome, inherited_error, usable
-from photos.signals import SIGNALS_VERSION
 
 if TYPE_CHECKING:
     from imageworks_dagster.stages import Row, Stage

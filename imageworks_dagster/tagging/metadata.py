@@ -22,11 +22,13 @@ from photos.metadata.writing import MetadataWriter
 from store.path_text import path_text
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from imageworks_dagster.stages import Row, Stage
     from photos.metadata.fields import MetadataFields, PhotoMetadata
     from photos.metadata.writing import Written
 
-STAGES = {"caption": "tagger/captions", "keywords": "tagger/keywords", "description": "tagger/descriptions"}
+ANSWERS = ("captions", "keywords", "descriptions")
 
 
 def handle_metadata(stage: Stage) -> Outcome:
@@ -35,35 +37,39 @@ def handle_metadata(stage: Stage) -> Outcome:
     settle_prepared(stage.store.database, stage.batch.name)
     photos = stage.read("tagger/photos")
     stage.progress.expect(len(photos))
-    answers = {column: stage.read_by_entry(asset) for column, asset in STAGES.items()}
-    rows = (
-        _undone(stage, photos)
-        if action == "undo"
-        else _merged(stage, photos, answers, write=action == "apply")
-    )
-    states = Counter(row["state"] or "without_tags" for row in rows)
-    report = publish_report(stage, photos, answers, rows)
+    answers = {name: stage.read_by_entry(f"tagger/{name}") for name in ANSWERS}
+    merges: dict[str, Merge] = {}
+    if action == "undo":
+        rows = _undone(stage, photos)
+    else:
+        rows = _merged(stage, photos, answers, merges, write=action == "apply")
+    states = Counter(row.get("state") or "without_tags" for row in rows)
+    report = publish_report(stage, photos, answers, rows, merges)
+    counts = {f"photos_{state}": count for state, count in sorted(states.items())}
     return Outcome(
         rows,
-        metadata={
-            "action": action,
-            **{f"photos_{state}": count for state, count in sorted(states.items())},
-            **report,
-        },
+        metadata={"action": action, **counts, **report},
         headline=("entry_id", "state", "title", "added_keywords", "error_class"),
     )
 
 
-def _merged(stage: Stage, photos: list[Row], answers: dict[str, dict[str, Row]], *, write: bool) -> list[Row]:
+def _merged(
+    stage: Stage,
+    photos: list[Row],
+    answers: dict[str, dict[str, Row]],
+    merges: dict[str, Merge],
+    *,
+    write: bool,
+) -> list[Row]:
+    """The rows of all photos; ``merges`` takes what each file's merge came to."""
     ours_before = written_tags(
         stage.store.database, [stage.photo_file(photo) for photo in photos if photo["photo_id"]]
     )
     rows = []
     with MetadataWriter() as writer:
         for photo in photos:
-            rows.append(
-                _one(stage, photo, answers, ours_before.get(photo["photo_id"]), writer if write else None)
-            )
+            before = ours_before.get(photo["photo_id"])
+            rows.append(_one(stage, photo, answers, before, merges, writer if write else None))
             stage.progress.advance(failed=bool(rows[-1].get("error_class")))
             stage.progress.tick()
     return rows
@@ -74,43 +80,48 @@ def _one(
     photo: Row,
     answers: dict[str, dict[str, Row]],
     before: OurTags | None,
+    merges: dict[str, Merge],
     writer: MetadataWriter | None,
 ) -> Row:
-    mine = {column: rows[photo["entry_id"]] for column, rows in answers.items()}
+    mine = {name: rows[photo["entry_id"]] for name, rows in answers.items()}
     failed = next((row for row in (photo, *mine.values()) if row["error_class"]), None)
     if failed is not None:
         return stage.row(photo, **inherited_error(failed))
     ours = OurTags(
-        caption=mine["caption"]["caption"],
-        description=mine["description"]["description"],
+        caption=mine["captions"]["caption"],
+        description=mine["descriptions"]["description"],
         keywords=tuple(mine["keywords"]["keywords"]),
     )
-    path = stage.path(photo)
-    try:
-        if writer is None:
-            merged = merge(read_metadata(path), ours, before)
-            return stage.row(
-                photo, state="unchanged" if merged.changes_nothing else "proposed", **_columns(merged)
-            )
-        return _write(stage, photo, ours, before, writer)
-    except MetadataError as error:
-        return stage.row(photo, state="refused", error_class=error.error_class, error_message=str(error))
-
-
-def _write(stage: Stage, photo: Row, ours: OurTags, before: OurTags | None, writer: MetadataWriter) -> Row:
-    merges: list[Merge] = []
-    write_ids: list[str] = []
 
     def wanted(existing: PhotoMetadata) -> MetadataFields:
-        merges[:] = [merge(existing, ours, before)]
-        return merges[0].fields
+        merges[photo["entry_id"]] = merge(existing, ours, before)
+        return merges[photo["entry_id"]].fields
+
+    try:
+        if writer is not None:
+            return _write(stage, photo, wanted, merges, writer)
+        state = "unchanged" if wanted(read_metadata(stage.path(photo))).is_empty else "proposed"
+    except MetadataError as error:
+        return stage.row(photo, state="refused", error_class=error.error_class, error_message=str(error))
+    return stage.row(photo, state=state, **_columns(merges[photo["entry_id"]]))
+
+
+def _write(
+    stage: Stage,
+    photo: Row,
+    wanted: Callable[[PhotoMetadata], MetadataFields],
+    merges: dict[str, Merge],
+    writer: MetadataWriter,
+) -> Row:
+    entry = photo["entry_id"]
+    write_ids: list[str] = []
 
     def record(written: Written) -> None:
         write_ids.append(
             record_prepared(
                 stage.store.database,
                 written,
-                ours=merges[0].ours,
+                ours=merges[entry].ours,
                 batch=stage.batch.name,
                 run_id=stage.run.run_id,
             )
@@ -120,9 +131,9 @@ def _write(stage: Stage, photo: Row, ours: OurTags, before: OurTags | None, writ
         stage.path(photo), wanted, before_replace=record, expected_photo_id=photo["photo_id"]
     )
     if not written.changed:
-        return stage.row(photo, state="unchanged", **_columns(merges[0]))
+        return stage.row(photo, state="unchanged", **_columns(merges[entry]))
     record_state(stage.store.database, write_ids[0], "written")
-    return stage.row(photo, state="written", write_id=write_ids[0], **_columns(merges[0]))
+    return stage.row(photo, state="written", write_id=write_ids[0], **_columns(merges[entry]))
 
 
 def _undone(stage: Stage, photos: list[Row]) -> list[Row]:

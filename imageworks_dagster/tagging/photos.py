@@ -6,13 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 from imageworks.personal_tagger.merging import OurTags, photographers_own
 from imageworks_dagster.identifying import identify_folder
-from imageworks_dagster.measuring import measure_photos
+from imageworks_dagster.measuring import SIGNALS_VERSION, measure_photos
 from imageworks_dagster.picturing import PhotoFile, contact_sheet, thumbnail
 from imageworks_dagster.stages import Outcome, usable
 from imageworks_dagster.tagging.written import written_tags
 from photos.metadata.errors import MetadataError
 from photos.metadata.reading import read_metadata
-from photos.signals import SIGNALS_VERSION
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -1,0 +1,124 @@
+"""The report of a round: one HTML file, a CSV for spreadsheets, a JSON for programs, a podium for the web UI."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import dagster as dg
+
+from imageworks.judge_vision.compliance import Compliance
+from imageworks.judge_vision.critiquing import Critique, read_critique
+from imageworks.judge_vision.naming import category_of
+from imageworks.judge_vision.report import ReportEntry, render_report
+from imageworks.judge_vision.results import results_csv
+from imageworks_dagster.picturing import Previews, contact_sheet, thumbnail
+from imageworks_dagster.pipelines import JUDGE
+from imageworks_dagster.reporting import (
+    REPORT_PICTURES,
+    made_from,
+    publish_unless_same,
+    report_folder,
+    run_facts,
+)
+from imageworks_dagster.tables import signal_values
+
+if TYPE_CHECKING:
+    from imageworks.judge_vision.competition import Competition
+    from imageworks.judge_vision.results import Result, ResultRow
+    from imageworks_dagster.stages import Row, Stage
+
+PODIUM = 3
+SHOWN_IN_UI = 12
+
+
+@dataclass(frozen=True)
+class PublishedReport:
+    """Where the report is, for the materialization's metadata, and its best-placed photos."""
+
+    metadata: dict[str, Any]
+    picture: bytes | None
+
+
+def publish_report(stage: Stage, competition: Competition, result: Result) -> PublishedReport:
+    """Publish report.html, results.csv and results.json, unless those there say the same."""
+    tables = {asset: stage.read_by_entry(asset) for asset in ONE_ROW_AN_ENTRY}
+    playoff = stage.read("judge/playoff")
+    folder = report_folder(stage)
+    key = made_from(
+        stage, (*ONE_ROW_AN_ENTRY, "judge/playoff"), result.model_dump(), competition.model_dump()
+    )
+
+    def make() -> dict[str, bytes]:
+        titles = {entry: row["title"] or "" for entry, row in tables["judge/entries"].items()}
+        facts = run_facts(
+            stage,
+            JUDGE,
+            {"judge/critiques": list(tables["judge/critiques"].values()), "judge/playoff": playoff},
+        )
+        pictures = Previews(stage.settings)
+        entries = [
+            _entry(stage, row, tables, competition, pictures, with_picture=number < REPORT_PICTURES)
+            for number, row in enumerate(result.rows)
+        ]
+        page = render_report(competition=competition, result=result, entries=entries, facts=facts)
+        return {
+            "report.html": page.encode("utf-8"),
+            "results.csv": results_csv(result.rows, titles).encode("utf-8-sig"),
+            "results.json": json.dumps(result.model_dump(mode="json"), indent=1).encode("utf-8"),
+        }
+
+    publish_unless_same(folder, key, make)
+    best = [
+        thumbnail(stage.store.home, stage.settings, stage.photo_file(tables["judge/entries"][row.entry_id]))
+        for row in result.ranked[:SHOWN_IN_UI]
+    ]
+    return PublishedReport(
+        metadata={
+            "report": dg.MetadataValue.path(str(folder / "report.html")),
+            "results_csv": dg.MetadataValue.path(str(folder / "results.csv")),
+        },
+        picture=contact_sheet(best) if best else None,
+    )
+
+
+ONE_ROW_AN_ENTRY = ("judge/entries", "judge/compliance", "judge/signals", "judge/critiques")
+
+
+def _entry(
+    stage: Stage,
+    row: ResultRow,
+    tables: dict[str, dict[str, Row]],
+    competition: Competition,
+    pictures: Previews,
+    *,
+    with_picture: bool,
+) -> ReportEntry:
+    entry, compliance, measured, critique = (tables[asset][row.entry_id] for asset in ONE_ROW_AN_ENTRY)
+    there = measured["error_class"] is None
+    small = large = None
+    if there and with_picture:
+        photo = stage.photo_file(entry)
+        small = thumbnail(stage.store.home, stage.settings, photo)
+        if row.place is not None and row.place <= PODIUM:
+            large = pictures.image(photo).load()
+    return ReportEntry(
+        entry_id=row.entry_id,
+        title=entry["title"] or "",
+        file_name=entry["file_name"] or entry["relative_path"],
+        category=category_of(entry["relative_path"], competition),
+        thumbnail=small,
+        large=large,
+        critique=(
+            read_critique({name: critique[name] for name in Critique.model_fields})
+            if critique["score"] is not None
+            else None
+        ),
+        compliance=Compliance(
+            entry_id=row.entry_id,
+            verdict=compliance["verdict"],
+            findings=json.loads(compliance["findings"]),
+        ),
+        signals=signal_values(measured) if there else None,
+    )

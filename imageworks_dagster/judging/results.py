@@ -1,0 +1,109 @@
+"""judge/results: places with their intervals, awards, the report and the CSV."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import TYPE_CHECKING
+
+from imageworks.judge_vision.comparing import combine
+from imageworks.judge_vision.playoff import Candidate, Pair, choose_shortlist
+from imageworks.judge_vision.results import Contender, rank
+from imageworks_dagster.judging.report import publish_report
+from imageworks_dagster.judging.rules import competition_of
+from imageworks_dagster.stages import Outcome
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from imageworks.judge_vision.ranking import Comparison
+    from imageworks_dagster.stages import Row, Stage
+
+
+def announce(stage: Stage) -> Outcome:
+    """One row an entry; entries that break a rule or have no critique are listed without a place."""
+    competition = competition_of(stage.batch)
+    entries = stage.read_by_entry("judge/entries")
+    verdicts = stage.read_by_entry("judge/compliance")
+    critiques = stage.read_by_entry("judge/critiques")
+    stage.progress.expect(len(entries))
+    shortlist = choose_shortlist(
+        [
+            Candidate(entry, row["score"], row["weighted"])
+            for entry, row in critiques.items()
+            if row["score"] is not None
+        ],
+        competition.playoff,
+    )
+    comparisons = decided_pairs(stage.read("judge/playoff"))
+    result = rank(
+        [
+            Contender(
+                entry_id=entry,
+                score=row["score"],
+                weighted=row["weighted"],
+                verdict=verdicts[entry]["verdict"],
+                error_class=row["error_class"],
+            )
+            for entry, row in critiques.items()
+        ],
+        competition,
+        comparisons=comparisons,
+        shortlist=shortlist.entries,
+        cut_by_lot=shortlist.cut_by_lot,
+    )
+    rows: list[Row] = []
+    for one in result.rows:
+        entry, critique = entries[one.entry_id], critiques[one.entry_id]
+        rows.append(
+            stage.row(
+                entry,
+                **{name: critique[name] for name in CARRIED},
+                title=entry["title"],
+                verdict=verdicts[one.entry_id]["verdict"],
+                place=one.place,
+                place_low=one.place_low,
+                place_high=one.place_high,
+                score=critique["score"],
+                award=one.award,
+                strength=one.strength,
+                strength_low=one.strength_low,
+                strength_high=one.strength_high,
+                tied_with=list(one.tied_with),
+                decided_by=one.decided_by,
+                reason=one.reason or None,
+            )
+        )
+        stage.progress.advance()
+    report = publish_report(stage, competition, result)
+    return Outcome(
+        rows,
+        metadata={"ranked": len(result.ranked), "comparisons": result.comparisons, **report.metadata},
+        picture=report.picture,
+        headline=("place", "title", "score", "award", "place_low", "place_high", "verdict"),
+    )
+
+
+CARRIED = (
+    "answered_by",
+    "profile_id",
+    "stage_hash",
+    "model",
+    "model_revision",
+    "error_class",
+    "error_message",
+)
+"""Columns that a result carries on from its critique."""
+
+
+def decided_pairs(questions: Iterable[Row]) -> list[Comparison]:
+    """The pairs of the playoff that both orders answered."""
+    winners: dict[tuple[int, str, str], dict[str, str | None]] = defaultdict(dict)
+    for row in questions:
+        first, second = row["entry_id"], row["opponent_id"]
+        winners[row["playoff_round"], min(first, second), max(first, second)][first] = row["winner"]
+    decided = []
+    for (round_number, a, b), by_first in sorted(winners.items()):
+        outcome = combine(by_first.get(a), by_first.get(b))  # type: ignore[arg-type] - the table holds these words
+        if outcome is not None:
+            decided.append(Pair(round_number, a, b).decided(outcome))
+    return decided

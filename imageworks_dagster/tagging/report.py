@@ -1,0 +1,88 @@
+"""The tagger's report: a contact sheet of photos with what was said about them, and what became of it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import dagster as dg
+
+from imageworks.personal_tagger.report import SheetPhoto, render_contact_sheet
+from imageworks_dagster.picturing import thumbnail
+from imageworks_dagster.pipelines import TAGGER
+from imageworks_dagster.reporting import (
+    REPORT_PICTURES,
+    made_from,
+    publish_unless_same,
+    report_folder,
+    run_facts,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from imageworks.personal_tagger.merging import Merge
+    from imageworks_dagster.stages import Row, Stage
+
+IN_THE_FILE = ("written", "unchanged")
+"""States in which our tags stand in the file."""
+
+
+def publish_report(
+    stage: Stage,
+    photos: list[Row],
+    answers: Mapping[str, Mapping[str, Row]],
+    rows: list[Row],
+    merges: Mapping[str, Merge],
+) -> dict[str, Any]:
+    """Publish report.html, unless the one there says the same; give its place for the metadata."""
+    states = {row["entry_id"]: row for row in rows}
+    folder = report_folder(stage)
+    said = [(entry, row.get("state"), row.get("error_class")) for entry, row in sorted(states.items())]
+    key = made_from(stage, [declaration.asset for declaration in TAGGER.stages[:-1]], said)
+
+    def make() -> dict[str, bytes]:
+        facts = run_facts(
+            stage,
+            TAGGER,
+            {f"tagger/{column}": list(table.values()) for column, table in answers.items()},
+        )
+        sheet = [
+            _photo(
+                stage,
+                photo,
+                answers,
+                states[photo["entry_id"]],
+                merges,
+                with_picture=number < REPORT_PICTURES,
+            )
+            for number, photo in enumerate(photos)
+        ]
+        return {"report.html": render_contact_sheet(photos=sheet, facts=facts).encode("utf-8")}
+
+    publish_unless_same(folder, key, make)
+    return {"report": dg.MetadataValue.path(str(folder / "report.html"))}
+
+
+def _photo(
+    stage: Stage,
+    photo: Row,
+    answers: Mapping[str, Mapping[str, Row]],
+    row: Row,
+    merges: Mapping[str, Merge],
+    *,
+    with_picture: bool,
+) -> SheetPhoto:
+    entry = photo["entry_id"]
+    mine = {column: table[entry] for column, table in answers.items()}
+    there = photo["error_class"] is None and with_picture
+    return SheetPhoto(
+        path=photo["relative_path"],
+        thumbnail=thumbnail(stage.store.home, stage.settings, stage.photo_file(photo)) if there else None,
+        caption=mine["captions"]["caption"] or "",
+        keywords=tuple(mine["keywords"]["keywords"] or ()),
+        description=mine["descriptions"]["description"] or "",
+        existing_keywords=tuple(photo["existing_keywords"] or ()),
+        merge=merges.get(entry),
+        written=row.get("state") in IN_THE_FILE,
+        problem=row.get("error_message") or "",
+    )

@@ -1,0 +1,120 @@
+"""A platform in an empty home, with an instance of its own, and small folders of photos."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")
+    import dagster as dg
+
+from imageworks_dagster.definitions import assemble, build_definitions
+from imageworks_dagster.opened import OpenStore, close_stores, open_store
+from imageworks_dagster.partitions import PARTITIONS
+from imageworks_dagster.pipelines import PIPELINES
+from made_up_photos import write_photo
+from store.batches import name_for, register
+from store.settings import Settings
+from telemetry.manifest import RunManifest, read_manifest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
+
+QUIET = {"console": {"config": {"log_level": "CRITICAL"}}}
+
+
+@dataclass
+class Platform:
+    """The definitions, a store and a Dagster instance; runs pipelines in this process."""
+
+    settings: Settings
+    instance: dg.DagsterInstance
+    overrides: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def store(self) -> OpenStore:
+        return open_store(self.settings)
+
+    def definitions(self) -> dg.Definitions:
+        return build_definitions(settings=self.settings, overrides=self.overrides)
+
+    def assembly(self):
+        return assemble(self.settings, self.overrides)
+
+    def register(self, pipeline: str, folder: Path, *, rules: Path | None = None) -> str:
+        name = name_for(self.store.database, pipeline, folder)
+        register(self.store.database, pipeline=pipeline, name=name, folder=folder, rules=rules)
+        self.instance.add_dynamic_partitions(PARTITIONS[pipeline].name, [name])
+        return name
+
+    def run(
+        self,
+        pipeline: str,
+        batch: str,
+        *,
+        config: Mapping[str, Mapping[str, Any]] | None = None,
+        only: Sequence[str] | None = None,
+    ) -> dg.ExecuteInProcessResult:
+        job = self.definitions().resolve_job_def(pipeline)
+        ops = {
+            PIPELINES[pipeline].stage(asset).op_name: {"config": dict(one)}
+            for asset, one in (config or {}).items()
+        }
+        return job.execute_in_process(
+            instance=self.instance,
+            partition_key=batch,
+            run_config={"ops": ops, "loggers": QUIET},
+            raise_on_error=False,
+            asset_selection=[dg.AssetKey(asset.split("/")) for asset in only] if only else None,
+        )
+
+    def rows(self, asset: str, batch: str) -> list[dict[str, Any]]:
+        return self.store.tables.read(asset, batch).to_pylist()
+
+    def manifest(self, result: dg.ExecuteInProcessResult) -> RunManifest:
+        return read_manifest(self.store.home, result.run_id)
+
+    def asked(self, result: dg.ExecuteInProcessResult) -> dict[str, int]:
+        """Requests asked by stage, of stages that asked any."""
+        stages = self.manifest(result).stages
+        return {asset: stage.asked for asset, stage in stages.items() if stage.asked}
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return Settings(home=tmp_path / "home")
+
+
+@pytest.fixture
+def instance() -> Iterator[dg.DagsterInstance]:
+    with dg.DagsterInstance.ephemeral() as made:
+        yield made
+
+
+@pytest.fixture
+def platform(settings: Settings, instance: dg.DagsterInstance) -> Iterator[Platform]:
+    yield Platform(settings, instance)
+    close_stores()
+
+
+@pytest.fixture
+def entries_folder(tmp_path: Path) -> Path:
+    """Six entries of a competition."""
+    folder = tmp_path / "Spring Round"
+    for number in range(6):
+        write_photo(folder / f"Title {number} by Member {number:02d}.jpg", seed=number)
+    return folder
+
+
+@pytest.fixture
+def shoot_folder(tmp_path: Path) -> Path:
+    """Five photos of a shoot."""
+    folder = tmp_path / "Harbor 2026"
+    for number in range(5):
+        write_photo(folder / f"IMG_{number:04d}.jpg", seed=100 + number)
+    return folder

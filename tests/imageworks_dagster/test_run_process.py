@@ -1,0 +1,57 @@
+import json
+import subprocess
+import sys
+
+import dagster as dg
+
+from imageworks_dagster.run_process import close_dead_runs, process_tags, tagged_process
+
+TAGS_OF_A_CHILD = (
+    "import json; from imageworks_dagster.run_process import process_tags; print(json.dumps(process_tags()))"
+)
+
+
+@dg.op
+def nothing():
+    pass
+
+
+@dg.job
+def small_job():
+    nothing()
+
+
+def tags_of_a_process_that_ended():
+    child = subprocess.run(
+        [sys.executable, "-c", TAGS_OF_A_CHILD], capture_output=True, check=True, text=True
+    )
+    return json.loads(child.stdout)
+
+
+def started_run(instance, tags):
+    return instance.create_run_for_job(small_job, tags=tags, status=dg.DagsterRunStatus.STARTED).run_id
+
+
+def test_tags_name_the_process_and_are_read_back():
+    process = tagged_process(process_tags())
+
+    assert process is not None
+    assert not process.is_gone()
+
+
+def test_a_run_without_tags_names_no_process():
+    assert tagged_process({"imageworks/host": "somewhere"}) is None
+
+
+def test_a_run_whose_process_is_gone_is_closed_as_failed(instance):
+    dead = started_run(instance, tags_of_a_process_that_ended())
+
+    assert close_dead_runs(instance) == [dead]
+    assert instance.get_run_by_id(dead).status == dg.DagsterRunStatus.FAILURE
+
+
+def test_runs_of_living_processes_of_other_hosts_and_without_tags_are_left_alone(instance):
+    for tags in (process_tags(), {**tags_of_a_process_that_ended(), "imageworks/host": "elsewhere"}, {}):
+        started_run(instance, tags)
+
+    assert close_dead_runs(instance) == []

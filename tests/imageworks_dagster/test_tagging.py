@@ -1,0 +1,139 @@
+"""Personal-Tagger through Dagster, on the embedded baseline."""
+
+import hashlib
+
+import pytest
+
+from photos.identity import photo_id
+from photos.metadata.fields import MetadataFields
+from photos.metadata.reading import read_metadata
+from photos.metadata.writing import MetadataWriter
+
+
+@pytest.fixture
+def tagged(platform, shoot_folder):
+    batch = platform.register("tagger", shoot_folder)
+    return platform, batch, platform.run("tagger", batch)
+
+
+def run_metadata(platform, batch, action):
+    return platform.run(
+        "tagger", batch, config={"tagger/metadata": {"action": action}}, only=["tagger/metadata"]
+    )
+
+
+def digests(folder):
+    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(folder.iterdir())}
+
+
+def test_a_folder_becomes_a_tagged_library_and_no_file_changes(tagged, shoot_folder):
+    platform, batch, result = tagged
+
+    assert result.success
+    rows = platform.rows("tagger/metadata", batch)
+    assert len(rows) == 5
+    assert {row["state"] for row in rows} == {"proposed"}
+    assert all(read_metadata(path).keywords == () for path in shoot_folder.iterdir())
+
+
+def test_tags_are_written_on_request_and_the_pictures_are_unchanged(tagged, shoot_folder):
+    platform, batch, _ = tagged
+    pictures = {path.name: photo_id(path) for path in shoot_folder.iterdir()}
+
+    result = run_metadata(platform, batch, "apply")
+
+    assert result.success
+    assert {path.name: photo_id(path) for path in shoot_folder.iterdir()} == pictures
+    keywords = platform.rows("tagger/keywords", batch)
+    for row in keywords:
+        said = read_metadata(shoot_folder / row["entry_id"].split("/", 1)[1])
+        assert set(row["keywords"]) <= set(said.keywords)
+        assert said.title
+        assert said.description
+
+
+def test_after_writing_no_photo_is_asked_again_and_nothing_is_written_twice(tagged, shoot_folder):
+    platform, batch, _ = tagged
+    run_metadata(platform, batch, "apply")
+    written = digests(shoot_folder)
+
+    again = platform.run("tagger", batch, config={"tagger/metadata": {"action": "apply"}})
+
+    assert platform.asked(again) == {}
+    assert digests(shoot_folder) == written
+    assert {row["state"] for row in platform.rows("tagger/metadata", batch)} == {"unchanged"}
+
+
+def test_writing_makes_no_earlier_stage_different(tagged, shoot_folder):
+    platform, batch, _ = tagged
+    assets = ("tagger/photos", "tagger/captions", "tagger/keywords", "tagger/descriptions")
+    before = {asset: platform.store.tables.current(asset, batch).data_version for asset in assets}
+    run_metadata(platform, batch, "apply")
+
+    platform.run("tagger", batch)
+
+    assert {asset: platform.store.tables.current(asset, batch).data_version for asset in assets} == before
+
+
+def test_undo_gives_the_files_back_byte_for_byte(tagged, shoot_folder):
+    platform, batch, _ = tagged
+    before = digests(shoot_folder)
+    run_metadata(platform, batch, "apply")
+    assert digests(shoot_folder) != before
+
+    run_metadata(platform, batch, "undo")
+
+    assert digests(shoot_folder) == before
+    assert {row["state"] for row in platform.rows("tagger/metadata", batch)} == {"undone"}
+
+
+def test_the_photographers_own_words_stay(platform, shoot_folder):
+    mine = shoot_folder / "IMG_0000.jpg"
+    with MetadataWriter() as writer:
+        writer.write(mine, MetadataFields(title="Slipway", keywords=("Harbor", "Boats")))
+    batch = platform.register("tagger", shoot_folder)
+    platform.run("tagger", batch)
+
+    run_metadata(platform, batch, "apply")
+
+    said = read_metadata(mine)
+    assert said.title == "Slipway"
+    assert said.keywords[:2] == ("Harbor", "Boats")
+    assert len(said.keywords) > 2
+
+
+def test_what_we_wrote_is_not_taken_for_the_photographers_own(tagged, shoot_folder):
+    platform, batch, _ = tagged
+    run_metadata(platform, batch, "apply")
+
+    platform.run("tagger", batch)
+
+    rows = platform.rows("tagger/photos", batch)
+    assert all(row["existing_keywords"] == [] and row["existing_title"] is None for row in rows)
+
+
+def test_a_read_only_photo_is_refused_with_a_clear_word(tagged, shoot_folder):
+    platform, batch, _ = tagged
+    (shoot_folder / "IMG_0001.jpg").chmod(0o444)
+
+    result = run_metadata(platform, batch, "apply")
+
+    assert result.success
+    rows = {row["entry_id"].split("/", 1)[1]: row for row in platform.rows("tagger/metadata", batch)}
+    assert rows["IMG_0001.jpg"]["state"] == "refused"
+    assert rows["IMG_0001.jpg"]["error_class"] == "read_only_file"
+    assert rows["IMG_0002.jpg"]["state"] == "written"
+
+
+def test_a_file_that_somebody_edited_since_is_not_undone(tagged, shoot_folder):
+    platform, batch, _ = tagged
+    run_metadata(platform, batch, "apply")
+    with MetadataWriter() as writer:
+        writer.write(shoot_folder / "IMG_0003.jpg", MetadataFields(headline="Edited by hand"))
+
+    run_metadata(platform, batch, "undo")
+
+    rows = {row["entry_id"].split("/", 1)[1]: row for row in platform.rows("tagger/metadata", batch)}
+    assert rows["IMG_0003.jpg"]["state"] == "refused"
+    assert rows["IMG_0002.jpg"]["state"] == "undone"
+    assert read_metadata(shoot_folder / "IMG_0003.jpg").headline == "Edited by hand"
