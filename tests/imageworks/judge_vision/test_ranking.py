@@ -224,3 +224,21 @@ def test_the_sparse_fit_stands_any_comparisons(games):
     sparse, dense = module._fit_sparse(tuple(NAMES), problem), module._fit_dense(tuple(NAMES), problem)
     np.testing.assert_allclose(sparse.strengths, dense.strengths, atol=1e-6)
     assert np.isfinite(sparse.variances).all()
+
+
+@pytest.mark.slow
+def test_ten_thousand_entries_with_a_hundred_thousand_comparisons_are_ranked_with_honest_intervals():
+    dice = np.random.default_rng(5)
+    count = 10_000
+    truth = dice.normal(0, 1, count)
+    truth -= truth.mean()
+    names = [f"{number:05}" for number in range(count)]
+    ones = dice.integers(0, count, 100_000)
+    others = (ones + dice.integers(1, count, 100_000)) % count
+    games = list(judged(truth, names, zip(ones, others, strict=True), dice))
+    ranking = rank_by_comparisons(names, games).by_entry()
+    inside = [
+        ranking[name].strength_low <= truth[index] <= ranking[name].strength_high
+        for index, name in enumerate(names)
+    ]
+    assert np.mean(inside) > 0.94
