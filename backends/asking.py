@@ -213,7 +213,7 @@ class Asking:
             )
         if not raw.text.strip():
             raise EmptyAnswer("The answer has no text in it.")
-        schema = self._request.output_schema
+        schema = self._request.schema
         if schema is None:
             return
         self._schema_valid = False
@@ -329,7 +329,7 @@ class Asking:
         )
 
 
-class _Repairable(Exception):  # noqa: N818 - a turn of the road, not an error
+class _Repairable(Exception):
     """An answer that misses its schema and may be repaired by showing so."""
 
     def __init__(self, failure: SchemaMismatch, raw: RawAnswer) -> None:

@@ -17,10 +17,9 @@ from jsonschema_specifications import REGISTRY  # type: ignore[import-untyped]
 from referencing.exceptions import Unresolvable
 
 from backends.errors import InvalidRequest, NotJson, SchemaMismatch
-from backends.output_schemas import canonical_schema
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from backends.output_schemas import CanonicalSchema
 
 _REASONING: Final = re.compile(r"\A.*</think(?:ing)?>", re.DOTALL)
 _FENCE: Final = re.compile(r"```[A-Za-z0-9_-]*[ \t]*\r?\n(.*?)\r?\n?[ \t]*```", re.DOTALL)
@@ -40,12 +39,12 @@ def _validator(encoded: bytes) -> Draft202012Validator:
     return Draft202012Validator(schema, registry=REGISTRY)
 
 
-def check_answer(text: str, schema: Mapping[str, Any] | None) -> Any:
+def check_answer(text: str, schema: CanonicalSchema | None) -> Any:
     """The parsed answer, fitting its schema; None where no schema was asked for.
 
     Args:
         text: What the model wrote.
-        schema: JSON Schema of the answer, None for free text.
+        schema: The schema of the answer, None for free text.
 
     Raises:
         NotJson: No JSON can be found in the text.
@@ -55,7 +54,7 @@ def check_answer(text: str, schema: Mapping[str, Any] | None) -> Any:
     if schema is None:
         return None
     data = parse_json(text)
-    validator = _validator(canonical_schema(schema).encoded)
+    validator = _validator(schema.encoded)
     # Validity alone is the cheapest question, and nearly always the only one.
     try:
         if validator.is_valid(data):

@@ -33,7 +33,7 @@ from backends.request import request_digest
 from backends.routes import routes_of
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Mapping, Sequence
+    from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable, Mapping, Sequence
     from types import TracebackType
 
     from backends.leases.seam import Leasing
@@ -53,7 +53,8 @@ T = TypeVar("T")
 _LOG: Final = logging.getLogger(__name__)
 _LOOK_UPS_TOGETHER: Final = 500
 _KEPT_TOGETHER: Final = 500
-_CLOSE_S: Final = 3.0
+# A run that is terminated has 6 s for all its clean-up.
+_CLOSE_S: Final = 1.5
 
 
 class Client:
@@ -109,6 +110,11 @@ class Client:
         self._linking = Batched(self._link_together, at_most=_KEPT_TOGETHER)
         self._in_flight: dict[str, asyncio.Future[Answer]] = {}
         self._kept = 0
+
+    @property
+    def most_bytes_in_flight(self) -> int:
+        """Most bytes of request bodies that were in flight at once so far."""
+        return self._budget.most
 
     async def __aenter__(self) -> Self:
         return self
@@ -173,7 +179,7 @@ class Client:
         *,
         concurrency: int | None = None,
         fresh: bool = False,
-    ) -> AsyncIterator[tuple[Request, Answer]]:
+    ) -> AsyncGenerator[tuple[Request, Answer]]:
         """Recall or ask many requests, and yield them with their answers in the order of completion.
 
         Requests are taken lazily, an iterable's in a thread; those answered before are recalled many at a time.
@@ -220,12 +226,12 @@ class Client:
     def _recalled(self, request: Request, kept: KeptAnswer) -> Answer | None:
         """The kept answer, checked anew; None if it misses what is asked of it today."""
         try:
-            data = check_answer(kept.text, request.output_schema)
+            data = check_answer(kept.text, request.schema)
         except (NotJson, SchemaMismatch):
             return None
         more = set(request.labels.photo_ids) - kept.photo_ids
         if more:
-            self._linking.add(replace(kept, photo_ids=frozenset(more)))
+            self._linking.add(replace(kept, photo_ids=frozenset(more))).add_done_callback(_log_failure)
         return Answer(
             request_id=kept.answered_by,
             request_digest=kept.request_digest,
@@ -326,3 +332,8 @@ class Client:
 
     async def _in_database_thread(self, work: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._database_threads, work)
+
+
+def _log_failure(future: asyncio.Future[None]) -> None:
+    if not future.cancelled() and (error := future.exception()) is not None:
+        _LOG.error("A recalled answer could not be linked to its photo: %s", error)

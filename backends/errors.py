@@ -34,7 +34,7 @@ class BackendError(Exception):
     """Anything that this package raises on its own account."""
 
 
-class ModelMisconfigured(BackendError):  # noqa: N818 - the name says what happened
+class ModelMisconfigured(BackendError):
     """The registry or the settings ask for what cannot be done."""
 
 
@@ -42,7 +42,7 @@ class RemoteNotAllowed(ModelMisconfigured):
     """A deployment is outside the private network, and nobody consented to pictures leaving it."""
 
 
-class ModelUnreachable(BackendError):  # noqa: N818 - the name says what happened
+class ModelUnreachable(BackendError):
     """No deployment of the model answers."""
 
 
@@ -50,11 +50,11 @@ class BackendDown(ModelUnreachable):
     """A deployment that answered before failed too often and did not come back in time."""
 
 
-class InvalidRequest(BackendError):  # noqa: N818 - the name says what happened
+class InvalidRequest(BackendError):
     """A request holds what cannot be sent or named: a mistake in the calling code."""
 
 
-class AttemptFailed(BackendError):  # noqa: N818 - the name says what happened
+class AttemptFailed(BackendError):
     """One try of a request failed.
 
     Attributes:

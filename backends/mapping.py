@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterable
+from contextlib import aclosing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Iterator, Sequence
+    from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Iterable, Iterator, Sequence
     from concurrent.futures import Executor
 
     from backends.answer import Answer
@@ -19,7 +20,7 @@ _CHUNK: Final = 256
 # An iterable that takes longer than this for a request is not waited for to fill a chunk.
 _SLOW_S: Final = 0.005
 _READY: Final = 1024
-_CLEAN_UP_S: Final = 4.0
+_CLEAN_UP_S: Final = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +44,7 @@ async def answers_of(
     ask: Callable[[Request, str], Awaitable[Answer]],
     at_once: int,
     threads: Executor,
-) -> AsyncIterator[tuple[Request, Answer]]:
+) -> AsyncGenerator[tuple[Request, Answer]]:
     """Yield every request with its answer, in the order of completion.
 
     Args:
@@ -89,15 +90,11 @@ class _SideBySide:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def ask_all(self, chunks: AsyncIterator[Sequence[Request]]) -> None:
+    async def ask_all(self, chunks: AsyncGenerator[Sequence[Request]]) -> None:
         try:
-            async for chunk in chunks:
-                for item in await self._look_up(chunk):
-                    if item.answer is not None:
-                        await self.done.put((item.request, item.answer))
-                    else:
-                        await self._room.acquire()
-                        self.start(self._ask_one(item.request, item.digest))
+            async with aclosing(chunks):
+                async for chunk in chunks:
+                    await self._ask_chunk(chunk)
             # All room is free again once the last answer is in the queue.
             for _ in range(self._at_once):
                 await self._room.acquire()
@@ -105,6 +102,14 @@ class _SideBySide:
             await self.done.put(_Failed(error))
         else:
             await self.done.put(None)
+
+    async def _ask_chunk(self, chunk: Sequence[Request]) -> None:
+        for item in await self._look_up(chunk):
+            if item.answer is not None:
+                await self.done.put((item.request, item.answer))
+            else:
+                await self._room.acquire()
+                self.start(self._ask_one(item.request, item.digest))
 
     async def end(self) -> None:
         under_way = list(self._tasks)
@@ -124,7 +129,7 @@ class _SideBySide:
 
 def _chunks(
     requests: Iterable[Request] | AsyncIterable[Request], threads: Executor
-) -> AsyncIterator[Sequence[Request]]:
+) -> AsyncGenerator[Sequence[Request]]:
     if isinstance(requests, AsyncIterable):
         return _chunks_as_they_come(requests)
     if isinstance(requests, list | tuple):
@@ -132,14 +137,14 @@ def _chunks(
     return _chunks_from_thread(iter(requests), threads)
 
 
-async def _slices(requests: Sequence[Request]) -> AsyncIterator[Sequence[Request]]:
+async def _slices(requests: Sequence[Request]) -> AsyncGenerator[Sequence[Request]]:
     for start in range(0, len(requests), _CHUNK):
         yield requests[start : start + _CHUNK]
 
 
 async def _chunks_from_thread(
     requests: Iterator[Request], threads: Executor
-) -> AsyncIterator[Sequence[Request]]:
+) -> AsyncGenerator[Sequence[Request]]:
     loop = asyncio.get_running_loop()
     more = True
     while more:
@@ -160,7 +165,7 @@ def _take(requests: Iterator[Request]) -> tuple[list[Request], bool]:
     return chunk, False
 
 
-async def _chunks_as_they_come(requests: AsyncIterable[Request]) -> AsyncIterator[Sequence[Request]]:
+async def _chunks_as_they_come(requests: AsyncIterable[Request]) -> AsyncGenerator[Sequence[Request]]:
     iterator = aiter(requests)
     chunk: list[Request] = []
     # Kept across chunks, so that what has come is handed on while the next is waited for.

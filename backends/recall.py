@@ -9,17 +9,18 @@ import json
 import zlib
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import delete, func, select
+from sqlalchemy.dialects import postgresql, sqlite
 
 from store.tables import kept_answer_photos, kept_answers
-from store.upserting import insert_new, upsert
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
 
-    from sqlalchemy import Connection
+    from sqlalchemy import Connection, Insert
 
     from store.database import StateDatabase
 
@@ -126,8 +127,10 @@ def keep(connection: Connection, answers: Sequence[KeptAnswer]) -> None:
     # Two to one digest within one commit, or by two processes: both were asked, and either may stay.
     latest = {answer.request_digest: answer for answer in answers}
     now = datetime.now(UTC)
-    upsert(connection, kept_answers, [_row(answer, now) for answer in latest.values()])
-    insert_new(connection, kept_answer_photos, _links(latest.values()))
+    statements = _statements(connection.dialect.name)
+    connection.execute(statements.keep, [_row(answer, now) for answer in latest.values()])
+    if links := _links(latest.values()):
+        connection.execute(statements.link, links)
 
 
 def link_photos(connection: Connection, answers: Sequence[KeptAnswer]) -> None:
@@ -146,9 +149,8 @@ def link_photos(connection: Connection, answers: Sequence[KeptAnswer]) -> None:
                 select(kept_answers.c.request_digest).where(kept_answers.c.request_digest.in_(chunk))
             ).scalars()
         )
-    insert_new(
-        connection, kept_answer_photos, _links(answer for answer in answers if answer.request_digest in there)
-    )
+    if links := _links(answer for answer in answers if answer.request_digest in there):
+        connection.execute(_statements(connection.dialect.name).link, links)
 
 
 def prune(connection: Connection, *, days: int, mib: int) -> Pruned:
@@ -180,6 +182,28 @@ def prune(connection: Connection, *, days: int, mib: int) -> Pruned:
     return Pruned(too_old, over_size)
 
 
+@dataclass(frozen=True, slots=True)
+class _Statements:
+    keep: Insert
+    link: Insert
+
+
+@lru_cache(maxsize=2)
+def _statements(dialect: str) -> _Statements:
+    """Statements for many rows at a time. Made once: building and compiling one costs more than running it."""
+    insert = sqlite.insert if dialect == "sqlite" else postgresql.insert
+    keeping = insert(kept_answers)
+    taken = {
+        column.name: keeping.excluded[column.name]
+        for column in kept_answers.columns
+        if not column.primary_key
+    }
+    return _Statements(
+        keep=keeping.on_conflict_do_update(index_elements=["request_digest"], set_=taken),
+        link=insert(kept_answer_photos).on_conflict_do_nothing(),
+    )
+
+
 def _links(answers: Iterable[KeptAnswer]) -> list[dict[str, str]]:
     return [
         {"request_digest": answer.request_digest, "photo_id": photo_id}
@@ -209,3 +233,16 @@ def _row(answer: KeptAnswer, now: datetime) -> dict[str, Any]:
         "bytes": len(body),
         "kept_at": now,
     }
+
+
+def let_go(connection: Connection, digests: Sequence[str]) -> int:
+    """Let kept answers go whose readers could not use them, so that the next asking asks.
+
+    Args:
+        connection: One handed out by the writer of the state database.
+        digests: Of the requests.
+
+    Returns:
+        How many were kept.
+    """
+    return connection.execute(delete(kept_answers).where(kept_answers.c.request_digest.in_(digests))).rowcount

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 import rfc8785
 
 from backends.errors import InvalidRequest
-from backends.output_schemas import canonical_schema
+from backends.output_schemas import CanonicalSchema, canonical_schema
 
 if TYPE_CHECKING:
     from registry.schema import Model
@@ -75,6 +76,10 @@ class Request:
         variables: Structured values behind the messages. Only provider ``embedded`` sees them.
         sample: 0, 1, 2 … when the same question is asked several times on purpose.
         labels: For telemetry; not part of the digest.
+        schema: ``output_schema`` in canonical form.
+
+    Raises:
+        InvalidRequest: The schema holds what JSON cannot.
     """
 
     model: Model
@@ -86,6 +91,11 @@ class Request:
     parameters: Mapping[str, Any] = field(default_factory=dict)
     variables: Mapping[str, Any] = field(default_factory=dict)
     sample: int = 0
+    schema: CanonicalSchema | None = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        schema = None if self.output_schema is None else canonical_schema(self.output_schema)
+        object.__setattr__(self, "schema", schema)
 
 
 def request_digest(request: Request) -> str:
@@ -98,28 +108,57 @@ def request_digest(request: Request) -> str:
     Raises:
         InvalidRequest: Parameters or variables hold what JSON cannot, such as a NaN.
     """
-    model = request.model
-    schema = request.output_schema
-    content: dict[str, Any] = {
-        "version": _DIGEST_VERSION,
-        "system": _digest(request.system),
-        "user": _digest(request.user),
-        "images": [image.digest for image in request.images],
-        "schema": None if schema is None else canonical_schema(schema).digest,
-        "parameters": _plain(request.parameters),
-        "model": model.name,
-        "model_revision": model_revision(model),
-        "sample": request.sample,
-    }
-    if model.is_embedded:
-        content["variables"] = _plain(request.variables)
+    return hashlib.sha256(canonical_request(request)).hexdigest()
+
+
+def canonical_request(request: Request) -> bytes:
+    """What ``request_digest`` digests.
+
+    Put together from canonical parts in the order of their names, which RFC 8785 asks for: going over the whole
+    of it in Python would cost three times as much.
+
+    Raises:
+        InvalidRequest: As ``request_digest``.
+    """
+    schema = request.schema
     try:
-        return hashlib.sha256(rfc8785.dumps(content)).hexdigest()
-    except rfc8785.CanonicalizationError as error:
+        variables = (
+            b',"variables":' + rfc8785.dumps(_plain(request.variables)) if request.model.is_embedded else b""
+        )
+        return b"".join(
+            (
+                b'{"images":',
+                rfc8785.dumps([image.digest for image in request.images]),
+                _canonical_model(request.model),
+                b',"parameters":',
+                _canonical_parameters(request.parameters),
+                b',"sample":%d' % request.sample,
+                b',"schema":"%b"' % schema.digest.encode("ascii") if schema else b',"schema":null',
+                b',"system":"%b","user":"%b"' % (_digest(request.system), _digest(request.user)),
+                variables,
+                b',"version":%d}' % _DIGEST_VERSION,
+            )
+        )
+    except (TypeError, ValueError, RecursionError) as error:
         raise InvalidRequest(
             f"A request of stage {request.labels.stage} for entry {request.labels.entry_id} cannot be named: "
             f"its parameters or variables hold what JSON cannot ({error})."
         ) from error
+
+
+@lru_cache(maxsize=64)
+def _canonical_model(model: Model) -> bytes:
+    revision = model_revision(model).encode("ascii")
+    return b',"model":%b,"model_revision":"%b"' % (rfc8785.dumps(model.name), revision)
+
+
+def _canonical_parameters(parameters: Mapping[str, Any]) -> bytes:
+    return _canonical_text(json.dumps(_plain(parameters), sort_keys=True))
+
+
+@lru_cache(maxsize=256)
+def _canonical_text(text: str) -> bytes:
+    return rfc8785.dumps(json.loads(text))
 
 
 @lru_cache(maxsize=64)
@@ -128,9 +167,9 @@ def model_revision(model: Model) -> str:
     return model.model_revision
 
 
-def _digest(text: str) -> str:
+def _digest(text: str) -> bytes:
     # A file name that is not UTF-8 may have come in as lone surrogates.
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest().encode("ascii")
 
 
 def _plain(value: Any) -> Any:

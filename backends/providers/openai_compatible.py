@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from typing import TYPE_CHECKING, Any, Final
 
 from backends.errors import (
@@ -14,7 +15,6 @@ from backends.errors import (
     ModelUnreachable,
     NotJson,
 )
-from backends.output_schemas import canonical_schema
 from backends.providers.parameters import OPENAI, VLLM, map_parameters
 from backends.providers.protocol import RawAnswer
 
@@ -30,6 +30,7 @@ _NAMES: Final[Mapping[str, Mapping[str, str]]] = {"vllm": VLLM, "openai": OPENAI
 _CHECK_S: Final = 10.0
 _SHOWN: Final = 200
 _MASK: Final = "********"
+_SURROGATE: Final = re.compile("[\ud800-\udfff]")
 
 
 class OpenAiCompatible:
@@ -194,10 +195,10 @@ def chat_body(
     body.append(b'],"stream":false')
     for name, value in fields.items():
         body += (b",", _json(name), b":", _json(value))
-    if request.output_schema is not None and _constrains(request.model):
+    if request.schema is not None and _constrains(request.model):
         body += (
             b',"response_format":{"type":"json_schema","json_schema":{"name":"answer","schema":',
-            canonical_schema(request.output_schema).encoded,
+            request.schema.encoded,
             b"}}",
         )
     body.append(b"}")
@@ -304,12 +305,17 @@ def _first(value: Any) -> Any:
 def _text(content: Any) -> str:
     """The text of a message, which is a string or a list of parts."""
     if isinstance(content, list):
-        return "".join(text for part in content if isinstance(text := _part(part, "text"), str))
-    return content if isinstance(content, str) else ""
+        return "".join(text for part in content if (text := _string(_part(part, "text"))))
+    return _string(content) or ""
 
 
 def _string(value: Any) -> str | None:
-    return value if isinstance(value, str) else None
+    if not isinstance(value, str):
+        return None
+    if _SURROGATE.search(value):
+        # A lone one, escaped in the response's JSON, could not be stored anywhere.
+        return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return value
 
 
 def _count(value: Any) -> int | None:

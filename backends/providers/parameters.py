@@ -77,11 +77,11 @@ def map_parameters(
         value = wanted[name]
         if value is None:
             continue
+        if problem := problem_with(name, value):
+            raise InvalidRequest(f"Parameter {name}={value!r} for model {model.name!r} {problem}.")
         if name not in names or name not in model.parameters.allowed:
             dropped.append(name)
             continue
-        if problem := problem_with(name, value):
-            raise InvalidRequest(f"Parameter {name}={value!r} for model {model.name!r} {problem}.")
         limited = _limited(model, name, value)
         if limited != value:
             dropped.append(f"{name}={value} (limited to {limited})")

@@ -75,7 +75,9 @@ class Desk:
     embedded: dict[str, Any] = field(default_factory=dict)
 
     @asynccontextmanager
-    async def client(self, *, environ: Mapping[str, str] | None = None, **settings: Any) -> AsyncIterator[Client]:
+    async def client(
+        self, *, environ: Mapping[str, str] | None = None, **settings: Any
+    ) -> AsyncIterator[Client]:
         async with Client(
             self.settings.model_copy(update=settings),
             self.registry,

@@ -32,7 +32,21 @@ from aiohttp import web
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-WORDS = ("light", "frame", "sky", "shadow", "line", "tone", "edge", "water", "stone", "leaf", "calm", "warm", "bold")
+WORDS = (
+    "light",
+    "frame",
+    "sky",
+    "shadow",
+    "line",
+    "tone",
+    "edge",
+    "water",
+    "stone",
+    "leaf",
+    "calm",
+    "warm",
+    "bold",
+)
 
 
 @dataclass(frozen=True)
@@ -155,6 +169,7 @@ class VllmDouble:
         self.most_at_once = 0
         self._loop = asyncio.new_event_loop()
         self._listening = threading.Event()
+        self._came = threading.Condition()
         self._stop: asyncio.Event | None = None
         self._thread = threading.Thread(target=self._work, name="vllm-double", daemon=True)
         self._problem: BaseException | None = None
@@ -163,6 +178,15 @@ class VllmDouble:
     def url(self) -> str:
         """Base URL, without /v1."""
         return f"http://127.0.0.1:{self.port}"
+
+    async def has_been_asked(self, count: int) -> None:
+        """Return once so many chat requests have come in; for tests on an event loop of their own."""
+
+        def wait() -> None:
+            with self._came:
+                assert self._came.wait_for(lambda: len(self.history) >= count, timeout=30)
+
+        await asyncio.to_thread(wait)
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -233,9 +257,11 @@ class VllmDouble:
         body = json.loads(raw)
         pictures = _take_pictures(body)
         asked = Asked(request.headers.get("X-Request-Id"), dict(request.headers), body, len(raw), pictures)
-        self.history.append(asked)
-        self.open += 1
-        self.most_at_once = max(self.most_at_once, self.open)
+        with self._came:
+            self.history.append(asked)
+            self.open += 1
+            self.most_at_once = max(self.most_at_once, self.open)
+            self._came.notify_all()
         try:
             if (refusal := self._unauthorized(request)) is not None:
                 return refusal

@@ -1,0 +1,150 @@
+"""Which deployments may be asked, and whether they can be asked now."""
+
+from __future__ import annotations
+
+import socket
+
+import pytest
+from client_desk import model_at, request_of
+from vllm_double import Http, VllmDouble
+
+from backends.errors import ModelMisconfigured, ModelUnreachable, RemoteNotAllowed
+
+pytestmark = pytest.mark.anyio
+
+
+def free_url():
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return f"http://127.0.0.1:{one.getsockname()[1]}"
+
+
+async def test_a_model_that_is_served_passes(desk):
+    with VllmDouble() as double:
+        async with desk.client() as client:
+            await client.check(model_at(double.url))
+    assert double.gets == ["/health", "/v1/models"]
+
+
+async def test_an_unreachable_model_says_url_model_and_what_to_do(desk):
+    url = free_url()
+    async with desk.client() as client:
+        with pytest.raises(ModelUnreachable, match=rf"'double' at {url} does not answer.*Start the server"):
+            await client.check(model_at(url))
+
+
+async def test_a_dead_engine_is_unreachable(desk):
+    with VllmDouble() as double:
+        double.healthy = False
+        async with desk.client() as client:
+            with pytest.raises(ModelUnreachable, match="/health answered 503"):
+                await client.check(model_at(double.url))
+
+
+async def test_a_server_of_another_model_says_what_it_serves(desk):
+    with VllmDouble(model="other-vlm") as double:
+        async with desk.client() as client:
+            with pytest.raises(ModelUnreachable, match=r"does not serve 'double-vlm'; it serves other-vlm"):
+                await client.check(model_at(double.url))
+
+
+async def test_one_good_deployment_is_enough(desk):
+    with VllmDouble() as double:
+        model = model_at(free_url())
+        good = model.deployments[0].model_copy(update={"name": "good", "base_url": double.url})
+        async with desk.client() as client:
+            await client.check(model.model_copy(update={"deployments": (*model.deployments, good)}))
+
+
+async def test_all_bad_deployments_are_named(desk):
+    model = model_at(free_url())
+    second = model.deployments[0].model_copy(update={"name": "second", "base_url": free_url()})
+    async with desk.client() as client:
+        with pytest.raises(ModelUnreachable, match=r"'only'.*'second'"):
+            await client.check(model.model_copy(update={"deployments": (*model.deployments, second)}))
+
+
+async def test_the_api_key_is_sent_and_never_shown(desk):
+    key = "sk-secret-0123456789"
+    with VllmDouble(api_key=key) as double:
+        model = model_at(double.url, deployment={"api_key_env": "DOUBLE_KEY"})
+        async with desk.client(environ={"DOUBLE_KEY": key}) as client:
+            await client.check(model)
+            assert (await client.complete(request_of(model))).ok
+        wrong = "sk-wrong-0123456789"
+        async with desk.client(environ={"DOUBLE_KEY": wrong}) as client:
+            with pytest.raises(ModelMisconfigured, match="correct DOUBLE_KEY") as refused:
+                await client.check(model)
+            answer = await client.complete(request_of(model, "Something else"))
+    assert wrong not in str(refused.value)
+    assert wrong not in answer.error_message
+    assert "********" in answer.error_message
+    assert not any(secret in str(event) for event in desk.events() for secret in (key, wrong))
+
+
+async def test_a_missing_api_key_names_its_variable(desk):
+    model = model_at("http://127.0.0.1:9", deployment={"api_key_env": "DOUBLE_KEY"})
+    async with desk.client() as client:
+        with pytest.raises(ModelMisconfigured, match="DOUBLE_KEY, which is not set"):
+            await client.check(model)
+
+
+@pytest.mark.parametrize(
+    ("url", "remote"),
+    [("https://models.example.org", False), ("http://127.0.0.1:9", True)],
+    ids=["public", "marked"],
+)
+async def test_no_picture_leaves_the_private_network_without_consent(desk, url, remote):
+    model = model_at(url, deployment={"remote": remote})
+    async with desk.client() as client:
+        with pytest.raises(RemoteNotAllowed, match="IMAGEWORKS_ALLOW_REMOTE"):
+            await client.check(model)
+        with pytest.raises(RemoteNotAllowed):
+            await client.complete(request_of(model))
+    assert desk.events() == []
+
+
+async def test_with_consent_a_remote_deployment_is_asked(desk):
+    with VllmDouble() as double:
+        async with desk.client(allow_remote=True) as client:
+            model = model_at(double.url, deployment={"remote": True})
+            assert (await client.complete(request_of(model))).ok
+
+
+async def test_a_provider_that_cannot_be_asked_yet_says_so(desk):
+    async with desk.client() as client:
+        with pytest.raises(ModelMisconfigured, match="provider ollama"):
+            await client.check(model_at("http://127.0.0.1:9", deployment={"provider": "ollama"}))
+
+
+async def test_an_embedded_model_without_a_function_says_which_have_one(desk):
+    desk.embedded["baseline-judge"] = dict
+    async with desk.client() as client:
+        with pytest.raises(ModelMisconfigured, match="baseline-judge"):
+            await client.check(model_at(None))
+
+
+async def test_an_address_that_needs_a_missing_variable_is_a_misconfiguration(desk):
+    async with desk.client() as client:
+        with pytest.raises(ModelMisconfigured, match="WHERE"):
+            await client.check(model_at("${WHERE}"))
+
+
+async def test_a_plain_openai_server_is_sent_only_what_that_protocol_has(desk):
+    with VllmDouble(metrics=False) as double:
+        model = model_at(double.url, deployment={"provider": "openai"})
+        async with desk.client() as client:
+            await client.check(model)
+            await client.complete(request_of(model, parameters={"top_k": 5, "temperature": 0.5}))
+    assert "/health" not in double.gets
+    assert "top_k" not in double.history[0].body
+    (event,) = desk.events()
+    assert event["dropped_parameters"] == ["top_k"]
+    assert "ttft_ms" not in event
+
+
+async def test_a_failing_request_does_not_reach_a_redirect(desk):
+    with VllmDouble() as elsewhere, VllmDouble(faults=[Http(307)]) as double:
+        async with desk.client() as client:
+            assert (await client.complete(request_of(model_at(double.url)))).error_class == "http_3xx"
+    assert elsewhere.history == []
