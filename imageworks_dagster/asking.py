@@ -166,7 +166,8 @@ class Asker:
 
     def _count(self, answer: Answer) -> None:
         tally = self._stage.tally
-        tally.deployments.add(answer.deployment)
+        if answer.deployment:
+            tally.deployments.add(answer.deployment)
         if answer.recalled:
             tally.recalled += 1
             return

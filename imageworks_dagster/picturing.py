@@ -134,12 +134,13 @@ def contact_sheet(thumbnails: Sequence[bytes], *, columns: int = 6, cell: int = 
     sheet = np.full((rows * cell, min(columns, max(1, len(thumbnails))) * cell, 3), 32, np.uint8)
     for index, jpeg in enumerate(thumbnails):
         pixels = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR)
+        assert pixels is not None  # noqa: S101 - we encoded it
         scale = (cell - 6) / max(pixels.shape[:2])
         small = cv2.resize(pixels, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
         height, width = small.shape[:2]
         top = (index // columns) * cell + (cell - height) // 2
         left = (index % columns) * cell + (cell - width) // 2
         sheet[top : top + height, left : left + width] = small
-    encoded, jpeg = cv2.imencode(".jpg", sheet, [cv2.IMWRITE_JPEG_QUALITY, 78])
+    encoded, data = cv2.imencode(".jpg", sheet, [cv2.IMWRITE_JPEG_QUALITY, 78])
     assert encoded  # noqa: S101 - an 8-bit array of three channels always encodes
-    return bytes(jpeg)
+    return data.tobytes()

@@ -36,7 +36,7 @@ class HomeError(StoreError):
     """The home folder cannot be made or written."""
 
 
-class PublishFailed(StoreError):  # noqa: N818 - the name says what happened
+class PublishFailed(StoreError):
     """A file could not be published; what was there before is untouched."""
 
 
@@ -44,23 +44,23 @@ class DatabaseError(StoreError):
     """The state database cannot do what was asked."""
 
 
-class DatabaseUnreachable(DatabaseError):  # noqa: N818 - the name says what happened
+class DatabaseUnreachable(DatabaseError):
     """The state database cannot be opened or reached."""
 
 
-class DatabaseNewer(DatabaseError):  # noqa: N818 - the name says what happened
+class DatabaseNewer(DatabaseError):
     """The state database was changed by a later version of this program."""
 
 
-class DatabaseBusy(DatabaseError):  # noqa: N818 - the name says what happened
+class DatabaseBusy(DatabaseError):
     """Another process held the state database for longer than we wait."""
 
 
-class DatabaseFull(DatabaseError):  # noqa: N818 - the name says what happened
+class DatabaseFull(DatabaseError):
     """The disk under the state database is full."""
 
 
-class DatabaseClosed(DatabaseError):  # noqa: N818 - the name says what happened
+class DatabaseClosed(DatabaseError):
     """The state database was closed, or its writer was asked to wait for itself."""
 
 
@@ -68,15 +68,15 @@ class BatchError(StoreError):
     """Something about a batch."""
 
 
-class BadBatchName(BatchError):  # noqa: N818 - the name says what happened
+class BadBatchName(BatchError):
     """A batch's name is no safe slug."""
 
 
-class BatchNameTaken(BatchError):  # noqa: N818 - the name says what happened
+class BatchNameTaken(BatchError):
     """Another folder is registered under this name."""
 
 
-class UnknownBatch(BatchError):  # noqa: N818 - the name says what happened
+class UnknownBatch(BatchError):
     """No batch of this name is registered."""
 
 
@@ -84,19 +84,19 @@ class TableError(StoreError):
     """Something about an asset's table."""
 
 
-class InvalidTable(TableError):  # noqa: N818 - the name says what happened
+class InvalidTable(TableError):
     """A table's rows or columns break the rules that all tables keep."""
 
 
-class MissingTable(TableError):  # noqa: N818 - the name says what happened
+class MissingTable(TableError):
     """No table was published for this asset and batch."""
 
 
-class DamagedTable(TableError):  # noqa: N818 - the name says what happened
+class DamagedTable(TableError):
     """What is on the disk is not what was published."""
 
 
-class PublishConflict(TableError):  # noqa: N818 - the name says what happened
+class PublishConflict(TableError):
     """Another run moved the pointer first.
 
     Attributes:

@@ -25,7 +25,7 @@ class EventFormatError(TelemetryError):
     """A spooled event does not fit the schema: a field is missing or has the wrong type."""
 
 
-class NewerEvent(EventFormatError):  # noqa: N818 - the name says what happened
+class NewerEvent(EventFormatError):
     """The event was written by a newer version of the schema than this code knows."""
 
 
@@ -33,7 +33,7 @@ class CompactionError(TelemetryError):
     """Compaction could not finish; nothing is lost, since spools go only after their rows are published."""
 
 
-class DamagedParquet(CompactionError):  # noqa: N818 - the name says what happened
+class DamagedParquet(CompactionError):
     """A published Parquet file cannot be read."""
 
 
@@ -41,17 +41,17 @@ class ManifestError(TelemetryError):
     """A run manifest cannot be used."""
 
 
-class MissingManifest(ManifestError):  # noqa: N818 - the name says what happened
+class MissingManifest(ManifestError):
     """There is no manifest of that run."""
 
 
-class DamagedManifest(ManifestError):  # noqa: N818 - the name says what happened
+class DamagedManifest(ManifestError):
     """The manifest's file is not a manifest."""
 
 
-class SecretInManifest(ManifestError):  # noqa: N818 - the name says what happened
+class SecretInManifest(ManifestError):
     """A value that carries credentials was about to be written into a manifest."""
 
 
-class QueryRefused(TelemetryError):  # noqa: N818 - the name says what happened
+class QueryRefused(TelemetryError):
     """The catalog's command line answers one SELECT statement and nothing else."""

@@ -15,6 +15,7 @@ from imageworks_dagster.stages import Outcome
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from imageworks.judge_vision.comparing import Winner
     from imageworks.judge_vision.ranking import Comparison
     from imageworks_dagster.stages import Row, Stage
 
@@ -97,13 +98,13 @@ CARRIED = (
 
 def decided_pairs(questions: Iterable[Row]) -> list[Comparison]:
     """The pairs of the playoff that both orders answered."""
-    winners: dict[tuple[int, str, str], dict[str, str | None]] = defaultdict(dict)
+    winners: dict[tuple[int, str, str], dict[str, Winner | None]] = defaultdict(dict)
     for row in questions:
         first, second = row["entry_id"], row["opponent_id"]
         winners[row["playoff_round"], min(first, second), max(first, second)][first] = row["winner"]
     decided = []
     for (round_number, a, b), by_first in sorted(winners.items()):
-        outcome = combine(by_first.get(a), by_first.get(b))  # type: ignore[arg-type] - the table holds these words
+        outcome = combine(by_first.get(a), by_first.get(b))
         if outcome is not None:
             decided.append(Pair(round_number, a, b).decided(outcome))
     return decided

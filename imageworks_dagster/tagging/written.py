@@ -102,8 +102,7 @@ def settle_prepared(database: StateDatabase, batch: str) -> None:
         if stands is Standing.AFTER:
             record_state(database, row["write_id"], "written")
         else:
-            statement = delete(metadata_writes).where(metadata_writes.c.write_id == row["write_id"])
-            database.write(lambda connection, statement=statement: connection.execute(statement))
+            _drop(database, row["write_id"])
 
 
 def undoable_writes(database: StateDatabase, batch: str) -> list[RecordedWrite]:
@@ -112,6 +111,11 @@ def undoable_writes(database: StateDatabase, batch: str) -> list[RecordedWrite]:
         RecordedWrite(row["write_id"], text_path(row["path"]), row["undo"])
         for row in reversed(_rows(database, batch, "written"))
     ]
+
+
+def _drop(database: StateDatabase, write_id: str) -> None:
+    statement = delete(metadata_writes).where(metadata_writes.c.write_id == write_id)
+    database.write(lambda connection: connection.execute(statement))
 
 
 def _rows(database: StateDatabase, batch: str, state: str) -> list[RowMapping]:

@@ -5,10 +5,10 @@ import shutil
 
 import dagster as dg
 import pytest
+from made_up_photos import write_photo
 
 from imageworks_dagster.pipelines import JUDGE
 from store.batches import pin
-from made_up_photos import write_photo
 
 STAGES = [stage.asset for stage in JUDGE.stages]
 
@@ -25,7 +25,7 @@ def test_a_folder_becomes_a_judged_competition(judged):
     assert result.success
     rows = platform.rows("judge/results", batch)
     assert len(rows) == 6
-    assert sorted(row["place"] for row in rows)[0] == 1
+    assert min(row["place"] for row in rows) == 1
     assert all(row["model"] == "baseline-judge" for row in rows)
     assert all(row["place_low"] <= row["place"] <= row["place_high"] for row in rows)
 

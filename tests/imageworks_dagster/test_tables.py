@@ -1,7 +1,9 @@
+import numpy as np
 import pytest
 
 from imageworks_dagster.pipelines import PIPELINES
 from imageworks_dagster.tables import SHAPES, SIGNALS, Column, TableShape
+from photos.signals import measure
 
 SMALL = TableShape(
     "judge/small",
@@ -37,10 +39,6 @@ def test_where_a_model_answered_the_row_says_who_and_by_what_prompt(asset):
 
 
 def test_the_signals_columns_are_the_signals_that_are_measured():
-    import numpy as np
-
-    from photos.signals import measure
-
     measured = measure(np.zeros((64, 64, 3), np.uint8)).as_dict()
 
     assert [column.name for column in SIGNALS] == list(measured)
