@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from imageworks.personal_tagger.merging import Merge, OurTags, merge
@@ -22,8 +23,6 @@ from photos.metadata.writing import MetadataWriter
 from store.path_text import path_text
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from imageworks_dagster.stages import Row, Stage
     from photos.metadata.fields import MetadataFields, PhotoMetadata
     from photos.metadata.writing import Written
@@ -37,14 +36,16 @@ def handle_metadata(stage: Stage) -> Outcome:
     settle_prepared(stage.store.database, stage.batch.name)
     photos = stage.read("tagger/photos")
     stage.progress.expect(len(photos))
-    answers = {name: stage.read_by_entry(f"tagger/{name}") for name in ANSWERS}
-    merges: dict[str, Merge] = {}
+    tags = _Tags.of(stage, photos)
     if action == "undo":
         rows = _undone(stage, photos)
     else:
-        rows = _merged(stage, photos, answers, merges, write=action == "apply")
+        with MetadataWriter() as writer:
+            rows = [
+                _advanced(stage, tags.row(photo, writer if action == "apply" else None)) for photo in photos
+            ]
     states = Counter(row.get("state") or "without_tags" for row in rows)
-    report = publish_report(stage, photos, answers, rows, merges)
+    report = publish_report(stage, photos, tags.answers, rows, tags.merges)
     counts = {f"photos_{state}": count for state, count in sorted(states.items())}
     return Outcome(
         rows,
@@ -53,87 +54,88 @@ def handle_metadata(stage: Stage) -> Outcome:
     )
 
 
-def _merged(
-    stage: Stage,
-    photos: list[Row],
-    answers: dict[str, dict[str, Row]],
-    merges: dict[str, Merge],
-    *,
-    write: bool,
-) -> list[Row]:
-    """The rows of all photos; ``merges`` takes what each file's merge came to."""
-    ours_before = written_tags(
-        stage.store.database, [stage.photo_file(photo) for photo in photos if photo["photo_id"]]
-    )
-    rows = []
-    with MetadataWriter() as writer:
-        for photo in photos:
-            before = ours_before.get(photo["photo_id"])
-            rows.append(_one(stage, photo, answers, before, merges, writer if write else None))
-            stage.progress.advance(failed=bool(rows[-1].get("error_class")))
-            stage.progress.tick()
-    return rows
+def _advanced(stage: Stage, row: Row) -> Row:
+    stage.progress.advance(failed=bool(row.get("error_class")))
+    stage.progress.tick()
+    return row
 
 
-def _one(
-    stage: Stage,
-    photo: Row,
-    answers: dict[str, dict[str, Row]],
-    before: OurTags | None,
-    merges: dict[str, Merge],
-    writer: MetadataWriter | None,
-) -> Row:
-    mine = {name: rows[photo["entry_id"]] for name, rows in answers.items()}
-    failed = next((row for row in (photo, *mine.values()) if row["error_class"]), None)
-    if failed is not None:
-        return stage.row(photo, **inherited_error(failed))
-    ours = OurTags(
-        caption=mine["captions"]["caption"],
-        description=mine["descriptions"]["description"],
-        keywords=tuple(mine["keywords"]["keywords"]),
-    )
+@dataclass(frozen=True)
+class _Tags:
+    """What the earlier stages said about the photos, and what merging it into each file came to.
 
-    def wanted(existing: PhotoMetadata) -> MetadataFields:
-        merges[photo["entry_id"]] = merge(existing, ours, before)
-        return merges[photo["entry_id"]].fields
+    Attributes:
+        stage: the stage.
+        answers: rows by entry, by stage: captions, keywords, descriptions.
+        ours_before: what our last write put into each photo, by photo id.
+        merges: by entry, filled as rows are made.
+    """
 
-    try:
-        if writer is not None:
-            return _write(stage, photo, wanted, merges, writer)
-        state = "unchanged" if wanted(read_metadata(stage.path(photo))).is_empty else "proposed"
-    except MetadataError as error:
-        return stage.row(photo, state="refused", error_class=error.error_class, error_message=str(error))
-    return stage.row(photo, state=state, **_columns(merges[photo["entry_id"]]))
+    stage: Stage
+    answers: dict[str, dict[str, Row]]
+    ours_before: dict[str, OurTags]
+    merges: dict[str, Merge] = field(default_factory=dict)
 
+    @classmethod
+    def of(cls, stage: Stage, photos: list[Row]) -> _Tags:
+        files = [stage.photo_file(photo) for photo in photos if photo["photo_id"]]
+        answers = {name: stage.read_by_entry(f"tagger/{name}") for name in ANSWERS}
+        return cls(stage, answers, written_tags(stage.store.database, files))
 
-def _write(
-    stage: Stage,
-    photo: Row,
-    wanted: Callable[[PhotoMetadata], MetadataFields],
-    merges: dict[str, Merge],
-    writer: MetadataWriter,
-) -> Row:
-    entry = photo["entry_id"]
-    write_ids: list[str] = []
-
-    def record(written: Written) -> None:
-        write_ids.append(
-            record_prepared(
-                stage.store.database,
-                written,
-                ours=merges[entry].ours,
-                batch=stage.batch.name,
-                run_id=stage.run.run_id,
+    def row(self, photo: Row, writer: MetadataWriter | None) -> Row:
+        """The photo's row: written with ``writer``, or only proposed without one."""
+        entry = photo["entry_id"]
+        mine = [rows[entry] for rows in self.answers.values()]
+        failed = next((row for row in (photo, *mine) if row["error_class"]), None)
+        if failed is not None:
+            return self.stage.row(photo, **inherited_error(failed))
+        try:
+            if writer is not None:
+                return self._write(photo, writer)
+            state = "proposed"
+            if self._wanted(photo, read_metadata(self.stage.path(photo))).is_empty:
+                state = "unchanged"
+        except MetadataError as error:
+            return self.stage.row(
+                photo, state="refused", error_class=error.error_class, error_message=str(error)
             )
-        )
+        return self.stage.row(photo, state=state, **_columns(self.merges[entry]))
 
-    written = writer.write(
-        stage.path(photo), wanted, before_replace=record, expected_photo_id=photo["photo_id"]
-    )
-    if not written.changed:
-        return stage.row(photo, state="unchanged", **_columns(merges[entry]))
-    record_state(stage.store.database, write_ids[0], "written")
-    return stage.row(photo, state="written", write_id=write_ids[0], **_columns(merges[entry]))
+    def _wanted(self, photo: Row, existing: PhotoMetadata) -> MetadataFields:
+        entry = photo["entry_id"]
+        ours = OurTags(
+            caption=self.answers["captions"][entry]["caption"],
+            description=self.answers["descriptions"][entry]["description"],
+            keywords=tuple(self.answers["keywords"][entry]["keywords"]),
+        )
+        self.merges[entry] = merge(existing, ours, self.ours_before.get(photo["photo_id"]))
+        return self.merges[entry].fields
+
+    def _write(self, photo: Row, writer: MetadataWriter) -> Row:
+        entry, database = photo["entry_id"], self.stage.store.database
+        write_ids: list[str] = []
+
+        def record(written: Written) -> None:
+            write_ids.append(
+                record_prepared(
+                    database,
+                    written,
+                    ours=self.merges[entry].ours,
+                    batch=self.stage.batch.name,
+                    run_id=self.stage.run.run_id,
+                )
+            )
+
+        written = writer.write(
+            self.stage.path(photo),
+            lambda existing: self._wanted(photo, existing),
+            before_replace=record,
+            expected_photo_id=photo["photo_id"],
+        )
+        if not written.changed:
+            return self.stage.row(photo, state="unchanged", **_columns(self.merges[entry]))
+        record_state(database, write_ids[0], "written")
+        return self.stage.row(photo, state="written", write_id=write_ids[0], **_columns(self.merges[entry]))
 
 
 def _undone(stage: Stage, photos: list[Row]) -> list[Row]:
