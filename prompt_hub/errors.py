@@ -57,7 +57,7 @@ class ProfileFileError(PromptHubError):
         return ProfileFileError, (self.problems,)
 
 
-class ProfileCycle(PromptHubError):  # noqa: N818 - the name says what happened
+class ProfileCycle(PromptHubError):
     """Profiles extend one another, or partials include one another, in a circle.
 
     Attributes:
@@ -74,15 +74,15 @@ class ProfileCycle(PromptHubError):  # noqa: N818 - the name says what happened
         return ProfileCycle, (self.what, self.circle)
 
 
-class UnknownProfile(PromptHubError):  # noqa: N818 - the name says what happened
+class UnknownProfile(PromptHubError):
     """No profile has this id."""
 
 
-class UnknownStage(PromptHubError):  # noqa: N818 - the name says what happened
+class UnknownStage(PromptHubError):
     """The profile has no such stage."""
 
 
-class TemplateRefused(PromptHubError, ValueError):  # noqa: N818 - the name says what happened
+class TemplateRefused(PromptHubError, ValueError):
     """A template's text does what templates may not, or cannot be read.
 
     It is a ValueError too, so that pydantic names the field it stands in.
@@ -106,9 +106,9 @@ class RenderError(PromptHubError):
     """A prompt cannot be made; nothing is sent in its place."""
 
 
-class VariablesRefused(RenderError):  # noqa: N818 - the name says what happened
+class VariablesRefused(RenderError):
     """A variable is missing, not declared, not plain JSON, or misses its schema."""
 
 
-class RenderLimit(RenderError):  # noqa: N818 - the name says what happened
+class RenderLimit(RenderError):
     """A template prints or loops more than it may."""

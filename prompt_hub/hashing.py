@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
 from typing import TYPE_CHECKING, Any
 
-import rfc8785
+from registry.digests import digest
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 SHOWN_DIGITS = 12
-
-
-def digest(value: Any) -> str:
-    """The SHA-256, in hex, of a plain JSON value's RFC 8785 form."""
-    return hashlib.sha256(rfc8785.dumps(value)).hexdigest()
 
 
 def stage_digest(stage: Mapping[str, Any]) -> str:

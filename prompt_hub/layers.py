@@ -53,11 +53,14 @@ class LayeredProfile:
         id: Its id.
         content: Its fields, partials apart from the texts that include them.
         origins: Where each field was written, by its path; () is the profile itself.
+        touched_by_user: Whether the user's layer says anything of it or of a profile that it extends, be it only
+            that a field is taken away.
     """
 
     id: str
     content: Mapping[str, Any]
     origins: Mapping[FieldPath, Origin]
+    touched_by_user: bool
 
     def problem(self, place: FieldPath, text: str) -> FileProblem:
         """Set a problem to the file and line that its field, or the nearest around it, was written in."""
@@ -75,11 +78,6 @@ class LayeredProfile:
             for place, origin in sorted(self.origins.items(), key=lambda item: field_text(item[0]))
             if place and place not in inner
         }
-
-    @property
-    def touched_by_user(self) -> bool:
-        """Whether any field of it comes from the user's layer."""
-        return any(origin.layer == "user" for origin in self.origins.values())
 
 
 def read_profiles(user_folder: Path | None, files: Iterable[Path] = ()) -> dict[str, LayeredProfile]:
@@ -184,6 +182,7 @@ class _Merging:
         documents = self.written[profile_id]
         content: dict[str, Any] = {}
         origins: dict[FieldPath, Origin] = {}
+        touched = any(document.layer == "user" for document in documents)
         saying = [document for document in documents if "extends" in document.value]
         parent_id = saying[-1].value["extends"] if saying else None
         if parent_id is not None:
@@ -191,13 +190,14 @@ class _Merging:
             parent = self.profile(parent_id, inside)
             content = copy.deepcopy(dict(parent.content))
             origins = dict(parent.origins)
+            touched = touched or parent.touched_by_user
             for name in ("id", "extends"):
                 content.pop(name, None)
                 origins.pop((name,), None)
         for document in documents:
             origins[()] = document.origin(())
             _patch(content, document.value, (), origins, document)
-        return LayeredProfile(profile_id, content, origins)
+        return LayeredProfile(profile_id, content, origins, touched)
 
     def _check_parent(self, parent_id: str, document: _Document, inside: tuple[str, ...]) -> None:
         problem = None
@@ -228,8 +228,8 @@ def _patch(
             if name in below:
                 for known in [known for known in origins if known[: len(inner)] == inner]:
                     del origins[known]
-                del below[name]
             if value is None:
+                below.pop(name, None)
                 continue
             below[name] = {} if isinstance(value, dict) else copy.deepcopy(value)
         origins[inner] = document.origin(inner)

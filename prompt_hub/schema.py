@@ -57,6 +57,12 @@ def template_text(text: str) -> str:
     return text
 
 
+def _not_empty(text: str) -> str:
+    if not text:
+        raise ValueError("is empty; a request needs a user message")
+    return text
+
+
 def _free_name(name: str) -> str:
     if name in _TAKEN:
         raise ValueError(f"{name!r} means something else in a template; choose another name")
@@ -125,7 +131,7 @@ class StageTemplate(_Part):
     """What is said to a model at one profile stage, and what the answer must look like."""
 
     system: TemplateText = Field(default="", description="Template of the system message.")
-    user: Annotated[TemplateText, StringConstraints(min_length=1)] = Field(
+    user: Annotated[TemplateText, AfterValidator(_not_empty)] = Field(
         description="Template of the user message, which goes with the pictures."
     )
     variables: dict[VariableName, VariableDeclaration] = Field(

@@ -48,7 +48,6 @@ _SIMPLE: tuple[type[nodes.Node], ...] = (
     nodes.Not,
     nodes.Compare,
     nodes.Operand,
-    nodes.CondExpr,
 )
 _INSTEAD: dict[type[nodes.Node], str] = {
     nodes.Include: 'includes something by other means than {% include "name" %}',
@@ -321,9 +320,17 @@ def _field_problem(node: Any) -> str | None:
 
 
 def _item_problem(node: Any) -> str | None:
-    if node.ctx == "load" and isinstance(node.arg, nodes.Const) and isinstance(node.arg.value, str | int):
-        return None
-    return "uses an index that is not a constant"
+    index = node.arg.value if isinstance(node.arg, nodes.Const) else None
+    if node.ctx != "load" or not isinstance(index, str | int):
+        return "uses an index that is not a constant; for the last item there is the filter last"
+    if isinstance(index, str) and index.startswith("_"):
+        return f"uses the field {index!r}; no field starts with _"
+    return None
+
+
+def _choice_problem(node: Any) -> str | None:
+    # Jinja2 prints nothing there, strict or not.
+    return None if node.expr2 is not None else "has an inline if without an else"
 
 
 def _filter_problem(node: Any) -> str | None:
@@ -357,6 +364,7 @@ _CHECKS: dict[type[nodes.Node], Callable[[Any], str | None]] = {
     nodes.Tuple: _list_problem,
     nodes.Getattr: _field_problem,
     nodes.Getitem: _item_problem,
+    nodes.CondExpr: _choice_problem,
     nodes.Filter: _filter_problem,
     nodes.Test: _test_problem,
     nodes.For: _loop_problem,

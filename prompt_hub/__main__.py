@@ -1,0 +1,241 @@
+"""The command line of the Prompt Hub: `python -m prompt_hub list|inspect|export|validate|render|diff`."""
+
+import json
+import sys
+from collections.abc import Iterable, Sequence
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from prompt_hub.checking import template_problems, template_warnings
+from prompt_hub.errors import PromptHubError, RenderError
+from prompt_hub.exporting import differing_stages, profile_diff, profile_yaml
+from prompt_hub.hashing import short
+from prompt_hub.hub import PromptHub
+from prompt_hub.layers import SHIPPED
+from prompt_hub.rendering import Rendered
+from prompt_hub.rendering import render as render_stage
+from prompt_hub.schema import StageTemplate
+from store.errors import StoreError
+from store.home import Home
+from store.settings import Settings
+from store.yaml_reading import YamlError, field_text, read_yaml
+
+app = typer.Typer(
+    name="prompt_hub",
+    help="What is said to models: profiles, their stages and hashes.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+HomeOption = Annotated[
+    Path | None, typer.Option("--home", help="Home folder; IMAGEWORKS_HOME or .imageworks if not given.")
+]
+ProfileArgument = Annotated[str, typer.Argument(help="Id of a profile.")]
+
+
+class Form(StrEnum):
+    """How to write a profile."""
+
+    YAML = "yaml"
+    JSON = "json"
+
+
+class Output(StrEnum):
+    """How to write a rendered prompt."""
+
+    TEXT = "text"
+    JSON = "json"
+
+
+@app.command("list")
+def list_profiles(*, home: HomeOption = None) -> None:
+    """All profiles with their stages and hashes."""
+    hub = _hub(home)
+    _show(
+        ["profile", "application", "stages", "hash", "from", "description"],
+        (
+            [
+                profile.id,
+                profile.application,
+                " ".join(profile.stages),
+                short(profile.hash),
+                "user" if _by_user(hub, profile.id) else "shipped",
+                profile.description,
+            ]
+            for profile in hub.profiles.values()
+        ),
+    )
+    typer.echo(f"prompt_hub_version {hub.version}")
+
+
+@app.command()
+def inspect(profile_id: ProfileArgument, *, home: HomeOption = None) -> None:
+    """One profile: hashes, variables, parameters, and the file that each field comes from."""
+    hub = _hub(home)
+    profile = hub.get(profile_id)
+    typer.echo(f"{profile.id} ({profile.application}): {profile.description}")
+    typer.echo(f"profile_hash {profile.hash}")
+    if profile.extends:
+        typer.echo(f"extends {profile.extends}")
+    for name, stage in profile.stages.items():
+        typer.echo(
+            f"\n{name}: {stage.images} picture{'' if stage.images == 1 else 's'}, stage_hash {stage.hash}"
+        )
+        typer.echo(f"  parameters: {json.dumps(stage.parameters, ensure_ascii=False)}")
+        typer.echo(f"  answer: {', '.join(_answer_fields(stage))}")
+        for variable, declaration in stage.variables.items():
+            needed = "" if declaration.required else " (may be left out)"
+            typer.echo(f"  variable {variable}{needed}: {declaration.description}")
+    typer.echo("\nWhere each field comes from:")
+    for field, file in hub.provenance[profile_id].items():
+        typer.echo(f"  {field}  {_shown(file)}")
+
+
+@app.command()
+def export(
+    profile_id: ProfileArgument,
+    form: Annotated[Form, typer.Option("--format", help="yaml or json.")] = Form.YAML,
+    *,
+    home: HomeOption = None,
+) -> None:
+    """The effective profile: what it extends and includes is put in."""
+    profile = _hub(home).get(profile_id)
+    if form is Form.JSON:
+        content = profile.model_dump(mode="json", exclude={"extends"})
+        typer.echo(json.dumps(content, indent=2, ensure_ascii=False))
+        return
+    typer.echo(f"# profile_hash {profile.hash}")
+    typer.echo(profile_yaml(profile), nl=False)
+
+
+@app.command()
+def validate(
+    files: Annotated[
+        list[Path] | None, typer.Argument(help="Files to try, above what the home folder holds.")
+    ] = None,
+    *,
+    home: HomeOption = None,
+) -> None:
+    """Check all profiles, or what they would be with these files; exit code 1 if something is wrong."""
+    tried = files or []
+    hub = _hub(home, tried)
+    problems = doubts = 0
+    for profile in hub.profiles.values():
+        for place, problem in template_problems(profile):
+            problems += 1
+            typer.echo(f"{profile.id}: {field_text(place)}: {problem}", err=True)
+    if problems:
+        raise typer.Exit(1)
+    for profile in hub.profiles.values():
+        for place, doubt in template_warnings(profile):
+            doubts += 1
+            typer.echo(f"warning: {profile.id}: {field_text(place)}: {doubt}", err=True)
+    stages = sum(len(profile.stages) for profile in hub.profiles.values())
+    typer.echo(f"{len(hub.profiles)} profiles with {stages} stages are right; {doubts} warnings.")
+
+
+@app.command()
+def render(
+    profile_id: ProfileArgument,
+    stage: Annotated[str, typer.Argument(help="Profile stage, such as critique.")],
+    variables: Annotated[Path, typer.Option("--vars", help="YAML or JSON file with the variables.")],
+    form: Annotated[Output, typer.Option("--format", help="text or json.")] = Output.TEXT,
+    *,
+    home: HomeOption = None,
+) -> None:
+    """What would be said to a model, without asking one."""
+    values = read_yaml(variables)
+    if not isinstance(values, dict):
+        raise RenderError(f"{variables} must hold a mapping of variables to values.")
+    rendered = render_stage(_hub(home).get(profile_id), stage, values)
+    if form is Output.JSON:
+        typer.echo(json.dumps(_as_json(rendered), indent=2, ensure_ascii=False))
+        return
+    typer.echo(
+        f"# {profile_id}/{stage}  stage_hash {short(rendered.stage_hash)}  pictures {rendered.images}  "
+        f"{json.dumps(rendered.parameters)}"
+    )
+    typer.echo(f"\n## system\n\n{rendered.system}\n\n## user\n\n{rendered.user}")
+
+
+@app.command()
+def diff(
+    first: ProfileArgument,
+    second: ProfileArgument,
+    *,
+    home: HomeOption = None,
+) -> None:
+    """What two effective profiles say differently, and which stages ask something else."""
+    hub = _hub(home)
+    one, other = hub.get(first), hub.get(second)
+    typer.echo(profile_diff(one, other), nl=False)
+    stages = list(differing_stages(one, other))
+    for name, before, after in stages:
+        typer.echo(f"{name}: stage_hash {short(before) or '(none)'} -> {short(after) or '(none)'}")
+    if not stages:
+        typer.echo("Every stage asks the same.")
+
+
+def main() -> None:
+    """Run a command; an error of ours is a sentence and exit code 1."""
+    try:
+        app()
+    except (PromptHubError, StoreError, YamlError) as error:
+        typer.echo(str(error), err=True)
+        sys.exit(1)
+
+
+def _home(folder: Path | None) -> Home:
+    return Home.of(Settings() if folder is None else Settings(home=folder))
+
+
+def _hub(folder: Path | None, files: Iterable[Path] = ()) -> PromptHub:
+    return PromptHub.load(_home(folder).prompts, files=files)
+
+
+def _by_user(hub: PromptHub, profile_id: str) -> bool:
+    return any(not Path(file).is_relative_to(SHIPPED) for file in hub.provenance[profile_id].values())
+
+
+def _shown(file: str) -> str:
+    path = Path(file)
+    return f"shipped: {path.relative_to(SHIPPED)}" if path.is_relative_to(SHIPPED) else file
+
+
+def _answer_fields(stage: StageTemplate) -> list[str]:
+    fields = stage.output["properties"]
+    return list(fields) if isinstance(fields, dict) else []
+
+
+def _as_json(rendered: Rendered) -> dict[str, Any]:
+    return {
+        "messages": [
+            {"role": "system", "content": rendered.system},
+            {"role": "user", "content": rendered.user},
+        ],
+        "images": rendered.images,
+        "parameters": dict(rendered.parameters),
+        "output_schema": dict(rendered.output_schema),
+        "profile_hash": rendered.profile_hash,
+        "stage_hash": rendered.stage_hash,
+    }
+
+
+def _show(names: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    table = Table(*names)
+    for row in rows:
+        # Text, not markup: a description may look like a style or a link.
+        table.add_row(*(Text(cell) for cell in row))
+    # A pipe has no width; what is cut off there cannot be read by anybody.
+    Console(width=None if sys.stdout.isatty() else 10_000, soft_wrap=not sys.stdout.isatty()).print(table)
+
+
+if __name__ == "__main__":
+    main()

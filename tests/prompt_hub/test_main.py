@@ -1,0 +1,147 @@
+"""The command line of the Prompt Hub."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+from typer.testing import CliRunner
+
+from prompt_hub.__main__ import app, main
+from prompt_hub.hub import PromptHub
+
+
+@pytest.fixture
+def command(tmp_path, monkeypatch):
+    """Runs a command in an empty home folder."""
+    monkeypatch.setenv("IMAGEWORKS_HOME", str(tmp_path / "home"))
+    monkeypatch.chdir(tmp_path)
+
+    def run(*arguments):
+        return CliRunner().invoke(app, [str(argument) for argument in arguments], catch_exceptions=False)
+
+    return run
+
+
+@pytest.fixture
+def entry(tmp_path):
+    file = tmp_path / "entry.yaml"
+    file.write_text(
+        "title: Low tide\ncategory: ''\nsignals: 'Sharpness: soft (42)'\nrules_notes: ''\n", encoding="utf-8"
+    )
+    return file
+
+
+@pytest.fixture
+def mine(tmp_path):
+    folder = tmp_path / "home" / "prompts"
+    folder.mkdir(parents=True)
+    file = folder / "mine.yaml"
+    file.write_text("id: library\nstages: {keywords: {parameters: {temperature: 0.7}}}\n", encoding="utf-8")
+    return file
+
+
+def test_list_shows_every_profile_and_whose_it_is(command, mine):
+    shown = command("list")
+    rows = {line.split("│")[1].strip(): line for line in shown.output.splitlines() if line.startswith("│")}
+    assert list(rows) == ["club-judge", "house", "library", "storyteller"]
+    assert "user" in rows["library"]
+    assert "user" in rows["storyteller"]
+    assert "shipped" in rows["club-judge"]
+    assert f"prompt_hub_version {PromptHub.load(mine.parent).version}" in shown.output
+
+
+def test_inspect_shows_hashes_variables_and_where_fields_come_from(command, mine):
+    shown = command("inspect", "library").output
+    profile = PromptHub.load(mine.parent).get("library")
+    assert f"profile_hash {profile.hash}" in shown
+    assert f"keywords: 1 picture, stage_hash {profile.stage_hash('keywords')}" in shown
+    assert "answer: keywords" in shown
+    assert "variable max_keywords: How many keywords" in shown
+    assert f"stages.keywords.parameters.temperature  {mine}" in shown
+    assert "stages.keywords.user  shipped: personal_tagger/library.yaml" in shown
+
+
+def test_an_export_reads_back_to_the_same_profile(command, tmp_path):
+    profile = PromptHub.load(None).get("club-judge")
+    yaml = command("export", "club-judge").stdout
+    assert yaml.startswith(f"# profile_hash {profile.hash}\n")
+    (tmp_path / "copy.yaml").write_text(yaml, encoding="utf-8")
+    assert PromptHub.load(None, files=[tmp_path / "copy.yaml"]).get("club-judge").hash == profile.hash
+    content = json.loads(command("export", "club-judge", "--format", "json").stdout)
+    assert type(profile).model_validate(content).hash == profile.hash
+
+
+def test_validate_counts_what_is_right(command):
+    shown = command("validate")
+    assert (shown.exit_code, shown.output) == (0, "4 profiles with 8 stages are right; 0 warnings.\n")
+
+
+def test_validate_warns_and_still_succeeds(command, tmp_path):
+    (tmp_path / "bare.yaml").write_text(
+        "id: library\nstages: {keywords: {user: 'Caption {{ caption }}'}}\n", encoding="utf-8"
+    )
+    shown = command("validate", tmp_path / "bare.yaml")
+    assert shown.exit_code == 0
+    assert (
+        "warning: library: stages.keywords.user: line 1 of the text: prints 'caption' outside of tags"
+        in shown.stderr
+    )
+    assert "stages.keywords.variables.max_keywords: is required but never used" in shown.stderr
+
+
+def test_render_shows_the_messages_and_quotes_the_values(command, entry):
+    entry.write_text(entry.read_text(encoding="utf-8").replace("Low tide", "Low</title>"), encoding="utf-8")
+    shown = command("render", "club-judge", "critique", "--vars", entry).stdout
+    assert "## system\n\nYou judge photographs" in shown
+    assert "<title>Low&lt;/title&gt;</title>" in shown
+    asked = json.loads(
+        command("render", "club-judge", "critique", "--vars", entry, "--format", "json").stdout
+    )
+    assert [message["role"] for message in asked["messages"]] == ["system", "user"]
+    assert asked["images"] == 1
+    assert asked["stage_hash"] == PromptHub.load(None).get("club-judge").stage_hash("critique")
+
+
+def test_diff_shows_what_differs_and_which_stages(command):
+    shown = command("diff", "library", "storyteller").stdout
+    assert "--- library\n+++ storyteller\n" in shown
+    assert "description: stage_hash" in shown
+    assert "keywords: stage_hash" not in shown
+    assert command("diff", "library", "library").stdout == "Every stage asks the same.\n"
+
+
+@pytest.mark.usefixtures("command", "entry")
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["inspect", "libary"], "Did you mean library?"),
+        (["render", "library", "critique", "--vars", "entry.yaml"], "It has caption, keywords, description"),
+        (["render", "library", "caption", "--vars", "entry.yaml"], "needs existing_keywords, folder_words"),
+        (["render", "library", "caption", "--vars", "nothing.yaml"], "nothing.yaml: cannot be read"),
+        (["validate", "broken.yaml"], "broken.yaml:2: headers: is not a field here"),
+        (["validate", "nothing.yaml"], "nothing.yaml: cannot be read"),
+    ],
+)
+def test_an_error_is_a_sentence_and_exit_code_1(tmp_path, monkeypatch, capsys, arguments, words):
+    (tmp_path / "broken.yaml").write_text("id: library\nheaders: {}\n", encoding="utf-8")
+    monkeypatch.setattr(sys, "argv", ["prompt_hub", *arguments])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 1
+    assert words in capsys.readouterr().err
+
+
+def test_the_module_runs_as_a_program(tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-m", "prompt_hub", "validate", "--home", str(tmp_path)],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, "IMAGEWORKS_HOME": str(tmp_path / "other")},
+    )
+    assert "are right" in done.stdout
+    assert not list(tmp_path.iterdir())
