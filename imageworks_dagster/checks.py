@@ -2,6 +2,7 @@
 
 # Dagster reads the annotations of what it decorates: they are not postponed in this module.
 
+import warnings
 from collections.abc import Iterator
 
 import dagster as dg
@@ -43,9 +44,10 @@ def asset_checks(assembly: Assembly) -> list[dg.AssetChecksDefinition]:
 def _checks_of(asset: str, names: tuple[str, ...], assembly: Assembly) -> dg.AssetChecksDefinition:
     pipeline = PIPELINES[asset.split("/", maxsplit=1)[0]]
 
-    @dg.multi_asset_check(
-        name=f"{asset.replace('/', '__')}_checks",
-        specs=[
+    with warnings.catch_warnings():
+        # A preview in Dagster and used on purpose: checks without partitions show the latest batch alone.
+        warnings.simplefilter("ignore", dg.PreviewWarning)
+        specs = [
             dg.AssetCheckSpec(
                 name,
                 asset=asset.split("/"),
@@ -54,8 +56,9 @@ def _checks_of(asset: str, names: tuple[str, ...], assembly: Assembly) -> dg.Ass
                 partitions_def=PARTITIONS[pipeline.name],
             )
             for name in names
-        ],
-    )
+        ]
+
+    @dg.multi_asset_check(name=f"{asset.replace('/', '__')}_checks", specs=specs)
     def checks(context: dg.AssetCheckExecutionContext) -> Iterator[dg.AssetCheckResult]:
         from imageworks_dagster.checking import CHECKS, Checked  # noqa: PLC0415 - loads the store
 

@@ -9,19 +9,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from prompt_hub.errors import PromptHubError
-
 from imageworks_dagster.errors import WrongChoice
+from prompt_hub.errors import PromptHubError
 from registry.errors import RegistryError
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
+    from imageworks_dagster.pipelines import Pipeline, StageDeclaration
     from prompt_hub.hub import PromptHub
     from prompt_hub.schema import PromptProfile
     from registry.registry import Registry
-
-    from imageworks_dagster.pipelines import Pipeline, StageDeclaration
     from registry.schema import Model
 
 

@@ -6,8 +6,6 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
-from prompt_hub.hub import PromptHub
-from registry.registry import Registry
 
 from imageworks.baseline.functions import EMBEDDED, embedded_revisions
 from imageworks_dagster.assembly import Assembly
@@ -15,7 +13,6 @@ from imageworks_dagster.assets.judge import judge_assets
 from imageworks_dagster.assets.nodes import node_assets
 from imageworks_dagster.assets.tagger import tagger_assets
 from imageworks_dagster.checks import asset_checks
-from imageworks_dagster.partitions import PARTITIONS
 from imageworks_dagster.pipelines import PIPELINES
 from imageworks_dagster.resources import (
     ModelRegistryResource,
@@ -25,6 +22,8 @@ from imageworks_dagster.resources import (
 )
 from imageworks_dagster.schedules import nightly_schedules
 from imageworks_dagster.sensors import platform_sensors
+from prompt_hub.hub import PromptHub
+from registry.registry import Registry
 from store.home import Home
 from store.settings import Settings
 
@@ -45,13 +44,30 @@ def build_definitions(
         store.errors.SettingsError, registry.errors.RegistryError, prompt_hub.errors.PromptHubError: a file or
             variable cannot be used; the message names it.
     """
-    assembly = assemble(settings or Settings(), overrides or {})
+    return definitions_of(assemble(settings or Settings(), overrides or {}))
+
+
+def assemble(settings: Settings, overrides: Mapping[str, Any]) -> Assembly:
+    """The parts that the definitions are built from, with ``overrides`` in place of the usual ones."""
+    home = Home.of(settings)
+    revisions = overrides.get("embedded_revisions") or embedded_revisions()
+    usual = Assembly(
+        settings=settings,
+        hub=PromptHub.load(home.prompts),
+        registry=Registry.load(home.registry, embedded=revisions),
+        embedded=EMBEDDED,
+        embedded_revisions=revisions,
+    )
+    return replace(usual, **overrides)
+
+
+def definitions_of(assembly: Assembly) -> dg.Definitions:
+    """The Dagster definitions of these parts."""
     home = Home.of(assembly.settings)
     jobs = [
         dg.define_asset_job(
             pipeline.name,
             selection=dg.AssetSelection.groups(pipeline.group),
-            partitions_def=PARTITIONS[pipeline.name],
             description=f"All stages of {pipeline.group} for one batch.",
             executor_def=dg.in_process_executor,
         )
@@ -72,17 +88,3 @@ def build_definitions(
             "telemetry": TelemetryResource(spool_folder=str(home.spool)),
         },
     )
-
-
-def assemble(settings: Settings, overrides: Mapping[str, Any]) -> Assembly:
-    """The parts that the definitions are built from, with ``overrides`` in place of the usual ones."""
-    home = Home.of(settings)
-    revisions = overrides.get("embedded_revisions") or embedded_revisions()
-    usual = Assembly(
-        settings=settings,
-        hub=PromptHub.load(home.prompts),
-        registry=Registry.load(home.registry, embedded=revisions),
-        embedded=EMBEDDED,
-        embedded_revisions=revisions,
-    )
-    return replace(usual, **overrides)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from prompt_hub.errors import PromptHubError
-
 from backends.errors import BackendError
 from imageworks.errors import ImageWorksError
 from imageworks_dagster.errors import PlatformError
 from photos.errors import PhotoError
+from prompt_hub.errors import PromptHubError
 from registry.errors import RegistryError
 from store.errors import StoreError
 from telemetry.errors import TelemetryError

@@ -10,14 +10,13 @@ import os
 
 import dagster as dg
 
-from imageworks_dagster.assets.nodes import node_versions, observe_now
-from imageworks_dagster.definitions import assemble, build_definitions
+from imageworks_dagster.assets.nodes import observe_now
+from imageworks_dagster.definitions import assemble, definitions_of
 from store.settings import Settings
 
-_settings = Settings()
-defs = build_definitions(settings=_settings)
+_assembly = assemble(Settings(), {})
+defs = definitions_of(_assembly)
 
 if os.environ.get("DAGSTER_HOME"):
-    _assembly = assemble(_settings, {})
     with dg.DagsterInstance.get() as _instance:
-        observe_now(_instance, node_versions(_assembly.hub, _assembly.registry))
+        observe_now(_instance, _assembly)

@@ -9,8 +9,11 @@ from typing import Any
 import dagster as dg
 
 from imageworks_dagster.assembly import Assembly
-from imageworks_dagster.assets.nodes import changed_observations, node_versions, used_nodes
+from imageworks_dagster.assets.nodes import changed_observations
 from imageworks_dagster.partitions import PARTITIONS
+from prompt_hub.hub import PromptHub
+from registry.registry import Registry
+from store.home import Home
 
 # Each evaluation loads what it works with: the definitions must load fast.
 # ruff: noqa: PLC0415
@@ -22,8 +25,6 @@ def platform_sensors(assembly: Assembly, jobs: Sequence[Any]) -> list[dg.SensorD
 
 
 def _observing(assembly: Assembly) -> dg.SensorDefinition:
-    nodes = set(used_nodes(assembly))
-
     @dg.sensor(
         name="observe_prompts_and_models_sensor",
         minimum_interval_seconds=30,
@@ -31,18 +32,12 @@ def _observing(assembly: Assembly) -> dg.SensorDefinition:
         description="Sees edits of prompts and models, so that what they make stale shows as stale.",
     )
     def observing(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
-        from prompt_hub.hub import PromptHub
-        from registry.registry import Registry
-
-        from store.home import Home
-
         home = Home.of(assembly.settings)
-        versions = node_versions(
-            PromptHub.load(home.prompts),
-            Registry.load(home.registry, embedded=assembly.embedded_revisions),
-        )
         changed = changed_observations(
-            context.instance, {key: version for key, version in versions.items() if key in nodes}
+            context.instance,
+            assembly,
+            hub=PromptHub.load(home.prompts),
+            registry=Registry.load(home.registry, embedded=assembly.embedded_revisions),
         )
         if not changed:
             return dg.SkipReason("no prompt and no model has changed")
@@ -101,7 +96,6 @@ def _upkeep(assembly: Assembly) -> dg.SensorDefinition:
     )
     def upkeep(context: dg.SensorEvaluationContext) -> dg.SkipReason:
         from imageworks_dagster.run_process import close_dead_runs
-        from store.home import Home
         from telemetry.compaction import compact
         from telemetry.manifest import mark_crashed
 

@@ -2,7 +2,9 @@
 
 # Dagster reads the annotations of what it decorates: they are not postponed in this module.
 
-from collections.abc import Iterator, Mapping
+import warnings
+from collections.abc import Iterator
+from typing import cast
 
 import dagster as dg
 
@@ -14,6 +16,8 @@ from prompt_hub.hub import PromptHub
 from registry.registry import Registry
 
 PLATFORM = "platform"
+
+DATA_VERSION_TAG = "dagster/data_version"
 
 
 def used_nodes(assembly: Assembly) -> list[str]:
@@ -40,37 +44,53 @@ def node_versions(hub: PromptHub, registry: Registry) -> dict[str, str]:
 
 def node_assets(assembly: Assembly) -> dg.AssetsDefinition:
     """All nodes, observed together: reading the files once tells all versions."""
+    specs = [
+        dg.AssetSpec(key.split("/"), group_name=PLATFORM, description=_description(key, assembly))
+        for key in used_nodes(assembly)
+    ]
+    with warnings.catch_warnings():
+        # Beta in Dagster and used on purpose: one observation instead of one a node.
+        warnings.simplefilter("ignore", dg.BetaWarning)
 
-    @dg.multi_observable_source_asset(
-        name="observe_prompts_and_models",
-        specs=[
-            dg.AssetSpec(key.split("/"), group_name=PLATFORM, description=_description(key, assembly))
-            for key in used_nodes(assembly)
-        ],
-        can_subset=True,
-    )
-    def nodes(
-        context: dg.AssetExecutionContext,
-        prompt_hub: PromptHubResource,
-        model_registry: ModelRegistryResource,
-    ) -> Iterator[dg.ObserveResult]:
-        versions = node_versions(prompt_hub.load(), model_registry.load(dict(assembly.embedded_revisions)))
-        for key in context.selected_asset_keys:
-            version = versions.get(key.to_user_string())
-            if version is None:
-                context.log.warning("%s is no longer there; reload the definitions.", key.to_user_string())
-                continue
-            yield dg.ObserveResult(asset_key=key, data_version=dg.DataVersion(version))
+        # Its beta decorator hides the types.
+        @dg.multi_observable_source_asset(  # type: ignore[untyped-decorator]
+            name="observe_prompts_and_models", specs=specs, can_subset=True
+        )
+        def nodes(
+            context: dg.AssetExecutionContext,
+            prompt_hub: PromptHubResource,
+            model_registry: ModelRegistryResource,
+        ) -> Iterator[dg.ObserveResult]:
+            versions = node_versions(prompt_hub.load(), model_registry.load(assembly.embedded_revisions))
+            for key in context.selected_asset_keys:
+                version = versions.get(key.to_user_string())
+                if version is None:
+                    context.log.warning(
+                        "%s is no longer there; reload the definitions.", key.to_user_string()
+                    )
+                    continue
+                yield dg.ObserveResult(asset_key=key, data_version=dg.DataVersion(version))
 
-    return nodes
+    return cast("dg.AssetsDefinition", nodes)
 
 
 def changed_observations(
-    instance: dg.DagsterInstance, versions: Mapping[str, str]
+    instance: dg.DagsterInstance, assembly: Assembly, *, hub: PromptHub, registry: Registry
 ) -> list[dg.AssetObservation]:
-    """Observations of the nodes whose version is not the one that Dagster knows."""
+    """Observations of the graph's nodes whose version is not the one that Dagster knows.
+
+    Args:
+        instance: what Dagster knows.
+        assembly: the parts that the graph was built from: it says which nodes there are.
+        hub: the prompt profiles as they are now.
+        registry: the models as they are now.
+    """
+    versions = node_versions(hub, registry)
     changed = []
-    for key, version in sorted(versions.items()):
+    for key in used_nodes(assembly):
+        version = versions.get(key)
+        if version is None:  # no longer there: a reload takes the node away
+            continue
         asset_key = dg.AssetKey(key.split("/"))
         record = instance.get_latest_data_version_record(asset_key, is_source=True)
         known = record.event_log_entry.asset_observation if record else None
@@ -79,12 +99,9 @@ def changed_observations(
     return changed
 
 
-DATA_VERSION_TAG = "dagster/data_version"
-
-
-def observe_now(instance: dg.DagsterInstance, versions: Mapping[str, str]) -> None:
-    """Tell Dagster at once what changed, so that the next run and the graph show it."""
-    for observation in changed_observations(instance, versions):
+def observe_now(instance: dg.DagsterInstance, assembly: Assembly) -> None:
+    """Tell Dagster at once what changed, so that the graph shows it and the next run builds on it."""
+    for observation in changed_observations(instance, assembly, hub=assembly.hub, registry=assembly.registry):
         instance.report_runless_asset_event(observation)
 
 

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
-from imageworks_dagster.assets.nodes import node_versions, observe_now
+from imageworks_dagster.assets.nodes import observe_now
 from imageworks_dagster.choices import resolve_choices
 from imageworks_dagster.command.terminal import TerminalProgress, asked_line, run_table
-from imageworks_dagster.definitions import assemble, build_definitions
+from imageworks_dagster.definitions import assemble, definitions_of
 from imageworks_dagster.instance import open_instance
 from imageworks_dagster.opened import open_store
 from imageworks_dagster.partitions import PARTITIONS
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 QUIET = {"console": {"config": {"log_level": "CRITICAL"}}}
 
 
-class Interrupted(Exception):  # noqa: N818 - not an error: the person asked for it
+class Interrupted(Exception):
     """The run was interrupted and ended cleanly; the message says how to go on."""
 
 
@@ -104,10 +104,8 @@ def run_batch(
         close_dead_runs(instance)
         mark_crashed(store.home)
         instance.add_dynamic_partitions(PARTITIONS[pipeline_name].name or "", [batch])
-        observe_now(instance, node_versions(parts.hub, parts.registry))
-        job = build_definitions(settings=settings, overrides={"progress": progress}).resolve_job_def(
-            pipeline_name
-        )
+        observe_now(instance, parts)
+        job = definitions_of(parts).resolve_job_def(pipeline_name)
         ops = {
             pipeline.stage(asset).op_name: {"config": dict(config)}
             for asset, config in configured.items()
