@@ -6,14 +6,13 @@ import sys
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
 
 # Tests are imported by path (importmode=importlib), so a folder of shared doubles has to be named.
 sys.path.insert(0, str(Path(__file__).parent / "doubles"))
 
-# No test is timed: a loaded machine is no failure.
-settings.register_profile("untimed", deadline=None)
-settings.load_profile("untimed")
+from real_vllm import real_vllm
+
+__all__ = ["real_vllm"]
 
 
 @pytest.fixture
