@@ -1,4 +1,3 @@
-
 """Everything that reading a photo can raise.
 
     PhotoError

@@ -117,8 +117,17 @@ def test_what_is_no_picture_is_told_whatever_its_name(tmp_path, content, name):
         decode(path)
 
 
-@pytest.mark.parametrize(("stored", "named"), [("a.png", "a.jpg"), ("a.jpg", "b.png"), ("a.webp", "c.jpg"),
-                                               ("a.jpg", "d.tif"), ("a.bmp", "e.jpg"), ("a.jpg", "f.heic")])  # fmt: skip
+MISNAMED = [
+    ("a.png", "a.jpg"),
+    ("a.jpg", "b.png"),
+    ("a.webp", "c.jpg"),
+    ("a.jpg", "d.tif"),
+    ("a.bmp", "e.jpg"),
+    ("a.jpg", "f.heic"),
+]
+
+
+@pytest.mark.parametrize(("stored", "named"), MISNAMED)
 def test_a_misnamed_picture_is_decoded_as_what_it_is(save, scene, stored, named):
     path = save(stored, scene)
     path = path.rename(path.with_name(named))
@@ -214,6 +223,33 @@ def test_a_bomb_that_its_decoder_does_not_even_open_is_refused(tmp_path, bomb, n
     path.write_bytes(bomb(name))
     with pytest.raises((TooManyPixels, Damaged)):
         decode(path)
+
+
+DECODE_ALL = """
+import sys
+from pathlib import Path
+from photos.decoding import decode
+from photos.errors import Damaged, TooManyPixels
+for path in Path(sys.argv[1]).iterdir():
+    try:
+        decode(path)
+    except (TooManyPixels, Damaged):
+        continue
+    sys.exit(f"{path} was decoded")
+status = Path("/proc/self/status").read_text("ascii").splitlines()
+print(next(line for line in status if line.startswith("VmHWM")).split()[1])
+"""
+
+
+def test_bombs_take_no_memory_that_python_does_not_see(tmp_path, bomb):
+    folder = tmp_path / "bombs"
+    folder.mkdir()
+    for name in ("a.png", "a.jpg", "a.gif", "a.bmp", "a.webp", "a.tif", "a.psd", "a.heic", "a.avif"):
+        (folder / name).write_bytes(bomb(name))
+    command = [sys.executable, "-c", DECODE_ALL, str(folder)]
+    ran = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert ran.returncode == 0, ran.stderr[-2000:]
+    assert int(ran.stdout) * 1024 < 300_000_000
 
 
 def test_the_limit_of_pixels_is_the_callers(save, scene):

@@ -275,6 +275,19 @@ def test_lab_becomes_rgb(save, scene):
     assert difference(decode(save("a.tif", lab)).pixels, scene) < 1
 
 
+@pytest.mark.parametrize("mode", ["RGB", "CMYK", "L"])
+def test_a_psds_composite_is_taken(tmp_path, scene, mode):
+    picture = Image.fromarray(scene).convert(mode)
+    stored = np.asarray(picture).reshape(240, 320, -1)
+    # Photoshop counts CMYK from full ink.
+    planes = np.moveaxis(255 - stored if mode == "CMYK" else stored, 2, 0)
+    number = {"L": 1, "RGB": 3, "CMYK": 4}[mode]
+    header = b"8BPS" + struct.pack(">H6xHIIHH", 1, planes.shape[0], 240, 320, 8, number)
+    path = tmp_path / "a.psd"
+    path.write_bytes(header + bytes(12) + b"\0\0" + planes.tobytes())
+    assert difference(decode(path).pixels, np.asarray(picture.convert("RGB"))) < 1
+
+
 def test_a_jpeg_of_rgb_components_is_not_taken_for_ycc(save, scene):
     path = save("a.jpg", scene, keep_rgb=True, quality=95)
     assert difference(decode(path).pixels, scene) < 4

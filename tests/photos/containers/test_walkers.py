@@ -1,0 +1,147 @@
+"""The walkers stand between hostile bytes and everything else: they end, and complain in one way only."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import struct
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from photos.containers.bmff import check_boxes
+from photos.containers.exif import NO_EXIF, read_exif
+from photos.containers.jpeg import read_jpeg
+from photos.containers.png import read_png
+from photos.containers.reading import BrokenStructure, CutShort
+from photos.containers.tiff import Tag, TiffReader
+from photos.containers.webp import read_webp
+
+
+def walk_jpeg(file):
+    read_jpeg(file, whole=True)
+
+
+def walk_tiff(file):
+    reader = TiffReader(file)
+    reader.feed_pictures(lambda _: None)
+
+
+WALKERS = {
+    "JPEG": walk_jpeg,
+    "PNG": read_png,
+    "WEBP": read_webp,
+    "TIFF": walk_tiff,
+    "AVIF": check_boxes,
+}
+
+
+def encoded(format_name: str) -> bytes:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    buffer = io.BytesIO()
+    pixels = np.random.default_rng(5).integers(0, 256, (24, 32, 3), dtype=np.uint8)
+    Image.fromarray(pixels).save(buffer, format_name, exif=exif.tobytes())
+    return buffer.getvalue()
+
+
+ORIGINALS = {name: encoded(name) for name in WALKERS}
+
+
+@pytest.mark.parametrize("name", WALKERS)
+def test_a_whole_file_is_walked_to_its_end(name):
+    WALKERS[name](io.BytesIO(ORIGINALS[name]))
+
+
+@pytest.mark.parametrize("name", WALKERS)
+@settings(deadline=None)
+@given(st.data())
+def test_a_file_cut_anywhere_is_told(name, data):
+    whole = ORIGINALS[name]
+    cut = data.draw(st.integers(0, len(whole) - 1))
+    if name == "AVIF" and cut in box_ends(whole):
+        return
+    with pytest.raises(BrokenStructure):
+        WALKERS[name](io.BytesIO(whole[:cut]))
+
+
+def box_ends(data: bytes) -> set[int]:
+    ends, at = {0}, 0
+    while at < len(data):
+        at += struct.unpack_from(">I", data, at)[0]
+        ends.add(at)
+    return ends
+
+
+@pytest.mark.parametrize("name", WALKERS)
+@settings(deadline=None)
+@given(changes=st.lists(st.tuples(st.integers(0, 5_000), st.integers(0, 255)), min_size=1, max_size=20))
+def test_changed_bytes_end_in_a_walk_or_a_complaint(name, changes):
+    data = bytearray(ORIGINALS[name])
+    for at, value in changes:
+        data[at % len(data)] = value
+    with contextlib.suppress(BrokenStructure):
+        WALKERS[name](io.BytesIO(bytes(data)))
+
+
+@pytest.mark.parametrize("name", WALKERS)
+@given(st.binary(max_size=200))
+def test_any_bytes_end_in_a_walk_or_a_complaint(name, data):
+    with contextlib.suppress(BrokenStructure):
+        WALKERS[name](io.BytesIO(ORIGINALS[name][:12] + data))
+
+
+@given(st.binary(max_size=300))
+def test_any_exif_block_is_read_or_says_nothing(data):
+    assert read_exif(data) == NO_EXIF
+    read_exif(b"II*\0\x08\0\0\0" + data)
+    read_exif(b"Exif\0\0MM\0*\0\0\0\x08" + data)
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+@pytest.mark.parametrize("big", [False, True], ids=["classic", "big"])
+def test_directories_are_read_in_both_orders_and_sizes(order, big):
+    mark = b"II" if order == "<" else b"MM"
+    if big:
+        head = mark + struct.pack(order + "HHHQ", 43, 8, 0, 16)
+        body = struct.pack(order + "QHHQHxxxxxxQ", 1, Tag.ORIENTATION, 3, 1, 6, 0)
+    else:
+        head = mark + struct.pack(order + "HI", 42, 8)
+        body = struct.pack(order + "HHHIHxxI", 1, Tag.ORIENTATION, 3, 1, 6, 0)
+    reader = TiffReader(io.BytesIO(head + body))
+    assert reader.integer(reader.first(), Tag.ORIENTATION, 1) == 6
+    assert len(list(reader.directories())) == 1
+
+
+def test_a_tag_that_claims_too_many_values_is_refused_unread():
+    entry = struct.pack("<HHHII", 1, Tag.STRIP_OFFSETS, 4, 0xFFFFFFFF, 8)
+    reader = TiffReader(io.BytesIO(b"II*\0\x08\0\0\0" + entry + bytes(4)))
+    with pytest.raises(BrokenStructure, match="claims 4,294,967,295 values"):
+        reader.values(reader.first(), Tag.STRIP_OFFSETS)
+
+
+def test_a_tag_beyond_the_end_is_cut_short():
+    entry = struct.pack("<HHHII", 1, Tag.STRIP_OFFSETS, 4, 100, 8)
+    reader = TiffReader(io.BytesIO(b"II*\0\x08\0\0\0" + entry + bytes(4)))
+    with pytest.raises(CutShort):
+        reader.values(reader.first(), Tag.STRIP_OFFSETS)
+
+
+def test_a_jpegs_components_are_told_as_libjpeg_tells_them():
+    assert read_jpeg(io.BytesIO(ORIGINALS["JPEG"])).color_model == "ycc"
+    rgb = io.BytesIO()
+    Image.new("RGB", (8, 8)).save(rgb, "JPEG", keep_rgb=True)
+    rgb.seek(0)
+    assert read_jpeg(rgb).color_model == "rgb"
+
+
+def test_a_progressive_jpeg_says_what_its_coefficients_take():
+    made = io.BytesIO()
+    Image.new("RGB", (640, 480)).save(made, "JPEG", progressive=True, subsampling=0)
+    made.seek(0)
+    coefficients = 640 * 480 * 3 * 2
+    assert coefficients <= read_jpeg(made).buffer_bytes <= coefficients * 1.1
+    assert read_jpeg(io.BytesIO(ORIGINALS["JPEG"])).buffer_bytes == 0
