@@ -153,6 +153,25 @@ def link_photos(connection: Connection, answers: Sequence[KeptAnswer]) -> None:
         connection.execute(_statements(connection.dialect.name).link, links)
 
 
+def let_go(connection: Connection, digests: Sequence[str]) -> int:
+    """Let kept answers go whose readers could not use them, so that the next asking asks.
+
+    Args:
+        connection: One handed out by the writer of the state database.
+        digests: Of the requests.
+
+    Returns:
+        How many were kept.
+    """
+    count = 0
+    for start in range(0, len(digests), _DIGESTS_A_SELECT):
+        chunk = digests[start : start + _DIGESTS_A_SELECT]
+        count += connection.execute(
+            delete(kept_answers).where(kept_answers.c.request_digest.in_(chunk))
+        ).rowcount
+    return count
+
+
 def prune(connection: Connection, *, days: int, mib: int) -> Pruned:
     """Let kept answers go that are too old, then the oldest until the rest is within its size.
 
@@ -233,16 +252,3 @@ def _row(answer: KeptAnswer, now: datetime) -> dict[str, Any]:
         "bytes": len(body),
         "kept_at": now,
     }
-
-
-def let_go(connection: Connection, digests: Sequence[str]) -> int:
-    """Let kept answers go whose readers could not use them, so that the next asking asks.
-
-    Args:
-        connection: One handed out by the writer of the state database.
-        digests: Of the requests.
-
-    Returns:
-        How many were kept.
-    """
-    return connection.execute(delete(kept_answers).where(kept_answers.c.request_digest.in_(digests))).rowcount

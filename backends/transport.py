@@ -63,8 +63,9 @@ class Transport:
         self._whole_s = settings.request_timeout_s
         self._connect_s = settings.connect_timeout_s
         self._silence_s = settings.first_byte_timeout_s
-        # aiohttp takes 0 for no limit.
-        limits = httpx.Limits(max_connections=0, keepalive_expiry=30)
+        # aiohttp takes 0 for no limit. vLLM's server drops idle connections after 5 s: ours go first, since a
+        # request that meets such an end is a broken connection.
+        limits = httpx.Limits(max_connections=0, keepalive_expiry=4)
         self._client = httpx.AsyncClient(
             transport=AiohttpTransport(limits=limits),
             # No answer is worth a decompression bomb.

@@ -246,7 +246,12 @@ def read_chat(body: bytes) -> RawAnswer:
 def _api_key(model: Model, deployment: Deployment, environ: Mapping[str, str]) -> str | None:
     if deployment.api_key_env is None:
         return None
-    key = environ.get(deployment.api_key_env)
+    key = environ.get(deployment.api_key_env, "").strip()
+    if not (key.isascii() and key.isprintable()):
+        raise ModelMisconfigured(
+            f"The environment variable {deployment.api_key_env}, the API key of deployment {deployment.name!r} of "
+            f"model {model.name!r}, holds characters that no key has. Set it anew."
+        )
     if not key:
         raise ModelMisconfigured(
             f"Deployment {deployment.name!r} of model {model.name!r} needs an API key in the environment variable "

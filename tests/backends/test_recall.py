@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import func, select
 
-from backends.recall import KeptAnswer, keep, link_photos, look_up, prune
+from backends.recall import KeptAnswer, keep, let_go, link_photos, look_up, prune
 from store.tables import kept_answer_photos, kept_answers
 
 ANSWER = KeptAnswer(
@@ -75,6 +75,14 @@ def test_a_link_to_an_answer_that_is_gone_is_left_out(desk):
         "p2",
         "p9",
     }
+
+
+def test_answers_that_nobody_could_read_are_let_go(desk):
+    answers = numbered(1203)
+    kept(desk, ANSWER, *answers)
+    digests = [answer.request_digest for answer in answers]
+    assert desk.database.write(lambda connection: let_go(connection, [*digests, "x"])) == 1203
+    assert set(look_up(desk.database, [*digests, ANSWER.request_digest])) == {ANSWER.request_digest}
 
 
 def test_answers_that_are_too_old_are_let_go_with_their_links(desk):

@@ -89,6 +89,14 @@ async def test_a_missing_api_key_names_its_variable(desk):
             await client.check(model)
 
 
+async def test_an_api_key_that_is_none_names_its_variable_and_not_its_value(desk):
+    model = model_at("http://127.0.0.1:9", deployment={"api_key_env": "DOUBLE_KEY"})
+    async with desk.client(environ={"DOUBLE_KEY": "sk-1\r\nX-Evil: 1"}) as client:
+        with pytest.raises(ModelMisconfigured, match="DOUBLE_KEY") as refused:
+            await client.check(model)
+    assert "Evil" not in str(refused.value)
+
+
 @pytest.mark.parametrize(
     ("url", "remote"),
     [("https://models.example.org", False), ("http://127.0.0.1:9", True)],
