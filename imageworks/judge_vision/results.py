@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 DecidedBy = Literal["playoff", "score", "none"]
 
+_MOST_NAMED = 20
+
 
 class Contender(BaseModel):
     """An entry as the result needs it.
@@ -52,7 +54,8 @@ class ResultRow(BaseModel):
     wins: int = 0
     draws: int = 0
     losses: int = 0
-    tied_with: tuple[str, ...] = Field((), description="Entries that share the place.")
+    tied: int = Field(0, description="How many other entries share the place.")
+    tied_with: tuple[str, ...] = Field((), description="Those entries, the first of them by id.")
     decided_by: DecidedBy = "none"
     eligible: bool = True
     reason: str = Field("", description="Why an entry is not ranked, in words.")
@@ -154,7 +157,8 @@ def _finalist_rows(ranking: Ranking, scores: dict[str, int], competition: Compet
             wins=standing.wins,
             draws=standing.draws,
             losses=standing.losses,
-            tied_with=_sharing(standing, ranking.standings),
+            tied=len(sharing := _sharing(standing, ranking.standings)),
+            tied_with=sharing[:_MOST_NAMED],
             decided_by="playoff" if standing.met else "score",
         )
 
@@ -175,6 +179,8 @@ def _scored_rows(rest: Sequence[Contender], above: int, competition: Competition
     place = above + 1
     for score in sorted(by_score, reverse=True):
         same = sorted(by_score[score])
+        # In a large batch a score is shared by thousands: each row names a few of them.
+        few = same[: _MOST_NAMED + 1]
         for entry_id in same:
             yield ResultRow(
                 entry_id=entry_id,
@@ -183,7 +189,8 @@ def _scored_rows(rest: Sequence[Contender], above: int, competition: Competition
                 place_high=place + len(same) - 1,
                 score=score,
                 award=competition.award_for(score),
-                tied_with=tuple(other for other in same if other != entry_id),
+                tied=len(same) - 1,
+                tied_with=tuple(other for other in few if other != entry_id)[:_MOST_NAMED],
                 decided_by="score",
             )
         place += len(same)
@@ -251,6 +258,7 @@ _COLUMNS = (
     "losses",
     "decided_by",
     "eligible",
+    "tied",
     "tied_with",
     "reason",
 )

@@ -69,6 +69,7 @@ def announce(stage: Stage) -> Outcome:
                 strength=one.strength,
                 strength_low=one.strength_low,
                 strength_high=one.strength_high,
+                tied=one.tied,
                 tied_with=list(one.tied_with),
                 decided_by=one.decided_by,
                 reason=one.reason or None,

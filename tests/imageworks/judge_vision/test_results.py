@@ -26,6 +26,7 @@ def test_without_a_playoff_equal_scores_share_a_place_and_that_is_said():
         ("d", 4, 4),
     ]
     assert result.rows[1].tied_with == ("c",)
+    assert result.rows[1].tied == 1
     assert [row.award for row in result.rows] == ["Gold", "Bronze", "Bronze", None]
     assert "score alone" in result.explanation[0]
     assert "share a place" in result.explanation[0]
@@ -105,7 +106,7 @@ def test_every_entry_has_one_row_and_the_order_given_does_not_matter(marks, shuf
     places = [row.place for row in result.ranked]
     assert places == sorted(places)
     for row in result.ranked:
-        assert row.place_high - row.place_low == len(row.tied_with)
+        assert row.place_high - row.place_low == row.tied
 
 
 def test_a_result_survives_a_journey_through_json():
@@ -124,3 +125,10 @@ def test_the_csv_keeps_formulas_and_line_breaks_from_taking_effect():
     assert read[1]["title"] == "'-1+1"
     assert read[1]["reason"] == 'say "no"'
     assert read[0]["strength"] == ""
+
+
+def test_a_score_that_thousands_share_names_a_few_of_them():
+    result = rank([Contender(entry_id=f"e{number:04d}", score=12) for number in range(3000)], default_competition())
+
+    assert {row.tied for row in result.rows} == {2999}
+    assert {len(row.tied_with) for row in result.rows} == {20}
