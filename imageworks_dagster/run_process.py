@@ -15,7 +15,10 @@ from telemetry.processes import Process, this_process
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-HOST, BOOT, PID, PID_STARTED = (f"imageworks/{name}" for name in ("host", "boot", "pid", "pid_started"))
+# Dagster keeps tags of this prefix to itself: four labels on every run would bury what people look for.
+HOST, BOOT, PID, PID_STARTED = (
+    f".dagster/imageworks/{name}" for name in ("host", "boot", "pid", "pid_started")
+)
 
 RUNNING = [dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING]
 

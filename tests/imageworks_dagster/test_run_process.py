@@ -4,7 +4,7 @@ import sys
 
 import dagster as dg
 
-from imageworks_dagster.run_process import close_dead_runs, process_tags, tagged_process
+from imageworks_dagster.run_process import HOST, close_dead_runs, process_tags, tagged_process
 
 TAGS_OF_A_CHILD = (
     "import json; from imageworks_dagster.run_process import process_tags; print(json.dumps(process_tags()))"
@@ -40,7 +40,7 @@ def test_tags_name_the_process_and_are_read_back():
 
 
 def test_a_run_without_tags_names_no_process():
-    assert tagged_process({"imageworks/host": "somewhere"}) is None
+    assert tagged_process({HOST: "somewhere"}) is None
 
 
 def test_a_run_whose_process_is_gone_is_closed_as_failed(instance):
@@ -51,7 +51,7 @@ def test_a_run_whose_process_is_gone_is_closed_as_failed(instance):
 
 
 def test_runs_of_living_processes_of_other_hosts_and_without_tags_are_left_alone(instance):
-    for tags in (process_tags(), {**tags_of_a_process_that_ended(), "imageworks/host": "elsewhere"}, {}):
+    for tags in (process_tags(), {**tags_of_a_process_that_ended(), HOST: "elsewhere"}, {}):
         started_run(instance, tags)
 
     assert close_dead_runs(instance) == []
