@@ -16,7 +16,7 @@ from registry.errors import RegistryError
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
-    from imageworks_dagster.pipelines import Pipeline, StageDeclaration
+    from imageworks_dagster.pipelines import Asks, Pipeline, StageDeclaration
     from prompt_hub.hub import PromptHub
     from prompt_hub.schema import PromptProfile
     from registry.registry import Registry
@@ -64,7 +64,7 @@ def resolve_choices(
         try:
             choices[stage.asset] = _resolve(pipeline, stage, chosen, hub, registry)
         except (WrongChoice, PromptHubError, RegistryError) as error:
-            problems.append(f"{stage.asset}: {error}")
+            problems.append(f"{stage.asset}: {error} {_right_ones(pipeline, stage, hub, registry)}")
     if problems:
         raise WrongChoice("\n".join(problems))
     return choices
@@ -92,18 +92,31 @@ def _resolve(
 ) -> Choice:
     asks = stage.asks
     assert asks is not None  # noqa: S101 - the caller goes through the asking stages alone
-    usable = sorted(
-        profile_id
-        for profile_id, profile in hub.profiles.items()
-        if profile.application == pipeline.application and asks.profile_stage in profile.stages
-    )
     profile = hub.get(chosen.get("profile") or pipeline.default_profile)
-    if profile.id not in usable:
+    if profile.id not in _usable_profiles(pipeline, asks, hub):
         raise WrongChoice(
-            f"profile {profile.id!r} has no stage {asks.profile_stage!r} for {pipeline.application}; "
-            f"profiles that have it: {', '.join(usable)}"
+            f"profile {profile.id!r} has no stage {asks.profile_stage!r} for {pipeline.application}."
         )
     template = profile.stage(asks.profile_stage)
     needs = {"chat"} | ({"vision"} if template.images else set())
     model = registry.resolve(chosen.get("model") or asks.role, needs=needs)
     return Choice(asset=stage.asset, profile=profile, profile_stage=asks.profile_stage, model=model)
+
+
+def _usable_profiles(pipeline: Pipeline, asks: Asks, hub: PromptHub) -> list[str]:
+    return sorted(
+        profile_id
+        for profile_id, profile in hub.profiles.items()
+        if profile.application == pipeline.application and asks.profile_stage in profile.stages
+    )
+
+
+def _right_ones(pipeline: Pipeline, stage: StageDeclaration, hub: PromptHub, registry: Registry) -> str:
+    """What can be chosen: who reads this in the web UI has no shell at hand to ask for a list."""
+    asks = stage.asks
+    assert asks is not None  # noqa: S101 - as above
+    models = sorted(model.name for model in registry.models.values() if asks.role in model.roles)
+    return (
+        f"Profiles for this stage: {', '.join(_usable_profiles(pipeline, asks, hub))}. "
+        f"Models for it: {', '.join(models)}."
+    )

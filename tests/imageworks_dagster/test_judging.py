@@ -180,7 +180,8 @@ def test_a_wrong_choice_fails_before_any_work_with_the_right_ones(platform, entr
 
     assert not result.success
     failure = result.failure_data_for_node("judge__entries").user_failure_data
-    assert "club-judge" in failure.description
+    assert "Profiles for this stage: club-judge" in failure.description
+    assert "Models for it: baseline-judge, " in failure.description
     assert platform.store.tables.current("judge/entries", batch) is None
 
 
