@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 MAX_OUTPUT_CHARACTERS = 256 * 1024
 MAX_LOOP_TURNS = 5_000
+# A step is one part of a loop's body, once; each may look at all of a value.
+MAX_LOOP_STEPS = 100_000
 MAX_NODES = 4_000
 MAX_DEPTH = 32
 
@@ -47,7 +49,6 @@ _SIMPLE: tuple[type[nodes.Node], ...] = (
     nodes.Or,
     nodes.Not,
     nodes.Compare,
-    nodes.Operand,
 )
 _INSTEAD: dict[type[nodes.Node], str] = {
     nodes.Include: 'includes something by other means than {% include "name" %}',
@@ -64,20 +65,24 @@ _INSTEAD: dict[type[nodes.Node], str] = {
 
 
 class LoopTurns:
-    """Counts the turns of all loops of one rendering."""
+    """Counts the turns of all loops of one rendering, and the work in them."""
 
     def __init__(self) -> None:
-        self._left = MAX_LOOP_TURNS
+        self._turns = MAX_LOOP_TURNS
+        self._steps = MAX_LOOP_STEPS
 
-    def take(self) -> None:
-        """Count one.
+    def take(self, parts: int) -> None:
+        """Count one turn of a loop whose body has so many parts.
 
         Raises:
             RenderLimit: there have been too many.
         """
-        self._left -= 1
-        if self._left < 0:
+        self._turns -= 1
+        self._steps -= parts
+        if self._turns < 0:
             raise RenderLimit(f"its loops take more than {MAX_LOOP_TURNS:,} turns")
+        if self._steps < 0:
+            raise RenderLimit(f"its loops take more than {MAX_LOOP_STEPS:,} steps; say less in them")
 
 
 class PromptEnvironment(ImmutableSandboxedEnvironment):
@@ -121,17 +126,17 @@ def printed(value: Any) -> Any:
 
 
 @pass_context
-def _counted(context: Context, value: Any) -> Any:
+def _counted(context: Context, value: Any, parts: int) -> Any:
     if isinstance(value, Undefined):
         return value
     if not isinstance(value, list):
         raise TypeError(f"it loops over {type(value).__name__}, which is no list")
-    return _turns(value, context[TURNS])
+    return _turns(value, context[TURNS], parts)
 
 
-def _turns(values: list[Any], turns: LoopTurns) -> Iterator[Any]:
+def _turns(values: list[Any], turns: LoopTurns, parts: int) -> Iterator[Any]:
     for value in values:
-        turns.take()
+        turns.take(parts)
         yield value
 
 
@@ -254,9 +259,11 @@ def compiled(text: str) -> Template:
     """
     made = environment()
     tree = syntax_tree(text)
-    for loop in tree.find_all(nodes.For):
+    for loop in list(tree.find_all(nodes.For)):
+        parts = sum(1 for child in loop.body for _ in child.find_all(nodes.Node))
+        weight = nodes.Const(parts + 1, lineno=loop.lineno, environment=made)
         loop.iter = nodes.Filter(
-            loop.iter, _COUNTED, [], [], None, None, lineno=loop.lineno, environment=made
+            loop.iter, _COUNTED, [weight], [], None, None, lineno=loop.lineno, environment=made
         )
     try:
         code = made.compile(tree, filename="<prompt>")
@@ -333,6 +340,13 @@ def _choice_problem(node: Any) -> str | None:
     return None if node.expr2 is not None else "has an inline if without an else"
 
 
+def _comparison_problem(node: Any) -> str | None:
+    # To look for a text in a long one takes long, and a loop can do it often.
+    if node.op in {"in", "notin"} and not isinstance(node.expr, nodes.List | nodes.Tuple):
+        return "looks for something with `in` elsewhere than in a list of constants"
+    return None
+
+
 def _filter_problem(node: Any) -> str | None:
     if node.name not in FILTERS:
         return f"uses the filter {node.name!r}; filters are {', '.join(FILTERS)}"
@@ -365,6 +379,7 @@ _CHECKS: dict[type[nodes.Node], Callable[[Any], str | None]] = {
     nodes.Getattr: _field_problem,
     nodes.Getitem: _item_problem,
     nodes.CondExpr: _choice_problem,
+    nodes.Operand: _comparison_problem,
     nodes.Filter: _filter_problem,
     nodes.Test: _test_problem,
     nodes.For: _loop_problem,

@@ -9,7 +9,14 @@ from hypothesis import strategies as st
 from prompt_hub.errors import PromptHubError, RenderError, RenderLimit, TemplateRefused
 from prompt_hub.rendering import render
 from prompt_hub.schema import MAX_TEMPLATE_BYTES
-from prompt_hub.templates import MAX_LOOP_TURNS, MAX_OUTPUT_CHARACTERS, compiled, free_names, syntax_tree
+from prompt_hub.templates import (
+    MAX_LOOP_STEPS,
+    MAX_LOOP_TURNS,
+    MAX_OUTPUT_CHARACTERS,
+    compiled,
+    free_names,
+    syntax_tree,
+)
 
 ANY = {"schema": {"type": ["string", "integer", "number", "boolean", "null", "array", "object"]}}
 
@@ -76,6 +83,8 @@ HOSTILE = [
     "{{ {'x': a} }}",
     "{{ a[b] }}",
     "{{ a[-1] }}",
+    "{% if 'x' in a %}{% endif %}",
+    "{% if 'x' not in a %}{% endif %}",
     "{{ 'x' if a }}",
     "{{ a[0:3] }}",
     "{% set x = 1 %}",
@@ -175,6 +184,15 @@ def test_loops_end_after_so_many_turns_even_if_they_print_nothing(profile_of):
     assert said(profile_of, loops, a=[1] * 10) == "done"
     with pytest.raises(RenderLimit, match=f"{MAX_LOOP_TURNS:,} turns"):
         said(profile_of, loops, a=[1] * 1_000)
+
+
+def test_the_work_in_loops_is_bounded_too(profile_of):
+    condition = "{% if b|upper == 'y' %}{% endif %}"
+    assert (
+        said(profile_of, "{% for i in a %}" + condition + "{% endfor %}done", a=[1] * 4_000, b="x") == "done"
+    )
+    with pytest.raises(RenderLimit, match=f"{MAX_LOOP_STEPS:,} steps"):
+        said(profile_of, "{% for i in a %}" + condition * 400 + "{% endfor %}", a=[1] * 4_000, b="x" * 60_000)
 
 
 def test_output_ends_at_its_limit(profile_of):
