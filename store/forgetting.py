@@ -13,7 +13,6 @@ from store.tables import (
     measurements,
     metadata_writes,
     photo_identities,
-    previews,
 )
 
 if TYPE_CHECKING:
@@ -66,16 +65,14 @@ def forget_photos(db: StateDatabase, tables: TableStore, photo_ids: Collection[s
     rows = tables.forget(ids)
 
     def work(connection: Connection) -> dict[str, int]:
-        counts = dict.fromkeys(
-            ("kept_answers", "measurements", "previews", "photo_identities", "metadata_writes"), 0
-        )
+        counts = dict.fromkeys(("kept_answers", "measurements", "photo_identities", "metadata_writes"), 0)
         for start in range(0, len(ids), _IDS_A_STATEMENT):
             some = ids[start : start + _IDS_A_STATEMENT]
             about = select(kept_answer_photos.c.request_digest).where(kept_answer_photos.c.photo_id.in_(some))
             counts["kept_answers"] += connection.execute(
                 delete(kept_answers).where(kept_answers.c.request_digest.in_(about))
             ).rowcount
-            for table in (measurements, previews, photo_identities, metadata_writes):
+            for table in (measurements, photo_identities, metadata_writes):
                 counts[table.name] += connection.execute(
                     delete(table).where(table.c.photo_id.in_(some))
                 ).rowcount

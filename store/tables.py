@@ -145,17 +145,6 @@ measurements = Table(
     Column("signals", JSON, nullable=False),
 )
 
-previews = Table(
-    "previews",
-    metadata,
-    Column("photo_id", Text, primary_key=True),
-    Column("spec", Text, primary_key=True, doc="long side and quality"),
-    Column("digest", Text, nullable=False, doc="sha256 of the JPEG"),
-    Column("width", Integer, nullable=False),
-    Column("height", Integer, nullable=False),
-    Column("bytes", Integer, nullable=False, doc="length of the JPEG"),
-)
-
 metadata_writes = Table(
     "metadata_writes",
     metadata,
@@ -180,5 +169,4 @@ inbox_folders = Table(
     Column("name", Text, primary_key=True),
     Column("fingerprint", Text, nullable=False),
     Column("quiet_since", UtcTime, nullable=False),
-    Column("submitted_fingerprint", Text),
 )

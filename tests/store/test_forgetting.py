@@ -26,7 +26,6 @@ from store.tables import (
     metadata,
     metadata_writes,
     photo_identities,
-    previews,
 )
 
 PROCESSES = Path(__file__).with_name("processes.py")
@@ -57,8 +56,6 @@ def fill(connection):
         connection.execute(insert(measurements), [{"photo_id": photo, "version": "1", "signals": {}}])
         seen = {"size": 1, "mtime_ns": 2**62, "file_sha256": "f", "facts": {}, "seen_at": NOW}
         connection.execute(insert(photo_identities), [{"path": f"/{photo}", "photo_id": photo, **seen}])
-        look = {"spec": "1024/88", "digest": "d", "width": 1, "height": 1, "bytes": 1}
-        connection.execute(insert(previews), [{"photo_id": photo, **look}])
         wrote = {"batch": "b", "run_id": "r", "fields": {}, "before_sha256": "1", "after_sha256": "2"}
         wrote |= {"undo": b"u", "state": "written", "at": NOW, "path": f"/{photo}"}
         connection.execute(insert(metadata_writes), [{"write_id": photo, "photo_id": photo, **wrote}])
@@ -82,11 +79,10 @@ def test_a_forgotten_photo_is_in_no_table_and_others_stay(database, tables):
         "table_rows": 1,
         "kept_answers": 2,
         "measurements": 1,
-        "previews": 1,
         "photo_identities": 1,
         "metadata_writes": 1,
     }
-    assert forgotten.total == 7
+    assert forgotten.total == 6
     with database.read() as connection:
         for table in metadata.tables.values():
             if "photo_id" in table.c:

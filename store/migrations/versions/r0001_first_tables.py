@@ -90,16 +90,6 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("photo_id", "version", name="pk_measurements"),
     )
     op.create_table(
-        "previews",
-        sa.Column("photo_id", sa.Text, nullable=False),
-        sa.Column("spec", sa.Text, nullable=False),
-        sa.Column("digest", sa.Text, nullable=False),
-        sa.Column("width", sa.Integer, nullable=False),
-        sa.Column("height", sa.Integer, nullable=False),
-        sa.Column("bytes", sa.Integer, nullable=False),
-        sa.PrimaryKeyConstraint("photo_id", "spec", name="pk_previews"),
-    )
-    op.create_table(
         "metadata_writes",
         sa.Column("write_id", sa.Text, nullable=False),
         sa.Column("path", sa.Text, nullable=False),
@@ -123,6 +113,5 @@ def upgrade() -> None:
         sa.Column("name", sa.Text, nullable=False),
         sa.Column("fingerprint", sa.Text, nullable=False),
         sa.Column("quiet_since", instant, nullable=False),
-        sa.Column("submitted_fingerprint", sa.Text),
         sa.PrimaryKeyConstraint("pipeline", "name", name="pk_inbox_folders"),
     )
