@@ -51,7 +51,8 @@ class Asker:
         assert choice is not None  # noqa: S101 - made for stages that ask
         self._stage = stage
         self._choice: Choice = choice
-        self._previews = Previews(stage.settings)
+        vision = choice.model.capabilities.vision
+        self._previews = Previews(stage.settings, max_long_side=vision.max_long_side if vision else None)
         self._misread: list[str] = []
 
     def ask(

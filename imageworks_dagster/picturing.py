@@ -63,9 +63,11 @@ def decoded(path: Path, settings: Settings) -> Iterator[Picture]:
 class Previews:
     """Makes the previews that travel with requests, when they are asked for, and keeps the last few."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, *, max_long_side: int | None = None) -> None:
+        """Previews by the settings, and no larger than the model that sees them takes."""
         self._settings = settings
-        self._spec = PreviewSpec(long_side=settings.preview_long_side, quality=settings.preview_quality)
+        long_side = min(settings.preview_long_side, max_long_side or settings.preview_long_side)
+        self._spec = PreviewSpec(long_side=long_side, quality=settings.preview_quality)
         self._kept: OrderedDict[str, bytes] = OrderedDict()
         self._kept_bytes = 0
         self._lock = threading.Lock()
