@@ -67,17 +67,17 @@ _READ_AS_A_WHOLE = frozenset({_Way.OPENCV, _Way.OPENCV_GREY, _Way.OPENCV_ALPHA})
 
 _BYTES_A_PIXEL = {
     # OpenCV's binding copies what was decoded. (Its `imread` into an array would not, but hides failures.)
-    _Way.OPENCV: 3 + 3,
-    _Way.OPENCV_GREY: 1 + 3,
-    _Way.OPENCV_ALPHA: 4 + 4,
+    _Way.OPENCV: (3, 3 + 3),
+    _Way.OPENCV_GREY: (1, 1 + 3),
+    _Way.OPENCV_ALPHA: (4, 4 + 4),
     # Pillow keeps one channel in one byte (16-bit grey in two), several in four.
-    _Way.PILLOW_ONE_CHANNEL: 2 + 3,
-    _Way.PILLOW: 4 + 3,
+    _Way.PILLOW_ONE_CHANNEL: (2, 2 + 3),
+    _Way.PILLOW: (4, 4 + 3),
     # Both hold the decoded planes, the interleaved bytes and Pillow's picture at once.
-    _Way.PILLOW_AVIF: 14,
-    _Way.HEIF: 13,
+    _Way.PILLOW_AVIF: (14, 4 + 3),
+    _Way.HEIF: (13, 4 + 3),
 }
-"""What decoding takes at its peak; the memory tests measure it."""
+"""What is held while decoding, next to the decoder's own buffers, and at most after it; see the memory tests."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -158,8 +158,11 @@ def _refuse_too_large(
         )
     way = _way(kind, anatomy)
     in_memory = file_bytes if way in _READ_AS_A_WHOLE else 0
-    turning = pixels if kind is Format.TIFF and anatomy.orientation > 1 else 0
-    needed = pixels * _BYTES_A_PIXEL[way] + turning + anatomy.buffer_bytes + in_memory
+    during, after = _BYTES_A_PIXEL[way]
+    if kind is Format.TIFF and anatomy.orientation > 1:
+        # Pillow turns into a copy.
+        after += 1
+    needed = in_memory + max(pixels * during + anatomy.buffer_bytes, pixels * after)
     if needed > MEMORY_BYTES:
         raise TooManyPixels(
             path,
