@@ -4,6 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 UV     := $(VENV)/uv/bin/uv
 PYTEST := $(BIN)/python -m pytest
+PORT   ?= 3000
 
 .PHONY: demo ui test test-full test-real lint bench lock clean
 .DEFAULT_GOAL := demo
@@ -27,8 +28,8 @@ $(VENV)/.dev: requirements/dev.txt $(VENV)/.base
 demo: $(VENV)/.base ## Judge and tag the demo photos, in .imageworks/
 	$(BIN)/imageworks demo
 
-ui: $(VENV)/.base ## Dagster's web server and daemon on http://127.0.0.1:3000
-	$(BIN)/imageworks ui
+ui: $(VENV)/.base ## Dagster's web server and daemon on http://127.0.0.1:$(PORT)
+	$(BIN)/imageworks ui --port $(PORT)
 
 test: $(VENV)/.dev ## What must hold before every commit; minutes
 	$(PYTEST) -n 2 -m "not slow and not real"

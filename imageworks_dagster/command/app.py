@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import getpass
 import os
+import signal
 import sys
+from importlib.resources import files
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
@@ -18,6 +20,9 @@ from imageworks_dagster.instance import prepare_dagster_home
 from imageworks_dagster.opened import open_store
 from store.home import Home
 from store.settings import Settings, unknown_variables
+
+if TYPE_CHECKING:
+    from imageworks_dagster.pipelines import PipelineName
 
 app = typer.Typer(
     name="imageworks",
@@ -115,20 +120,14 @@ def demo() -> None:
     settings = _settings()
     folders = make_demo(Home.of(settings).root / "demo")
     finished = []
-    for pipeline, folder, rules in (
+    batches: tuple[tuple[PipelineName, Path, Path | None], ...] = (
         ("judge", folders.judge, folders.rules),
         ("tagger", folders.tag, None),
-    ):
+    )
+    for pipeline, folder, rules in batches:
         console.rule(f"{'Judge-Vision' if pipeline == 'judge' else 'Personal-Tagger'}: {folder}")
-        name = register_folder(settings, pipeline, folder, name=None, rules=rules)  # type: ignore[arg-type]
-        one = run_batch(
-            settings,
-            pipeline,
-            name,
-            console=console,
-            configured={},
-            resume="imageworks demo",  # type: ignore[arg-type]
-        )
+        name = register_folder(settings, pipeline, folder, name=None, rules=rules)
+        one = run_batch(settings, pipeline, name, console=console, configured={}, resume="imageworks demo")
         _tell(one, _report(settings, pipeline, name), leave=False)
         finished.append(one)
     if not all(one.success for one in finished):
@@ -194,7 +193,11 @@ def ui(
     prepare_dagster_home(Home.of(settings))
     console.print(f"http://127.0.0.1:{port}  (Ctrl-C ends it)")
     dagster = Path(sys.executable).with_name("dagster")
-    arguments = ["dev", "-m", "imageworks_dagster.location", "-h", "127.0.0.1", "-p", str(port)]
+    # A file, because the name of a code location can be given in no other way, and people see it everywhere.
+    workspace = str(files("imageworks_dagster").joinpath("workspace.yaml"))
+    arguments = ["dev", "-w", workspace, "-h", "127.0.0.1", "-p", str(port)]
+    # A shell starts what it puts in the background with SIGINT ignored, and Dagster would then end on no signal.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
     os.execv(dagster, [str(dagster), *arguments])  # noqa: S606 - our own environment's program, no shell
 
 

@@ -30,19 +30,19 @@ def print_status(settings: Settings, console: Console) -> None:
         return
     table = Table("pipeline", "batch", "state", "folder", "last run", "ended", "rows", "without result")
     for batch in known:
-        manifest = latest.get((batch.pipeline, batch.name))
+        last = latest.get((batch.pipeline, batch.name))
         last_stage = PIPELINES[batch.pipeline].stages[-1].asset
         pointer = store.tables.current(last_stage, batch.name)
-        failed = sum(sum(stage.failed.values()) for stage in manifest.stages.values()) if manifest else 0
+        failed = sum(sum(stage.failed.values()) for stage in last.stages.values()) if last else 0
         table.add_row(
             batch.pipeline,
             batch.name,
             batch.state,
             str(batch.folder),
-            _word(manifest),
-            (manifest.ended_at or "")[:16].replace("T", " ") if manifest else "",
+            _word(last),
+            (last.ended_at or "")[:16].replace("T", " ") if last else "",
             str(pointer.rows) if pointer else "",
-            str(failed) if manifest else "",
+            str(failed) if last else "",
         )
     console.print(table)
     for manifest in latest.values():
