@@ -110,3 +110,14 @@ def _description(key: str, assembly: Assembly) -> str:
     if kind == "models":
         return assembly.registry.models[name].description
     return f"{assembly.hub.profiles[name].description} Stage `{stage[0]}`."
+
+
+def _kinds(key: str, assembly: Assembly) -> set[str]:
+    """Labels under a node: the graph shows the end of a key alone, and two profiles have a stage ``caption``."""
+    kind, name, *_ = key.split("/")
+    if kind == "models":
+        return {
+            "model",
+            *(deployment.provider for deployment in assembly.registry.models[name].deployments[:1]),
+        }
+    return {"prompt", name}
