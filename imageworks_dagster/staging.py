@@ -132,14 +132,19 @@ def _summary(stage: Stage, outcome: Outcome, seconds: float) -> StageSummary:
 
 
 def _metadata(stage: Stage, outcome: Outcome, seconds: float) -> dict[str, Any]:
+    """In the order of the web UI: what a person looks at, what came of it, what it was made with, where more is."""
     failed = failures_by_class(outcome.rows)
-    metadata: dict[str, Any] = {
+    metadata: dict[str, Any] = {}
+    if outcome.picture:
+        metadata["picture"] = dg.MetadataValue.md(picture_markdown(outcome.picture))
+    if outcome.headline:
+        metadata["first_rows"] = dg.MetadataValue.md(table_markdown(outcome.rows, outcome.headline))
+    metadata |= {
+        **outcome.metadata,
         "entries": len(outcome.rows),
-        "entries_per_second": round(len(outcome.rows) / seconds, 2) if seconds else 0.0,
         "without_result": sum(failed.values()),
         "failures_by_class": failed,
-        "manifest": dg.MetadataValue.path(str(stage.store.home.manifests / f"{stage.run.run_id}.json")),
-        "dagster/row_count": len(outcome.rows),
+        "entries_per_second": round(len(outcome.rows) / seconds, 2) if seconds else 0.0,
     }
     if stage.choice is not None:
         profile, model = stage.choice.profile, stage.choice.model
@@ -156,8 +161,9 @@ def _metadata(stage: Stage, outcome: Outcome, seconds: float) -> dict[str, Any]:
             "output_tokens": stage.tally.output_tokens,
             "lease_wait_ms": round(stage.tally.lease_wait_ms, 1),
         }
-    if outcome.headline:
-        metadata["first_rows"] = dg.MetadataValue.md(table_markdown(outcome.rows, outcome.headline))
-    if outcome.picture:
-        metadata["picture"] = dg.MetadataValue.md(picture_markdown(outcome.picture))
-    return {**metadata, **outcome.metadata}
+    manifest = stage.store.home.manifests / f"{stage.run.run_id}.json"
+    return {
+        **metadata,
+        "manifest": dg.MetadataValue.path(str(manifest)),
+        "dagster/row_count": len(outcome.rows),
+    }

@@ -152,9 +152,13 @@ def picture_markdown(picture: bytes) -> str:
 
 
 def table_markdown(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> str:
-    """The first rows as a markdown table; hostile text cannot leave its cell."""
+    """The first rows as a markdown table, those with a result before the others.
+
+    Hostile text cannot leave its cell.
+    """
     lines = [" | ".join(columns), " | ".join("---" for _ in columns)]
-    lines += [" | ".join(_cell(row.get(column)) for column in columns) for row in rows[:TABLE_ROWS]]
+    shown = sorted(rows, key=lambda row: bool(row.get("error_class")))[:TABLE_ROWS]
+    lines += [" | ".join(_cell(row.get(column)) for column in columns) for row in shown]
     if len(rows) > TABLE_ROWS:
         lines.append(" | ".join(["…", *[""] * (len(columns) - 1)]))
     return "\n".join(f"| {line} |" for line in lines)
