@@ -60,9 +60,7 @@ def stage_asset(
 
     @dg.asset(
         key=declaration.asset.split("/"),
-        deps=[
-            asset.split("/") for asset in (*declaration.reads, *node_keys(pipeline, declaration, assembly))
-        ],
+        deps=[key.split("/") for key in dependencies(pipeline, declaration, assembly)],
         group_name=pipeline.group,
         partitions_def=PARTITIONS[pipeline.name],
         description=description,
@@ -85,8 +83,19 @@ def stage_asset(
     return asset
 
 
+def dependencies(pipeline: Pipeline, declaration: StageDeclaration, assembly: Assembly) -> list[str]:
+    """Keys of all that a stage's table is made from: what it reads, and every prompt and model on the way.
+
+    Dagster looks one step back for what makes an asset stale. A stage that named its own prompts alone would show
+    as fresh after an edit of an earlier stage's prompt, until that earlier stage had run again.
+    """
+    stages = (declaration, *(pipeline.stage(asset) for asset in declaration.reads))
+    nodes = {key for stage in stages for key in node_keys(pipeline, stage, assembly)}
+    return [*declaration.reads, *sorted(nodes)]
+
+
 def node_keys(pipeline: Pipeline, declaration: StageDeclaration, assembly: Assembly) -> list[str]:
-    """Keys of the prompts and models that a stage may ask with: its dependencies in the graph."""
+    """Keys of the prompts and models that a stage may itself ask with."""
     if declaration.asks is None:
         return []
     prompts = [
