@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -12,18 +13,22 @@ with warnings.catch_warnings():
     warnings.simplefilter("ignore")
     import dagster as dg
 
+from made_up_photos import write_photo
+
 from imageworks_dagster.definitions import assemble, build_definitions
 from imageworks_dagster.opened import OpenStore, close_stores, open_store
 from imageworks_dagster.partitions import PARTITIONS
 from imageworks_dagster.pipelines import PIPELINES
-from made_up_photos import write_photo
 from store.batches import name_for, register
 from store.settings import Settings
 from telemetry.manifest import RunManifest, read_manifest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from contextlib import AbstractContextManager
     from pathlib import Path
+
+    from dagster._core.definitions.sensor_definition import SensorExecutionData as Tick
 
 QUIET = {"console": {"config": {"log_level": "CRITICAL"}}}
 
@@ -73,6 +78,19 @@ class Platform:
             asset_selection=[dg.AssetKey(asset.split("/")) for asset in only] if only else None,
         )
 
+    def tick(self, sensor: str, *, cursor: str | None = None) -> Tick:
+        """Evaluate a sensor as Dagster's daemon does, and report what it says, but launch no run."""
+        definitions = self.definitions()
+        with dg.build_sensor_context(
+            instance=self.instance, cursor=cursor, definitions=definitions
+        ) as context:
+            said = definitions.resolve_sensor_def(sensor).evaluate_tick(context)
+        for event in said.asset_events:
+            self.instance.report_runless_asset_event(event)
+        for request in said.dynamic_partitions_requests or ():
+            self.instance.add_dynamic_partitions(request.partitions_def_name, request.partition_keys)
+        return said
+
     def rows(self, asset: str, batch: str) -> list[dict[str, Any]]:
         return self.store.tables.read(asset, batch).to_pylist()
 
@@ -100,6 +118,30 @@ def instance() -> Iterator[dg.DagsterInstance]:
 def platform(settings: Settings, instance: dg.DagsterInstance) -> Iterator[Platform]:
     yield Platform(settings, instance)
     close_stores()
+
+
+@contextmanager
+def _platform_on_disk(place: Path) -> Iterator[Platform]:
+    instance_folder = place / "dagster"
+    instance_folder.mkdir(exist_ok=True)
+    quiet = {"telemetry": {"enabled": False}}
+    try:
+        with dg.DagsterInstance.local_temp(str(instance_folder), overrides=quiet) as instance:
+            yield Platform(Settings(home=place / "home"), instance)
+    finally:
+        close_stores()
+
+
+@pytest.fixture(scope="session")
+def open_platform() -> Callable[[Path], AbstractContextManager[Platform]]:
+    """Opens a platform in a folder, with an instance on disk, as sensors and schedules ask for."""
+    return _platform_on_disk
+
+
+@pytest.fixture
+def platform_on_disk(tmp_path: Path) -> Iterator[Platform]:
+    with _platform_on_disk(tmp_path) as platform:
+        yield platform
 
 
 @pytest.fixture
