@@ -2,11 +2,15 @@
 
 import shutil
 from dataclasses import replace
+from pathlib import Path
 
 import dagster as dg
 import pytest
 from dagster._core.definitions.data_version import CachingStaleStatusResolver, StaleStatus
 from dagster._core.loader import LoadingContextForTest
+from dagster._core.workspace.context import WorkspaceProcessContext
+from dagster._core.workspace.load_target import WorkspaceFileTarget
+from dagster_graphql.cli import execute_query
 from made_up_photos import write_photo
 from vllm_double import VllmDouble
 
@@ -15,6 +19,7 @@ from imageworks_dagster.pipelines import TAGGER
 
 PHOTOS = 2
 BATCH = "harbor"
+WORKSPACE = Path(__file__).parents[2] / "workspace.yaml"
 SENSOR = "observe_prompts_and_models_sensor"
 
 KEYWORDS_EDITED = """
@@ -228,3 +233,40 @@ def test_a_node_that_is_no_longer_there_is_left_alone(platform):
         dg.AssetKey(["models", "double-vlm"]), is_source=True
     )
     assert record.event_log_entry.asset_observation.tags["dagster/data_version"]
+
+
+STALE_BY_PARTITION = """
+query Stale($group: AssetGroupSelector) {
+  assetNodes(group: $group) { assetKey { path } staleStatusByPartition }
+}
+"""
+
+
+@pytest.mark.slow
+def test_the_web_uis_own_query_shows_an_edit_after_a_reload(platform, monkeypatch):
+    monkeypatch.setenv("IMAGEWORKS_HOME", str(platform.settings.home))
+    monkeypatch.setenv("DAGSTER_HOME", platform.instance.root_directory)
+    with WorkspaceProcessContext(platform.instance, WorkspaceFileTarget(paths=[str(WORKSPACE)])) as workspace:
+        assert stale_in_the_web_ui(workspace) == set()
+        edit_keywords(platform)
+        assert stale_in_the_web_ui(workspace) == set()
+
+        workspace.reload_code_location("imageworks")
+
+        assert stale_in_the_web_ui(workspace) == FROM_KEYWORDS_ON
+
+
+def stale_in_the_web_ui(workspace):
+    (location,) = workspace.create_request_context().code_locations
+    (repository,) = location.get_repositories().values()
+    group = {
+        "groupName": TAGGER.group,
+        "repositoryName": repository.name,
+        "repositoryLocationName": location.name,
+    }
+    said = execute_query(workspace, STALE_BY_PARTITION, {"group": group})
+    return {
+        "/".join(node["assetKey"]["path"])
+        for node in said["data"]["assetNodes"]
+        if node["staleStatusByPartition"] != ["FRESH"]
+    }
