@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from concurrent.futures import Future, wait
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 if TYPE_CHECKING:
@@ -48,8 +49,10 @@ def run_interruptible(
             if tick is not None:
                 tick()
     except BaseException:
-        work.cancel(grace_s)
-        thread.join(grace_s)
+        work.cancel()
+        # A thread that never came to be has nothing to clean up.
+        if thread.ident is not None:
+            wait([work.finished], timeout=grace_s)
         raise
     return work.finished.result()
 
@@ -60,6 +63,7 @@ class _Work(Generic[T]):
     def __init__(self, main: Callable[[], Awaitable[T]]) -> None:
         self._main = main
         self._started: Future[tuple[asyncio.AbstractEventLoop, asyncio.Task[Any]]] = Future()
+        self._unwanted = False
         self.finished: Future[T] = Future()
 
     def run(self) -> None:
@@ -70,13 +74,19 @@ class _Work(Generic[T]):
         else:
             self.finished.set_result(result)
 
-    def cancel(self, timeout_s: float) -> None:
-        loop, task = self._started.result(timeout=timeout_s)
-        if not self.finished.done():
-            loop.call_soon_threadsafe(task.cancel)
+    def cancel(self) -> None:
+        """Cancel the coroutine, whether it has not begun yet, is under way, or is just over. Never raises."""
+        # The flag goes first: a coroutine that begins from here on sees it, one that has begun is cancelled.
+        self._unwanted = True
+        if self._started.done():
+            loop, task = self._started.result()
+            with suppress(RuntimeError):  # the loop has just been closed: the coroutine is over
+                loop.call_soon_threadsafe(task.cancel)
 
     async def _supervised(self) -> T:
         task = asyncio.current_task()
         assert task is not None  # noqa: S101 - asyncio.run makes one
         self._started.set_result((asyncio.get_running_loop(), task))
+        if self._unwanted:
+            raise asyncio.CancelledError
         return await self._main()

@@ -10,17 +10,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import dagster as dg
-from pydantic import Field
+from pydantic import Field, PrivateAttr
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from backends.client import Client
-    from prompt_hub.hub import PromptHub
-    from registry.registry import Registry
-
     from imageworks_dagster.assembly import EmbeddedFunction
     from imageworks_dagster.opened import OpenStore
+    from prompt_hub.hub import PromptHub
+    from registry.registry import Registry
     from store.settings import Settings
     from telemetry.spool import Spool
 
@@ -83,12 +82,32 @@ class ModelRegistryResource(dg.ConfigurableResource["ModelRegistryResource"]):
 
 
 class TelemetryResource(dg.ConfigurableResource["TelemetryResource"]):
-    """Where events are spooled."""
+    """Where events are spooled; when a run's last step is over, it sees to it that the manifest says so."""
 
     spool_folder: str = Field(description="Folder of the spool.")
+
+    _store: OpenStore | None = PrivateAttr(default=None)
 
     def spool(self) -> Spool:
         """The spool of one step; close it at the step's end."""
         from telemetry.spool import Spool  # noqa: PLC0415 - as above
 
         return Spool(Path(self.spool_folder))
+
+    def close_manifest_in(self, store: OpenStore) -> None:
+        """From now on the run's manifest may be open in ``store``: close it however the run ends."""
+        self._store = store
+
+    def teardown_after_execution(self, context: dg.InitResourceContext) -> None:
+        """Close the manifest of a run that failed or was interrupted."""
+        from imageworks_dagster.runs import end_run  # noqa: PLC0415 - as above
+
+        if self._store is None or context.instance is None or context.run is None:
+            return
+        try:
+            end_run(self._store, context.instance, context.run)
+        except Exception:
+            # Dagster would say nothing of it.
+            if context.log is not None:
+                context.log.exception("How the run ended could not be written into its manifest.")
+            raise

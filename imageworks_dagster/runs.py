@@ -2,18 +2,22 @@
 
 The first stage of a run resolves every prompt and model of the run and writes the open manifest; later stages of
 the same run read their choice back from it, so an edit reaches the next run and never the middle of one. The last
-planned stage, or the one that fails, closes it. A run whose process died leaves it open, and so is visible.
+planned stage closes it; `end_run` closes it for a run that ends in any other way, between two stages or in a check
+too. A run whose process died leaves it open, and so is visible.
 """
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from prompt_hub.schema import PromptProfile
+import dagster as dg
+from dagster._core.execution.plan.objects import ErrorSource
 
 from imageworks_dagster.choices import Choice, explicit_pins, resolve_choices
+from prompt_hub.schema import PromptProfile
 from registry.schema import Model
 from store.batches import pin
 from telemetry.code import describe_code
@@ -34,11 +38,10 @@ from telemetry.summary import run_summary
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
-    from prompt_hub.hub import PromptHub
-    from registry.registry import Registry
-
     from imageworks_dagster.opened import OpenStore
     from imageworks_dagster.pipelines import Pipeline
+    from prompt_hub.hub import PromptHub
+    from registry.registry import Registry
     from store.batches import Batch
     from store.settings import Settings
 
@@ -74,15 +77,7 @@ class Run:
 
         manifest = update_manifest(self.store.home, self.run_id, add)
         if set(self.planned) <= manifest.stages.keys():
-            self._close("ok")
-
-    def failed(self, *, canceled: bool) -> None:
-        """Close the manifest of a run that cannot go on."""
-        self._close("canceled" if canceled else "failed")
-
-    def _close(self, status: Status) -> None:
-        summary = run_summary(self.store.home, self.run_id, self.store.database)
-        close_manifest(self.store.home, self.run_id, status, summary=summary)
+            _close(self.store, self.run_id, "ok")
 
 
 def enter_run(
@@ -139,6 +134,36 @@ def enter_run(
         )
         manifest = open_manifest(store.home, manifest)
     return Run(run_id=run_id, planned=ordered, manifest=manifest, store=store)
+
+
+def end_run(store: OpenStore, instance: dg.DagsterInstance, run: dg.DagsterRun) -> None:
+    """Say in the manifest that a run failed or was interrupted; called when its last step is over.
+
+    An interrupt that nobody asked for through the web UI (Ctrl-C, a stopped service) is a cancellation too, and
+    Dagster is told so, which takes it for a failure otherwise.
+
+    Args:
+        store: the opened store.
+        instance: the Dagster instance of the run.
+        run: the run.
+    """
+    sources = [
+        entry.get_dagster_event().step_failure_data.error_source
+        for entry in instance.all_logs(run.run_id, of_type=dg.DagsterEventType.STEP_FAILURE)
+    ]
+    if not sources:
+        return
+    interrupted = ErrorSource.INTERRUPT in sources
+    current = instance.get_run_by_id(run.run_id)
+    if interrupted and current is not None and current.status is dg.DagsterRunStatus.STARTED:
+        instance.report_run_canceling(current, "The run was interrupted.")
+    with suppress(MissingManifest):  # nothing was resolved yet
+        _close(store, run.run_id, "canceled" if interrupted else "failed")
+
+
+def _close(store: OpenStore, run_id: str, status: Status) -> None:
+    summary = run_summary(store.home, run_id, store.database)
+    close_manifest(store.home, run_id, status, summary=summary)
 
 
 def _pinned_profile(choice: Choice) -> PinnedProfile:

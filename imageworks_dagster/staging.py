@@ -60,9 +60,11 @@ def _run_stage(
     store = open_store(settings)
     batch = registered_batch(store.database, pipeline.name, context.partition_key)
     hub, registry = resources.prompt_hub.load(), resources.model_registry.load(assembly.embedded_revisions)
-    context.instance.add_run_tags(context.run_id, process_tags())
+    context.instance.add_run_tags(context.run.run_id, process_tags())
+    # Before the manifest is opened: from here on whatever ends the run, even between two stages, closes it.
+    resources.telemetry.close_manifest_in(store)
     run = enter_run(
-        context.run_id,
+        context.run.run_id,
         pipeline=pipeline,
         batch=batch,
         planned=_planned(context, pipeline),
@@ -91,10 +93,6 @@ def _run_stage(
     try:
         outcome = body(stage)
         pointer = stage.publish(outcome)
-    except BaseException as error:
-        # An interrupt is no Exception; whatever it was, the manifest says how the run ended.
-        run.failed(canceled=not isinstance(error, Exception))
-        raise
     finally:
         assembly.progress.finished(declaration.asset)
     seconds = time.monotonic() - began

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import sys
+
 
 def main() -> None:
     """Run the command line."""
-    from imageworks_dagster.command.app import run  # noqa: PLC0415 - Dagster loads for two seconds
-
+    try:
+        from imageworks_dagster.command.app import run  # noqa: PLC0415 - Dagster loads for two seconds
+    except KeyboardInterrupt:
+        sys.exit(130)
     run()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import getpass
 import os
+import shlex
 import signal
 import sys
 from importlib.resources import files
@@ -14,7 +15,13 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from imageworks_dagster.command.running import Finished, Interrupted, register_folder, run_batch
+from imageworks_dagster.command.running import (
+    Finished,
+    Interrupted,
+    register_folder,
+    run_batch,
+    terminations_as_interrupts,
+)
 from imageworks_dagster.explained import EXPLAINED
 from imageworks_dagster.instance import prepare_dagster_home
 from imageworks_dagster.opened import open_store
@@ -44,9 +51,10 @@ Fresh = Annotated[bool, typer.Option("--fresh", help="Ask again, even what has a
 def run() -> None:
     """Run the command line; an explained error prints its words alone."""
     try:
-        app()
+        with terminations_as_interrupts():
+            app()
     except Interrupted as interrupted:
-        errors.print(str(interrupted), style="yellow")
+        errors.print(str(interrupted), style="yellow", markup=False, highlight=False, soft_wrap=True)
         sys.exit(130)
     except EXPLAINED as error:
         errors.print(str(error), style="red", markup=False)
@@ -74,7 +82,7 @@ def judge(
         name,
         console=console,
         configured={"judge/critiques": choice, "judge/playoff": choice},
-        resume=f"imageworks judge {folder} --batch {name}",
+        resume=f"imageworks judge {_word(folder)} --batch {name}",
     )
     _tell(finished, _report(settings, "judge", name))
 
@@ -105,11 +113,14 @@ def tag(
         console=console,
         configured=configured,
         only=["tagger/metadata"] if undo else None,
-        resume=f"imageworks tag {folder} --batch {name}{' --apply' if apply else ' --undo' if undo else ''}",
+        resume=f"imageworks tag {_word(folder)} --batch {name}{' --apply' if apply else ' --undo' if undo else ''}",
     )
     _tell(finished, _report(settings, "tagger", name))
     if finished.success and not (apply or undo):
-        console.print(f"No file was changed. Write the tags with: imageworks tag {folder} --apply")
+        console.print(
+            f"No file was changed. Write the tags with: imageworks tag {_word(folder)} --apply",
+            soft_wrap=True,
+        )
 
 
 @app.command()
@@ -199,6 +210,11 @@ def ui(
     # A shell starts what it puts in the background with SIGINT ignored, and Dagster would then end on no signal.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     os.execv(dagster, [str(dagster), *arguments])  # noqa: S606 - our own environment's program, no shell
+
+
+def _word(path: Path) -> str:
+    """The path as one word of a shell's line, to be pasted."""
+    return shlex.quote(str(path))
 
 
 def _settings() -> Settings:

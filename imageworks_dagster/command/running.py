@@ -6,6 +6,7 @@ import signal
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 import dagster as dg
 
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
+    from imageworks_dagster.assembly import Assembly
+    from imageworks_dagster.opened import OpenStore
     from imageworks_dagster.pipelines import PipelineName
     from store.settings import Settings
 
@@ -88,43 +91,13 @@ def run_batch(
         WrongChoice: a profile or model is wrong; no run was started.
         Interrupted: after Ctrl-C or SIGTERM.
     """
-    pipeline = PIPELINES[pipeline_name]
     store = open_store(settings)
-    planned = only or [stage.asset for stage in pipeline.stages]
-    with TerminalProgress(console) as progress, open_instance(store.home) as instance:
-        parts = assemble(settings, {"progress": progress})
-        resolve_choices(
-            pipeline,
-            planned=planned,
-            configured=configured,
-            pins=registered_batch(store.database, pipeline_name, batch).pins,
-            hub=parts.hub,
-            registry=parts.registry,
-        )
-        close_dead_runs(instance)
-        mark_crashed(store.home)
-        instance.add_dynamic_partitions(PARTITIONS[pipeline_name].name or "", [batch])
-        observe_now(instance, parts)
-        job = definitions_of(parts).resolve_job_def(pipeline_name)
-        ops = {
-            pipeline.stage(asset).op_name: {"config": dict(config)}
-            for asset, config in configured.items()
-            if asset in planned
-        }
-        with _terminations_as_interrupts():
-            try:
-                result = job.execute_in_process(
-                    instance=instance,
-                    partition_key=batch,
-                    run_config={"ops": ops, "loggers": QUIET},
-                    tags=process_tags(),
-                    raise_on_error=False,
-                    asset_selection=[dg.AssetKey(asset.split("/")) for asset in only] if only else None,
-                )
-            except (KeyboardInterrupt, dg.DagsterExecutionInterruptedError):
-                raise Interrupted(
-                    f"Interrupted. What was answered is kept; go on with:\n  {resume}"
-                ) from None
+    try:
+        with TerminalProgress(console) as progress, open_instance(store.home) as instance:
+            parts = assemble(settings, {"progress": progress})
+            result = _execute(instance, parts, store, pipeline_name, batch, configured=configured, only=only)
+    except KeyboardInterrupt:
+        raise Interrupted(f"Interrupted. What was answered is kept; go on with:\n  {resume}") from None
     compact(store.home)
     finished = Finished(result.run_id, result.success, tuple(_reasons(result)))
     try:
@@ -134,6 +107,58 @@ def run_batch(
     console.print(run_table(manifest))
     console.print(asked_line(manifest))
     return finished
+
+
+def _execute(
+    instance: dg.DagsterInstance,
+    parts: Assembly,
+    store: OpenStore,
+    pipeline_name: PipelineName,
+    batch: str,
+    *,
+    configured: Mapping[str, Mapping[str, Any]],
+    only: Sequence[str] | None,
+) -> dg.ExecuteInProcessResult:
+    pipeline = PIPELINES[pipeline_name]
+    planned = only or [stage.asset for stage in pipeline.stages]
+    resolve_choices(
+        pipeline,
+        planned=planned,
+        configured=configured,
+        pins=registered_batch(store.database, pipeline_name, batch).pins,
+        hub=parts.hub,
+        registry=parts.registry,
+    )
+    close_dead_runs(instance)
+    mark_crashed(store.home)
+    instance.add_dynamic_partitions(PARTITIONS[pipeline_name].name or "", [batch])
+    observe_now(instance, parts)
+    job = definitions_of(parts).resolve_job_def(pipeline_name)
+    ops = {
+        pipeline.stage(asset).op_name: {"config": dict(config)}
+        for asset, config in configured.items()
+        if asset in planned
+    }
+    run_id = str(uuid4())
+    try:
+        result = job.execute_in_process(
+            instance=instance,
+            partition_key=batch,
+            run_config={"ops": ops, "loggers": QUIET},
+            run_id=run_id,
+            tags=process_tags(),
+            raise_on_error=False,
+            asset_selection=[dg.AssetKey(asset.split("/")) for asset in only] if only else None,
+        )
+    except KeyboardInterrupt:
+        # It came before the first step; from there on Dagster takes it, and ends the run itself.
+        run = instance.get_run_by_id(run_id)
+        if run is not None and not run.is_finished:
+            instance.report_run_canceled(run)
+        raise
+    if result.dagster_run.status is dg.DagsterRunStatus.CANCELED:
+        raise KeyboardInterrupt
+    return result
 
 
 def _reasons(result: dg.ExecuteInProcessResult) -> Iterator[str]:
@@ -150,7 +175,7 @@ def _reasons(result: dg.ExecuteInProcessResult) -> Iterator[str]:
 
 
 @contextmanager
-def _terminations_as_interrupts() -> Iterator[None]:
+def terminations_as_interrupts() -> Iterator[None]:
     """SIGTERM ends a run as cleanly as Ctrl-C."""
 
     def interrupt(_signal: int, _frame: object) -> None:
