@@ -53,6 +53,7 @@ T = TypeVar("T")
 _LOG: Final = logging.getLogger(__name__)
 _LOOK_UPS_TOGETHER: Final = 500
 _KEPT_TOGETHER: Final = 500
+_BEING_KEPT: Final = 64
 # A run that is terminated has 6 s for all its clean-up.
 _CLOSE_S: Final = 1.5
 
@@ -208,8 +209,9 @@ class Client:
             requests,
             look_up=look_up_chunk,
             ask=ask,
-            # Beyond those in flight, a few have their pictures made already.
-            at_once=limit + self._makers,
+            # Beyond those in flight, a few have their pictures made already, and some wait for the disk to keep
+            # what they were told: a backend need not.
+            at_once=limit + self._makers + _BEING_KEPT,
             threads=self._feeding_threads,
         )
 
