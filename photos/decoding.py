@@ -28,7 +28,7 @@ from photos.facts import PhotoFacts, facts_of, known_format, raw_facts
 from photos.flattening import flatten, flatten_bgra, flatten_grey
 from photos.formats import Format
 from photos.inspection import PILLOW_NAMES, as_file, read_anatomy
-from photos.opening import open_photo, telling
+from photos.opening import MAX_FILE_BYTES, open_photo, telling
 from photos.raw import read_embedded_preview, read_raw_header
 from photos.turning import turn
 
@@ -40,7 +40,6 @@ if TYPE_CHECKING:
     from photos.containers.anatomy import Anatomy
 
 MAX_PIXELS = 100_000_000
-MAX_FILE_BYTES = 300 << 20
 MEMORY_BYTES = 840_000_000
 """What decoding one picture may take; the program itself takes some 100 MB besides."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -10,7 +11,7 @@ from photos.containers.anatomy import Anatomy
 from photos.errors import NotAPicture, UnsupportedFormat
 from photos.formats import Format
 from photos.inspection import format_of, read_anatomy
-from photos.opening import open_photo, refuse_empty, telling
+from photos.opening import MAX_FILE_BYTES, open_photo, refuse_empty, refuse_large, telling
 from photos.raw import RawHeader, read_raw_header
 from photos.turning import SIDES_SWAPPED
 
@@ -52,12 +53,21 @@ class PhotoFacts:
         return asdict(self)
 
 
-def read_facts(path: Path) -> PhotoFacts:
+# These decoders take the whole file into memory only to read its header.
+_READ_AS_A_WHOLE = frozenset({Format.HEIC, Format.AVIF, Format.RAW})
+
+
+def read_facts(path: Path, *, max_file_bytes: int = MAX_FILE_BYTES) -> PhotoFacts:
     """Read a photo's headers.
+
+    Args:
+        path: The file.
+        max_file_bytes: Refuse larger HEIC, AVIF and raw files, of which more than the header must be read.
 
     Raises:
         Unreadable: The system refuses to read it.
         EmptyFile: It has no bytes.
+        FileTooLarge: See `max_file_bytes`.
         NotAPicture: It is no known picture format.
         UnsupportedFormat: It is one that has no reader here (JPEG XL).
         Truncated: It ends within its headers.
@@ -65,6 +75,8 @@ def read_facts(path: Path) -> PhotoFacts:
     """
     with open_photo(path) as file:
         kind = known_format(path, file)
+        if kind in _READ_AS_A_WHOLE:
+            refuse_large(path, file.seek(0, os.SEEK_END), max_file_bytes)
         if kind is Format.RAW:
             return raw_facts(read_raw_header(path, file))
         with telling(path):

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+MAX_FILE_BYTES = 300 << 20
+"""The largest file that is read into memory, unless the caller says otherwise."""
+
 
 @contextmanager
 def open_photo(path: Path, *, max_file_bytes: int | None = None) -> Iterator[BinaryIO]:
@@ -41,18 +44,28 @@ def open_photo(path: Path, *, max_file_bytes: int | None = None) -> Iterator[Bin
             path, "is no regular file (a folder, pipe, socket or device); remove it from the folder"
         )
     with os.fdopen(descriptor, "rb") as file:
-        if max_file_bytes is not None and status.st_size > max_file_bytes:
-            raise FileTooLarge(
-                path,
-                f"has {status.st_size:,} bytes, more than the {max_file_bytes:,} allowed; save it smaller, or raise "
-                "IMAGEWORKS_MAX_FILE_BYTES",
-            )
+        if max_file_bytes is not None:
+            refuse_large(path, status.st_size, max_file_bytes)
         try:
             yield file
         except OSError as error:
             raise Unreadable(
                 path, f"stopped being readable: {_words(error)}; check the disk or the network"
             ) from error
+
+
+def refuse_large(path: Path, size: int, max_file_bytes: int) -> None:
+    """Tell a file that has too many bytes.
+
+    Raises:
+        FileTooLarge: `size` is above `max_file_bytes`.
+    """
+    if size > max_file_bytes:
+        raise FileTooLarge(
+            path,
+            f"has {size:,} bytes, more than the {max_file_bytes:,} allowed; save it smaller, or raise "
+            "IMAGEWORKS_MAX_FILE_BYTES",
+        )
 
 
 @contextmanager

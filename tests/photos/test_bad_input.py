@@ -282,6 +282,16 @@ def test_a_file_larger_than_the_limit_is_refused_unread(tmp_path, save, scene):
         decode(sparse)
 
 
+@pytest.mark.parametrize("header", [b"\0\0\0\x18ftypavif", b"\0\0\0\x18ftypheic", b"II*\0\x10\0\0\0CR\x02\0"])
+def test_a_huge_file_is_not_read_into_memory_for_its_facts(tmp_path, header):
+    path = tmp_path / "huge"
+    with path.open("wb") as file:
+        file.write(header)
+        file.truncate(1 << 40)
+    with pytest.raises(FileTooLarge):
+        read_facts(path)
+
+
 @pytest.mark.parametrize("kind", ["folder", "pipe", "missing", "broken link", "link to itself"])
 def test_what_cannot_be_opened_is_unreadable_and_does_not_block(tmp_path, kind):
     path = tmp_path / "a.jpg"
