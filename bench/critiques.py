@@ -42,9 +42,10 @@ def run() -> list[Result]:
         )
         bench.run(["judge/entries", "judge/compliance", "judge/signals"])
         template = sample_body(bench)
-        before_s = asyncio.run(bare(folder, url, template))
+        paths = sorted(folder.iterdir())
+        before_s = asyncio.run(bare(paths, url, template))
         ours = bench.run(["judge/critiques"], {"judge/critiques": {"model": "bench-vlm"}})
-        after_s = asyncio.run(bare(folder, url, template))
+        after_s = asyncio.run(bare(paths, url, template))
     stage = ours.manifest.stages["judge/critiques"]
     if stage.asked != PHOTOS or stage.failed:
         raise AssertionError(f"asked {stage.asked}, failed {stage.failed}")
@@ -76,9 +77,8 @@ def sample_body(bench: Bench) -> dict[str, Any]:
     }
 
 
-async def bare(folder: Path, url: str, template: dict[str, Any]) -> float:
+async def bare(paths: list[Path], url: str, template: dict[str, Any]) -> float:
     """Seconds for all photos: read, decode, shrink, encode, send, parse; nothing else."""
-    paths = sorted(folder.iterdir())
     slots = asyncio.Semaphore(CONCURRENCY)
     loop = asyncio.get_running_loop()
     with ThreadPoolExecutor(os.cpu_count()) as threads:

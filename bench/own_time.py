@@ -11,7 +11,7 @@ import json
 import tempfile
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from backends.client import Client
 from backends.request import Labels, Request
@@ -23,9 +23,6 @@ from store.database import StateDatabase
 from store.home import Home
 from store.settings import Settings
 from telemetry.spool import Spool
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 REQUESTS = 4000
 WARM_UP = 100
@@ -62,11 +59,11 @@ ANSWER = json.dumps(
 class AtOnce:
     """A transport that answers at once: everything but the wire."""
 
-    async def get(self, url: str, **_: Any) -> Response:
+    async def get(self, *_: Any, **__: Any) -> Response:
         """Healthy."""
         return Response(status=200, body=b"{}", retry_after_s=None)
 
-    async def post(self, url: str, body: Sequence[bytes], *, headers: dict[str, str]) -> Response:
+    async def post(self, *_: Any, **__: Any) -> Response:
         """The answer, after giving way to the event loop once."""
         await asyncio.sleep(0)
         return Response(status=200, body=ANSWER, retry_after_s=None)

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 from imageworks.judge_vision.critiquing import critique_facts, critique_variables, read_critique
 from imageworks.judge_vision.naming import category_of
 from imageworks_dagster.asking import Asker, Question
-from imageworks_dagster.charts import score_histogram
 from imageworks_dagster.judging.rules import competition_of
+from imageworks_dagster.picturing import contact_sheet, thumbnail
 from imageworks_dagster.stages import Outcome, inherited_error
 from imageworks_dagster.tables import signal_values
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from imageworks_dagster.stages import Row, Stage
 
 INELIGIBLE = "not_eligible"
+SHEET_PHOTOS = 18
 
 
 def critique_entries(stage: Stage) -> Outcome:
@@ -47,9 +48,18 @@ def critique_entries(stage: Stage) -> Outcome:
     return Outcome(
         rows,
         metadata={"mean_score": round(sum(scores) / len(scores), 2)} if scores else {},
-        picture=score_histogram(scores) if scores else None,
+        picture=_best_first(stage, entries, rows) if scores else None,
         headline=("entry_id", "score", "impact", "composition", "technique", "critique", "error_class"),
     )
+
+
+def _best_first(stage: Stage, entries: list[Row], rows: list[Row]) -> bytes:
+    """The photos with the highest marks, best first: what an organizer would rather look at than numbers."""
+    by_id = {entry["entry_id"]: entry for entry in entries}
+    marked = [row for row in rows if row.get("score") is not None]
+    best = sorted(marked, key=lambda row: (-row["score"], -row["weighted"], row["entry_id"]))[:SHEET_PHOTOS]
+    photos = [stage.photo_file(by_id[row["entry_id"]]) for row in best]
+    return contact_sheet([thumbnail(stage.store.home, stage.settings, photo) for photo in photos])
 
 
 def _question(stage: Stage, entry: Row, measured: Row, competition: Competition) -> Question:
