@@ -6,20 +6,20 @@ import hashlib
 import os
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from sqlalchemy import select
 
 from photos.discovery import discover
 from photos.errors import PhotoError
-from store.batches import batch as registered_batch
-from store.batches import name_for, register
+from store.batches import batches, name_for, register
 from store.path_text import path_text
 from store.tables import inbox_folders
 from store.upserting import upsert
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    import logging
 
     from imageworks_dagster.pipelines import PipelineName
     from store.database import StateDatabase
@@ -32,78 +32,111 @@ RULES_FILE = "competition.toml"
 
 @dataclass(frozen=True)
 class ReadyFolder:
-    """A folder that has been quiet: its pipeline, its batch, and what it holds as a digest."""
+    """A folder that has been quiet.
+
+    Attributes:
+        pipeline: the pipeline that it is for.
+        batch: the batch that it is registered as.
+        fingerprint: digest of what it holds.
+        quiet_since: when it was first seen to hold that.
+    """
 
     pipeline: PipelineName
     batch: str
     fingerprint: str
+    quiet_since: datetime
+
+    @property
+    def run_key(self) -> str:
+        """Names the run that is due: what the folder holds, and since when.
+
+        A photo that is added and taken out again gives the old fingerprint at a new time: it has to run once more,
+        or the tables would go on holding that photo.
+        """
+        return f"{self.pipeline}:{self.batch}:{self.fingerprint}:{self.quiet_since.isoformat()}"
 
 
-def quiet_folders(
-    database: StateDatabase, inbox: Path, *, quiet_s: float, log: Any, now: datetime | None = None
+def ready_folders(
+    database: StateDatabase,
+    inbox: Path,
+    *,
+    quiet_s: float,
+    log: logging.Logger,
+    now: datetime | None = None,
 ) -> list[ReadyFolder]:
-    """The inbox's folders whose photos have not changed for ``quiet_s`` seconds, registered as batches.
+    """The inbox's folders that have not changed for ``quiet_s`` seconds, registered as batches.
 
-    A folder that was published, or that holds no photo yet, is left alone.
+    A folder whose batch was published, or that holds no photo yet, is left alone.
 
     Args:
         database: the state database.
         inbox: the folder with ``judge`` and ``tag`` in it.
         quiet_s: seconds without a change.
-        log: told about folders that cannot be looked into.
-        now: the present, for tests.
+        log: told about folders that are left alone for what they hold.
+        now: the present; by default the clock's.
     """
     now = now or datetime.now(UTC)
     ready = []
     for name, pipeline in FOLDERS.items():
-        place = inbox / name
-        if not place.is_dir():
-            continue
-        for entry in sorted(os.scandir(place), key=lambda entry: entry.name):
-            if not entry.is_dir() or entry.name.startswith("."):
+        published = {batch.folder for batch in batches(database, pipeline) if batch.state == "published"}
+        for folder in _folders_in(inbox / name):
+            if folder.resolve() in published:
                 continue
-            folder = place / entry.name
             try:
                 fingerprint = folder_fingerprint(folder)
             except PhotoError as error:
                 log.info("%s is left alone: %s", path_text(folder), error)
                 continue
-            batch = name_for(database, pipeline, folder)
-            if not _is_quiet(database, pipeline, batch, fingerprint, now=now, quiet_s=quiet_s):
+            since = _seen(database, pipeline, folder, fingerprint, now)
+            if now - since < timedelta(seconds=quiet_s):
                 continue
             rules = folder / RULES_FILE
-            register(
+            batch = register(
                 database,
                 pipeline=pipeline,
-                name=batch,
+                name=name_for(database, pipeline, folder),
                 folder=folder,
                 rules=rules if rules.is_file() else None,
             )
-            if registered_batch(database, pipeline, batch).state == "open":
-                ready.append(ReadyFolder(pipeline, batch, fingerprint))
+            ready.append(ReadyFolder(pipeline, batch.name, fingerprint, since))
     return ready
 
 
 def folder_fingerprint(folder: Path) -> str:
-    """Digest of the photos in a folder by name, size and modification time.
+    """Digest of the photos in a folder by name, size and modification time, and of its rules.
 
     Raises:
-        photos.errors.NoPhotos: there is no photo in it.
+        photos.errors.PhotoError: there is no photo in it, or it cannot be read.
     """
     digest = hashlib.sha256()
     for file in discover(folder).found:
         digest.update(f"{file.relative}\0{file.size}\0{file.mtime_ns}\n".encode())
+    rules = folder / RULES_FILE
+    if rules.is_file():
+        found = rules.stat()
+        digest.update(f"\0rules\0{found.st_size}\0{found.st_mtime_ns}".encode())
     return digest.hexdigest()[:32]
 
 
-def _is_quiet(
-    database: StateDatabase, pipeline: str, batch: str, fingerprint: str, *, now: datetime, quiet_s: float
-) -> bool:
-    where = (inbox_folders.c.pipeline == pipeline, inbox_folders.c.name == batch)
+def _folders_in(place: Path) -> list[Path]:
+    if not place.is_dir():
+        return []
+    with os.scandir(place) as entries:
+        return sorted(
+            Path(entry.path) for entry in entries if entry.is_dir() and not entry.name.startswith(".")
+        )
+
+
+def _seen(database: StateDatabase, pipeline: str, folder: Path, fingerprint: str, now: datetime) -> datetime:
+    """Remember what the folder holds, and tell since when it has held that."""
+    # By its own name, not the batch's: two names may give one slug, and the batch is not registered yet.
+    name = path_text(folder.name)
+    where = (inbox_folders.c.pipeline == pipeline, inbox_folders.c.name == name)
     with database.read() as connection:
-        known = connection.execute(select(inbox_folders).where(*where)).mappings().first()
-    if known is not None and known["fingerprint"] == fingerprint:
-        return bool(now - known["quiet_since"] >= timedelta(seconds=quiet_s))
-    row = {"pipeline": pipeline, "name": batch, "fingerprint": fingerprint, "quiet_since": now}
+        known = connection.execute(select(inbox_folders).where(*where)).one_or_none()
+    if known is not None and known.fingerprint == fingerprint:
+        since: datetime = known.quiet_since
+        return since
+    row = {"pipeline": pipeline, "name": name, "fingerprint": fingerprint, "quiet_since": now}
     database.write(lambda connection: upsert(connection, inbox_folders, [row]))
-    return quiet_s <= 0
+    return now

@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import dagster as dg
 
-JUDGE_BATCHES = dg.DynamicPartitionsDefinition(name="judge_batches")
-TAGGER_BATCHES = dg.DynamicPartitionsDefinition(name="tagger_batches")
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
-PARTITIONS = {"judge": JUDGE_BATCHES, "tagger": TAGGER_BATCHES}
+_SETS = {"judge": "judge_batches", "tagger": "tagger_batches"}
+
+PARTITIONS = {pipeline: dg.DynamicPartitionsDefinition(name=name) for pipeline, name in _SETS.items()}
 """Partition set by pipeline."""
+
+
+def add_batches(instance: dg.DagsterInstance, pipeline: str, batches: Iterable[str]) -> None:
+    """Make batches known to Dagster as partitions; those that it knows stay as they are."""
+    instance.add_dynamic_partitions(_SETS[pipeline], list(batches))

@@ -8,6 +8,7 @@ from typing import Any
 import dagster as dg
 
 from imageworks_dagster.assembly import Assembly
+from imageworks_dagster.partitions import add_batches
 from imageworks_dagster.pipelines import PIPELINES, Pipeline
 
 NIGHT = {"judge": "0 2 * * *", "tagger": "30 2 * * *"}
@@ -30,11 +31,15 @@ def _nightly(pipeline: Pipeline, job: Any, assembly: Assembly) -> dg.ScheduleDef
         from store.batches import batches  # noqa: PLC0415 - as above
 
         store = open_store(assembly.settings)
-        open_batches = [batch for batch in batches(store.database, pipeline.name) if batch.state == "open"]
-        if not open_batches:
+        names = [batch.name for batch in batches(store.database, pipeline.name) if batch.state == "open"]
+        if not names:
             yield dg.SkipReason(f"there is no open {pipeline.name} batch")
-        for batch in open_batches:
-            night = context.scheduled_execution_time.isoformat()
-            yield dg.RunRequest(run_key=f"{batch.name}:{night}", partition_key=batch.name)
+            return
+        # The store says which batches there are. Dagster refuses a partition that it does not know, and with it
+        # the whole night.
+        add_batches(context.instance, pipeline.name, names)
+        night = context.scheduled_execution_time.isoformat()
+        for name in names:
+            yield dg.RunRequest(run_key=f"{name}:{night}", partition_key=name)
 
     return nightly

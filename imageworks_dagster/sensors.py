@@ -58,25 +58,21 @@ def _inbox(assembly: Assembly, jobs: Sequence[Any]) -> dg.SensorDefinition:
         "and again when photos are added.",
     )
     def inbox(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
-        from imageworks_dagster.inbox import quiet_folders
+        from imageworks_dagster.inbox import ready_folders
         from imageworks_dagster.opened import open_store
 
         if assembly.settings.inbox is None:
             return dg.SkipReason("IMAGEWORKS_INBOX is not set")
         store = open_store(assembly.settings)
-        ready = quiet_folders(
+        ready = ready_folders(
             store.database, assembly.settings.inbox, quiet_s=assembly.settings.inbox_quiet_s, log=context.log
         )
         if not ready:
-            return dg.SkipReason("no folder is both new and quiet")
+            return dg.SkipReason("no folder with photos has been quiet for long enough")
         return dg.SensorResult(
             # Dagster runs each run key once: a folder that has not changed since is not run again.
             run_requests=[
-                dg.RunRequest(
-                    run_key=f"{folder.pipeline}:{folder.batch}:{folder.fingerprint}",
-                    job_name=folder.pipeline,
-                    partition_key=folder.batch,
-                )
+                dg.RunRequest(run_key=folder.run_key, job_name=folder.pipeline, partition_key=folder.batch)
                 for folder in ready
             ],
             dynamic_partitions_requests=[

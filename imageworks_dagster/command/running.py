@@ -16,7 +16,7 @@ from imageworks_dagster.command.terminal import TerminalProgress, asked_line, ru
 from imageworks_dagster.definitions import assemble, definitions_of
 from imageworks_dagster.instance import open_instance
 from imageworks_dagster.opened import open_store
-from imageworks_dagster.partitions import PARTITIONS
+from imageworks_dagster.partitions import add_batches
 from imageworks_dagster.pipelines import PIPELINES
 from imageworks_dagster.run_process import close_dead_runs, process_tags
 from store.batches import batch as registered_batch
@@ -131,7 +131,7 @@ def _execute(
     )
     close_dead_runs(instance)
     mark_crashed(store.home)
-    instance.add_dynamic_partitions(PARTITIONS[pipeline_name].name or "", [batch])
+    add_batches(instance, pipeline_name, [batch])
     observe_now(instance, parts)
     job = definitions_of(parts).resolve_job_def(pipeline_name)
     ops = {

@@ -17,7 +17,7 @@ from made_up_photos import write_photo
 
 from imageworks_dagster.definitions import assemble, build_definitions
 from imageworks_dagster.opened import OpenStore, close_stores, open_store
-from imageworks_dagster.partitions import PARTITIONS
+from imageworks_dagster.partitions import add_batches
 from imageworks_dagster.pipelines import PIPELINES
 from store.batches import name_for, register
 from store.settings import Settings
@@ -54,7 +54,7 @@ class Platform:
     def register(self, pipeline: str, folder: Path, *, rules: Path | None = None) -> str:
         name = name_for(self.store.database, pipeline, folder)
         register(self.store.database, pipeline=pipeline, name=name, folder=folder, rules=rules)
-        self.instance.add_dynamic_partitions(PARTITIONS[pipeline].name, [name])
+        add_batches(self.instance, pipeline, [name])
         return name
 
     def run(
@@ -78,11 +78,16 @@ class Platform:
             asset_selection=[dg.AssetKey(asset.split("/")) for asset in only] if only else None,
         )
 
-    def tick(self, sensor: str, *, cursor: str | None = None) -> Tick:
-        """Evaluate a sensor as Dagster's daemon does, and report what it says, but launch no run."""
-        definitions = self.definitions()
+    def tick(
+        self, sensor: str, *, cursor: str | None = None, definitions: dg.Definitions | None = None
+    ) -> Tick:
+        """Evaluate a sensor as Dagster's daemon does, and report what it says, but launch no run.
+
+        The definitions are those of now, unless earlier ones are given.
+        """
+        definitions = definitions or self.definitions()
         with dg.build_sensor_context(
-            instance=self.instance, cursor=cursor, definitions=definitions
+            instance_ref=self.instance.get_ref(), cursor=cursor, definitions=definitions
         ) as context:
             said = definitions.resolve_sensor_def(sensor).evaluate_tick(context)
         for event in said.asset_events:
