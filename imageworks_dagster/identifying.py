@@ -79,7 +79,7 @@ def identify_folder(folder: Path, database: StateDatabase, progress: StageProgre
     Files whose size and modification time are as they were are known from the state database.
 
     Raises:
-        photos.errors.NoPhotos: the folder holds no photo at all, or is not there.
+        photos.errors.FolderError: the folder holds no photo at all, or cannot be read.
     """
     discovery = discover(folder)
     known = known_files(database, (file.path for file in discovery.found))

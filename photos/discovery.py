@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Literal
 from photos.errors import FolderUnreadable, NoPhotos, PictureError
 from photos.formats import EXTENSIONS, HEADER_BYTES, RAW_EXTENSIONS, Format, sniff
 from photos.opening import open_photo
-from photos.paths import path_text
+from store.path_text import path_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

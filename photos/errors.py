@@ -15,7 +15,7 @@
         ├── Damaged              the picture data contradict themselves
         └── RawWithoutPreview    a raw file that carries no embedded preview
 
-(`paths.BadPathText` is a ValueError of its own: this module prints paths and so stands above that one.)
+(`store.path_text.BadPathText` is a ValueError of its own.)
 
 Each `PictureError` has an `error_class`, the word that goes into an entry's row.
 """
@@ -24,7 +24,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
-from photos.paths import path_text
+from store.path_text import path_text
 
 if TYPE_CHECKING:
     from pathlib import Path

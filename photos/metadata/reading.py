@@ -16,7 +16,7 @@ from photos.metadata.errors import MetadataUnreadable
 from photos.metadata.fields import PhotoMetadata
 from photos.metadata.packet import Packet
 from photos.opening import open_photo
-from photos.paths import path_text
+from store.path_text import path_text
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
 from photos.metadata.errors import NotARegularFile, ReadOnlyFile, ReadOnlyFolder
-from photos.paths import path_text
+from store.path_text import path_text
 
 if TYPE_CHECKING:
     from pathlib import Path

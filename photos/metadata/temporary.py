@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from photos.metadata.errors import DiskFull, ReadOnlyFolder, WriteFailed
-from photos.paths import path_text
+from store.path_text import path_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING
 from photos.metadata.errors import FileChanged, UndoRefused
 from photos.metadata.replacing import Original, keep_attributes
 from photos.metadata.temporary import explaining, hidden_copy, sweep, sync_file, sync_folder
-from photos.paths import path_text
+from store.path_text import path_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -38,7 +38,7 @@ from photos.metadata.replacing import Original, keep_attributes
 from photos.metadata.temporary import explaining, hidden_copy, sweep, sync_file, sync_folder
 from photos.metadata.undo import make_record, rebuilds
 from photos.opening import open_photo
-from photos.paths import path_text
+from store.path_text import path_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -9,7 +9,7 @@ import pytest
 from photos import discovery
 from photos.discovery import changed_since, discover
 from photos.errors import FolderUnreadable, NoPhotos
-from photos.paths import text_path
+from store.path_text import text_path
 
 
 def touch(folder: Path, *names: str) -> None:
