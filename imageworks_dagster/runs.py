@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 from dagster._core.execution.plan.objects import ErrorSource
 
+from backends.devices import devices
 from imageworks_dagster.choices import Choice, explicit_pins, resolve_choices
 from prompt_hub.schema import PromptProfile
 from registry.schema import Model
@@ -131,6 +132,7 @@ def enter_run(
             profiles={asset: _pinned_profile(choice) for asset, choice in choices.items()},
             models={asset: _pinned_model(choice) for asset, choice in choices.items()},
             settings=settings.masked(),
+            devices=[device.as_dict() for device in devices()],
         )
         manifest = open_manifest(store.home, manifest)
     return Run(run_id=run_id, planned=ordered, manifest=manifest, store=store)
