@@ -7,9 +7,15 @@ from importlib.resources import files
 from typing import TYPE_CHECKING
 
 import dagster as dg
+from dagster._core.instance.ref import InstanceRef
 
 if TYPE_CHECKING:
     from store.home import Home
+
+TERMINAL_ALONE = {
+    "module": "dagster._core.storage.noop_compute_log_manager",
+    "class": "NoOpComputeLogManager",
+}
 
 
 def prepare_dagster_home(home: Home) -> str:
@@ -34,6 +40,12 @@ def prepare_dagster_home(home: Home) -> str:
 
 
 def open_instance(home: Home) -> dg.DagsterInstance:
-    """The instance that the web server and the command share."""
-    prepare_dagster_home(home)
-    return dg.DagsterInstance.get()
+    """The instance that the web server and the command share, as the command uses it.
+
+    What the command prints goes to its terminal alone. Dagster would send it through files and back by four
+    processes more, which a Ctrl-C in the terminal ends with a stack trace each.
+    """
+    folder = prepare_dagster_home(home)
+    return dg.DagsterInstance.from_ref(
+        InstanceRef.from_dir(folder, overrides={"compute_logs": TERMINAL_ALONE})
+    )

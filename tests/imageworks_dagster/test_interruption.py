@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from imageworks_dagster.interruption import run_interruptible
+from imageworks_dagster.interruption import _Work, run_interruptible
 
 
 def test_the_coroutines_result_comes_back():
@@ -108,3 +108,34 @@ def test_clean_up_that_never_ends_does_not_hold_the_interrupt_back():
             run_interruptible(main, every_s=0.01, grace_s=0.05)
     finally:
         release.set()
+
+
+def test_an_interrupt_before_the_coroutine_begins_lets_it_not_begin(monkeypatch):
+    begun = []
+
+    def interrupted_start(self):
+        raise KeyboardInterrupt
+
+    async def main():
+        begun.append(True)
+
+    work = _Work(main)
+    work.cancel()
+    work.run()
+    monkeypatch.setattr(threading.Thread, "start", interrupted_start)
+    with pytest.raises(KeyboardInterrupt):
+        run_interruptible(main)
+
+    assert isinstance(work.finished.exception(), asyncio.CancelledError)
+    assert begun == []
+
+
+def test_cancelling_what_is_just_over_is_no_error_of_its_own():
+    async def main():
+        return 42
+
+    work = _Work(main)
+    work.run()
+    work.cancel()
+
+    assert work.finished.result() == 42
