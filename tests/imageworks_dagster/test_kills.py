@@ -76,8 +76,8 @@ def test_three_kills_ask_again_only_what_was_in_flight_and_leave_whole_accounts(
         durable.command(*judge)
         history = critiques_asked(url)
 
-    assert killed[-1].run_id in status
     assert "crashed" in status
+    assert f"--batch {killed[-1].batch}" in status
     assert len({manifest.run_id for manifest in killed}) == KILLS
     for manifest in killed:
         assert durable.manifest(manifest.run_id).status == "crashed"
