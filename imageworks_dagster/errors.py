@@ -2,7 +2,8 @@
 
 PlatformError
 ├── WrongChoice        a profile or model that does not exist or cannot do what the stage asks
-└── WrongConfig        a stage's configuration that contradicts itself
+├── WrongConfig        a stage's configuration that contradicts itself
+└── NothingKnown       photos to forget of which nothing is known
 """
 
 from __future__ import annotations
@@ -18,3 +19,7 @@ class WrongChoice(PlatformError):
 
 class WrongConfig(PlatformError):
     """A stage's configuration that contradicts itself."""
+
+
+class NothingKnown(PlatformError):
+    """Photos to forget of which nothing is known."""

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import getpass
 import os
-import shlex
 import signal
 import sys
 from importlib.resources import files
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 from rich.console import Console
-from rich.table import Table
 
+from imageworks_dagster.command.commands import run_command
 from imageworks_dagster.command.running import (
     Finished,
     Interrupted,
@@ -22,11 +21,13 @@ from imageworks_dagster.command.running import (
     run_batch,
     terminations_as_interrupts,
 )
+from imageworks_dagster.command.terminal import indented, say
 from imageworks_dagster.explained import EXPLAINED
 from imageworks_dagster.instance import prepare_dagster_home
 from imageworks_dagster.opened import open_store
 from store.home import Home
-from store.settings import Settings, unknown_variables
+from store.path_text import path_text
+from store.settings import Settings, unknown_variables, variable
 
 if TYPE_CHECKING:
     from imageworks_dagster.pipelines import PipelineName
@@ -54,10 +55,10 @@ def run() -> None:
         with terminations_as_interrupts():
             app()
     except Interrupted as interrupted:
-        errors.print(str(interrupted), style="yellow", markup=False, highlight=False, soft_wrap=True)
+        say(errors, str(interrupted), style="yellow")
         sys.exit(130)
     except EXPLAINED as error:
-        errors.print(str(error), style="red", markup=False)
+        say(errors, str(error), style="red")
         sys.exit(1)
 
 
@@ -82,7 +83,7 @@ def judge(
         name,
         console=console,
         configured={"judge/critiques": choice, "judge/playoff": choice},
-        resume=f"imageworks judge {_word(folder)} --batch {name}",
+        resume=run_command("judge", folder, name),
     )
     _tell(finished, _report(settings, "judge", name))
 
@@ -105,7 +106,8 @@ def tag(
     choice = {"profile": profile, "model": model, "fresh": fresh}
     asking = ("tagger/captions", "tagger/keywords", "tagger/descriptions")
     configured: dict[str, dict[str, Any]] = dict.fromkeys(asking, choice)
-    configured["tagger/metadata"] = {"action": "undo" if undo else "apply" if apply else "propose"}
+    action = "undo" if undo else "apply" if apply else "propose"
+    configured["tagger/metadata"] = {"action": action}
     finished = run_batch(
         settings,
         "tagger",
@@ -113,14 +115,12 @@ def tag(
         console=console,
         configured=configured,
         only=["tagger/metadata"] if undo else None,
-        resume=f"imageworks tag {_word(folder)} --batch {name}{' --apply' if apply else ' --undo' if undo else ''}",
+        resume=run_command("tagger", folder, name, *([] if action == "propose" else [f"--{action}"])),
     )
     _tell(finished, _report(settings, "tagger", name))
-    if finished.success and not (apply or undo):
-        console.print(
-            f"No file was changed. Write the tags with: imageworks tag {_word(folder)} --apply",
-            soft_wrap=True,
-        )
+    if finished.success and action == "propose":
+        again = run_command("tagger", folder, name, "--apply")
+        say(console, f"No file was changed. Write the tags with: {again}")
 
 
 @app.command()
@@ -136,14 +136,15 @@ def demo() -> None:
         ("tagger", folders.tag, None),
     )
     for pipeline, folder, rules in batches:
-        console.rule(f"{'Judge-Vision' if pipeline == 'judge' else 'Personal-Tagger'}: {folder}")
+        title = "Judge-Vision" if pipeline == "judge" else "Personal-Tagger"
+        say(console, f"{title}: {path_text(folder)}", style="bold")
         name = register_folder(settings, pipeline, folder, name=None, rules=rules)
         one = run_batch(settings, pipeline, name, console=console, configured={}, resume="imageworks demo")
         _tell(one, _report(settings, pipeline, name), leave=False)
         finished.append(one)
     if not all(one.success for one in finished):
         raise typer.Exit(1)
-    console.print("See both runs in the web UI: imageworks ui")
+    say(console, "See both runs in the web UI: imageworks ui")
 
 
 @app.command()
@@ -158,40 +159,37 @@ def status() -> None:
 def config() -> None:
     """All settings, where they come from, and what they mean; secrets masked."""
     settings = _settings()
-    table = Table("setting", "value", "variable", "meaning")
     for name, value in settings.masked().items():
-        variable = f"IMAGEWORKS_{name.upper()}"
-        source = f"{variable} (set)" if variable in os.environ else variable
-        table.add_row(name, str(value), source, Settings.model_fields[name].description or "")
-    console.print(table)
+        source = "set" if name in settings.model_fields_set else "default"
+        say(console, f"{variable(name)} = {value}  ({source})", style="bold")
+        say(console, indented(Settings.model_fields[name].description or ""))
 
 
 @app.command()
 def publish(
     batch: Annotated[str, typer.Argument(help="Name of the batch.")],
-    pipeline: Annotated[str, typer.Option(help="judge or tagger.")] = "judge",
+    pipeline: Annotated[Literal["judge", "tagger"], typer.Option(help="Which pipeline's batch.")] = "judge",
 ) -> None:
     """Announce a batch's results: from now on it never runs by itself."""
     from store.batches import publish as publish_batch  # noqa: PLC0415 - loads the store
 
-    if pipeline not in ("judge", "tagger"):
-        raise typer.BadParameter("the pipeline is judge or tagger", param_hint="--pipeline")
     store = open_store(_settings())
-    published = publish_batch(store.database, pipeline, batch, by=getpass.getuser())  # type: ignore[arg-type]
-    console.print(f"{published.name} is published; schedules and the inbox leave it alone from now on.")
+    published = publish_batch(store.database, pipeline, batch, by=_user())
+    say(console, f"{published.name} is published; schedules and the inbox leave it alone from now on.")
 
 
 @app.command()
 def forget(
-    path: Annotated[Path, typer.Argument(help="Photo, or folder of photos, to remove.", exists=True)],
+    path: Annotated[Path, typer.Argument(help="Photo, or folder of photos; it need not be there any more.")],
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
 ) -> None:
-    """Remove photos from every table and kept answer. The files themselves are left alone."""
+    """Remove photos from every table, kept answer and report. The files themselves are left alone."""
     from imageworks_dagster.command.forgetting import forget_path  # noqa: PLC0415 - loads the store
 
     if not yes:
-        typer.confirm(f"Remove all that is known of {path} (files are left alone)?", abort=True)
-    console.print(forget_path(_settings(), path))
+        question = f"Remove all that is known of {path_text(path)}, and the undo of tags written into it?"
+        typer.confirm(question, abort=True)
+    say(console, forget_path(_settings(), path))
 
 
 @app.command()
@@ -202,7 +200,7 @@ def ui(
     settings = _settings()
     open_store(settings)
     prepare_dagster_home(Home.of(settings))
-    console.print(f"http://127.0.0.1:{port}  (Ctrl-C ends it)")
+    say(console, f"http://127.0.0.1:{port}  (Ctrl-C ends it)")
     dagster = Path(sys.executable).with_name("dagster")
     # A file, because the name of a code location can be given in no other way, and people see it everywhere.
     workspace = str(files("imageworks_dagster").joinpath("workspace.yaml"))
@@ -212,15 +210,18 @@ def ui(
     os.execv(dagster, [str(dagster), *arguments])  # noqa: S606 - our own environment's program, no shell
 
 
-def _word(path: Path) -> str:
-    """The path as one word of a shell's line, to be pasted."""
-    return shlex.quote(str(path))
-
-
 def _settings() -> Settings:
     for name in unknown_variables(os.environ):
-        errors.print(f"{name} is no setting and is ignored; `imageworks config` lists them.", style="yellow")
+        said = f"{name} is no setting and is ignored; `imageworks config` lists them."
+        say(errors, said, style="yellow")
     return Settings()
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container's user may have a number and no name
+        return f"user {os.getuid()}"
 
 
 def _report(settings: Settings, pipeline: str, batch: str) -> Path:
@@ -229,8 +230,8 @@ def _report(settings: Settings, pipeline: str, batch: str) -> Path:
 
 def _tell(finished: Finished, report: Path, *, leave: bool = True) -> None:
     for reason in finished.reasons:
-        errors.print(reason, style="yellow" if finished.success else "red", markup=False)
+        say(errors, reason, style="yellow" if finished.success else "red")
     if finished.success and report.exists():
-        console.print(f"Report: {report}", soft_wrap=True)
+        say(console, f"Report: {path_text(report)}")
     if leave and not finished.success:
         raise typer.Exit(1)

@@ -5,37 +5,100 @@ from __future__ import annotations
 import shutil
 from typing import TYPE_CHECKING
 
+from sqlalchemy import or_, select
+
+from imageworks_dagster.errors import NothingKnown
 from imageworks_dagster.opened import open_store
 from imageworks_dagster.picturing import thumbnail_path
+from imageworks_dagster.pipelines import PIPELINES
 from photos.discovery import discover
 from photos.errors import NoPhotos
 from photos.identity import photo_id
+from store.errors import DamagedTable
 from store.forgetting import forget_photos
+from store.path_text import path_text
+from store.tables import photo_identities, published_tables
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from imageworks_dagster.opened import OpenStore
     from store.settings import Settings
 
 
 def forget_path(settings: Settings, path: Path) -> str:
     """Remove the photos at ``path`` from every table, kept answer, report and thumbnail.
 
+    Photos are those that are there now and those that were seen there before, so that a file which was deleted or
+    replaced can be forgotten too. A report of a batch that held one of them is removed as a whole; the batch's next
+    run makes it anew.
+
     Returns:
-        One sentence on what was removed.
+        Sentences on what was removed.
+
+    Raises:
+        NothingKnown: no photo is there, and none was ever seen there.
+        photos.errors.PhotoError: a file or folder that is there cannot be read.
+        store.errors.PublishFailed: a table could not be rewritten; doing it again goes on from there.
     """
     store = open_store(settings)
-    if path.is_dir():
-        try:
-            files = [file.path for file in discover(path).found]
-        except NoPhotos:
-            files = []
-    else:
-        files = [path]
-    ids = {photo_id(file) for file in files}
-    forgotten = forget_photos(store.database, store.tables, ids)
+    ids = _photos_now(path) | _photos_before(store, path)
+    if not ids:
+        raise NothingKnown(f"No photo is at {path_text(path)}, and none was seen there; nothing was removed.")
+    reports = _reports_with(store, ids)
+    # Before the tables: once those are rewritten, nothing tells any more which reports held the photos.
+    for report in reports:
+        shutil.rmtree(report)
     for identity in ids:
         thumbnail_path(store.home, identity).unlink(missing_ok=True)
-    # A report holds thumbnails and critiques of all its entries: the next run makes it anew without these.
-    shutil.rmtree(store.home.reports, ignore_errors=True)
-    return f"{len(ids)} photos forgotten: {forgotten}"
+    forgotten = forget_photos(store.database, store.tables, ids)
+    removed = [f"{count} {name.replace('_', ' ')}" for name, count in forgotten.counts.items() if count]
+    removed += [f"the report of {report.parent.name} {report.name}" for report in reports]
+    return (
+        f"{len(ids)} photo{'' if len(ids) == 1 else 's'} forgotten: {', '.join(removed) or 'nothing more was kept of them'}. "
+        "Their files are as they were. Dagster's run history may still show small pictures of them: "
+        "delete those runs in the web UI."
+    )
+
+
+def _photos_now(path: Path) -> set[str]:
+    if not path.exists():
+        return set()
+    if not path.is_dir():
+        return {photo_id(path)}
+    try:
+        return {photo_id(file.path) for file in discover(path).found}
+    except NoPhotos:
+        return set()
+
+
+def _photos_before(store: OpenStore, path: Path) -> set[str]:
+    place = path_text(path.resolve())
+    seen = photo_identities.c.path
+    here = or_(seen == place, seen.startswith(f"{place.rstrip('/')}/", autoescape=True))
+    with store.database.read() as connection:
+        return set(connection.execute(select(photo_identities.c.photo_id).where(here)).scalars())
+
+
+def _reports_with(store: OpenStore, ids: set[str]) -> list[Path]:
+    """Folders of the reports of all batches one of whose tables, current or older, held one of the photos."""
+    found = []
+    for pipeline in PIPELINES.values():
+        first = pipeline.stages[0].asset
+        for folder in sorted((store.home.reports / pipeline.name).glob("*/")):
+            tables = select(published_tables.c.run_id).where(
+                published_tables.c.asset == first, published_tables.c.batch == folder.name
+            )
+            with store.database.read() as connection:
+                runs = connection.execute(tables).scalars().all()
+            if any(_holds(store, first, folder.name, run, ids) for run in runs):
+                found.append(folder)
+    return found
+
+
+def _holds(store: OpenStore, asset: str, batch: str, run_id: str, ids: set[str]) -> bool:
+    try:
+        table = store.tables.read(asset, batch, run_id)
+    except DamagedTable:  # what cannot be read cannot speak for the report
+        return True
+    return not ids.isdisjoint(table["photo_id"].to_pylist())

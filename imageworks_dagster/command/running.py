@@ -12,7 +12,7 @@ import dagster as dg
 
 from imageworks_dagster.assets.nodes import observe_now
 from imageworks_dagster.choices import resolve_choices
-from imageworks_dagster.command.terminal import TerminalProgress, asked_line, run_table
+from imageworks_dagster.command.terminal import TerminalProgress, asked_line, run_lines, say
 from imageworks_dagster.definitions import assemble, definitions_of
 from imageworks_dagster.instance import open_instance
 from imageworks_dagster.opened import open_store
@@ -104,8 +104,8 @@ def run_batch(
         manifest = read_manifest(store.home, result.run_id)
     except MissingManifest:  # the run failed before its first stage began
         return finished
-    console.print(run_table(manifest))
-    console.print(asked_line(manifest))
+    for line in (*run_lines(manifest), asked_line(manifest)):
+        say(console, line)
     return finished
 
 

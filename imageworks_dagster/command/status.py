@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from rich.table import Table
-
+from imageworks_dagster.command.commands import run_command
+from imageworks_dagster.command.terminal import say
 from imageworks_dagster.opened import open_store
 from imageworks_dagster.pipelines import PIPELINES
 from store.batches import batches
+from store.path_text import path_text
 from telemetry.manifest import manifests
 
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from imageworks_dagster.opened import OpenStore
+    from store.batches import Batch
     from store.settings import Settings
     from telemetry.manifest import RunManifest
 
@@ -21,41 +24,45 @@ if TYPE_CHECKING:
 def print_status(settings: Settings, console: Console) -> None:
     """Print batches with their last runs, and what needs looking at."""
     store = open_store(settings)
+    known = batches(store.database)
+    if not known:
+        say(console, "No batch yet. Begin with: imageworks demo")
+        return
     latest: dict[tuple[str, str | None], RunManifest] = {}
     for manifest in manifests(store.home):
         latest.setdefault((manifest.pipeline, manifest.batch), manifest)
-    known = batches(store.database)
-    if not known:
-        console.print("No batch yet. Begin with: imageworks demo")
-        return
-    table = Table("pipeline", "batch", "state", "folder", "last run", "ended", "rows", "without result")
     for batch in known:
         last = latest.get((batch.pipeline, batch.name))
-        last_stage = PIPELINES[batch.pipeline].stages[-1].asset
-        pointer = store.tables.current(last_stage, batch.name)
-        failed = sum(sum(stage.failed.values()) for stage in last.stages.values()) if last else 0
-        table.add_row(
-            batch.pipeline,
-            batch.name,
-            batch.state,
-            str(batch.folder),
-            _word(last),
-            (last.ended_at or "")[:16].replace("T", " ") if last else "",
-            str(pointer.rows) if pointer else "",
-            str(failed) if last else "",
-        )
-    console.print(table)
-    for manifest in latest.values():
-        if manifest.has_crashed():
-            command = "judge" if manifest.pipeline == "judge" else "tag"
-            console.print(
-                f"Run {manifest.run_id} of {manifest.batch} ended without saying so; what it had answered is kept. "
-                f"Go on with: imageworks {command} FOLDER --batch {manifest.batch}",
-                style="yellow",
-            )
+        say(console, f"{batch.pipeline} · {batch.name} · {batch.state}", style="bold")
+        say(console, f"    {path_text(batch.folder)}")
+        if last is None:
+            say(console, f"    never run; begin with: {_again(batch)}")
+            continue
+        say(console, f"    {_last_run(last, batch, store)}")
+        if advice := _advice(last, batch):
+            say(console, f"    {advice}", style="yellow")
 
 
-def _word(manifest: RunManifest | None) -> str:
-    if manifest is None:
-        return "never"
-    return "crashed" if manifest.has_crashed() else manifest.status
+def _last_run(last: RunManifest, batch: Batch, store: OpenStore) -> str:
+    final = PIPELINES[batch.pipeline].stages[-1].asset
+    pointer = store.tables.current(final, batch.name)
+    facts = ["last run crashed" if last.has_crashed() else f"last run {last.status}"]
+    if last.ended_at:
+        facts.append(f"{last.ended_at[:16].replace('T', ' ')} UTC")
+    if pointer is not None:
+        facts.append(f"{pointer.rows} entries")
+    if final in last.stages and last.stages[final].failed:
+        facts.append(f"{sum(last.stages[final].failed.values())} of them without a result")
+    return ", ".join(facts)
+
+
+def _advice(last: RunManifest, batch: Batch) -> str:
+    if last.has_crashed():
+        return f"it ended without saying so; what it had answered is kept. Go on with: {_again(batch)}"
+    if last.status in ("failed", "canceled"):
+        return f"what was answered is kept. Go on with: {_again(batch)}"
+    return ""
+
+
+def _again(batch: Batch) -> str:
+    return run_command(batch.pipeline, batch.folder, batch.name)

@@ -1,7 +1,8 @@
-"""Live progress and tables in the terminal."""
+"""Live progress and plain lines in the terminal; everything fits 80 columns."""
 
 from __future__ import annotations
 
+from textwrap import fill
 from typing import TYPE_CHECKING
 
 from rich.progress import (
@@ -16,16 +17,19 @@ from rich.progress import (
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
-from rich.table import Table
 from rich.text import Text
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from types import TracebackType
     from typing import Self
 
     from rich.console import Console
 
     from telemetry.manifest import RunManifest
+
+WIDTH = 78
+INDENT = "    "
 
 
 class RateColumn(ProgressColumn):
@@ -88,26 +92,40 @@ class TerminalProgress:
             self._progress.stop_task(task.id)
 
 
-def run_table(manifest: RunManifest) -> Table:
-    """What each stage of a run did."""
-    table = Table(title=f"{manifest.pipeline} · {manifest.batch}", title_justify="left")
-    table.add_column("stage")
-    for name in ("rows", "with result", "asked", "recalled", "seconds"):
-        table.add_column(name, justify="right")
-    table.add_column("without result, and why")
+def say(console: Console, text: str, *, style: str | None = None) -> None:
+    """Print text as it is: brackets in names are no markup, and no path or command is broken over two lines."""
+    console.print(text, style=style, markup=False, highlight=False, soft_wrap=True)
+
+
+def indented(text: str) -> str:
+    """Text in lines that fit, below what it is about."""
+    return fill(
+        text,
+        WIDTH,
+        initial_indent=INDENT,
+        subsequent_indent=INDENT,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+
+
+def run_lines(manifest: RunManifest) -> Iterator[str]:
+    """What each stage of a run did: a line a stage, and below it what stayed without a result, and why."""
+    yield f"{manifest.pipeline} · {manifest.batch}"
+    yield _columns("stage", "rows", "asked", "recalled", "seconds")
     for asset, stage in manifest.stages.items():
-        why = ", ".join(f"{count} {error_class}" for error_class, count in stage.failed.items())
         asks = asset in manifest.models
-        table.add_row(
-            asset,
-            str(stage.entries),
-            str(stage.ok),
-            str(stage.asked) if asks else "",
-            str(stage.recalled) if asks else "",
-            f"{stage.seconds:.1f}",
-            why,
-        )
-    return table
+        asked, recalled = (str(stage.asked), str(stage.recalled)) if asks else ("", "")
+        yield _columns(asset, str(stage.entries), asked, recalled, f"{stage.seconds:.1f}")
+        if stage.failed:
+            reasons = ", ".join(f"{count} {error_class}" for error_class, count in stage.failed.items())
+            yield indented(f"{stage.entries - stage.ok} without a result: {reasons}")
+        if stage.dropped_events:
+            yield indented(f"{stage.dropped_events} telemetry events could not be written: look at the disk")
+
+
+def _columns(stage: str, *numbers: str) -> str:
+    return f"{stage:<20}{''.join(f'{number:>10}' for number in numbers)}".rstrip()
 
 
 def asked_line(manifest: RunManifest) -> str:

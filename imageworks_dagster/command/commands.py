@@ -1,0 +1,35 @@
+"""The commands that a person may want to give next, written so that they can be pasted into a shell."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import string
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+VERBS = {"judge": "judge", "tagger": "tag"}
+"""Command by pipeline."""
+
+PLAIN = frozenset(string.ascii_letters + string.digits + " /._-")
+
+
+def run_command(pipeline: str, folder: Path, batch: str, *options: str) -> str:
+    """The command that runs a batch again, with options such as ``--apply``."""
+    return " ".join(["imageworks", VERBS[pipeline], shell_word(folder), "--batch", batch, *options])
+
+
+def shell_word(path: Path) -> str:
+    """A path as one word of a shell's line."""
+    text = os.fspath(path)
+    if text.isprintable():
+        return shlex.quote(text)
+    # Control characters, and bytes that are no text: the form that bash and zsh read back.
+    return "$'" + "".join(_escaped(byte) for byte in os.fsencode(text)) + "'"
+
+
+def _escaped(byte: int) -> str:
+    character = chr(byte)
+    return character if character in PLAIN else f"\\x{byte:02x}"
