@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from backends.errors import InvalidRequest
-from registry.parameters import problem_with
+from registry.parameters import KINDS, problem_with
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -107,10 +108,12 @@ def _limited(model: Model, name: str, value: Any) -> Any:
     chat = model.capabilities.chat
     if name == "max_output_tokens" and chat is not None:
         high = chat.max_output_tokens if high is None else min(high, chat.max_output_tokens)
+    # By the parameter, not by the value: a temperature written as 0 is raised to 0.1, and a count stays whole.
+    whole = KINDS[name].kind == "integer"
     if low is not None and value < low:
-        return type(value)(low)
+        return math.ceil(low) if whole else low
     if high is not None and value > high:
-        return type(value)(high)
+        return math.floor(high) if whole else high
     return value
 
 

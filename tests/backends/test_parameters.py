@@ -41,6 +41,16 @@ def test_what_is_beyond_a_limit_is_set_to_the_limit_and_reported():
     assert mapped.dropped == ("max_output_tokens=9000 (limited to 4096)", "temperature=1.5 (limited to 1.0)")
 
 
+def test_a_whole_number_is_limited_to_a_fraction_where_the_parameter_takes_one():
+    limits = {"temperature": {"min": 0.1}, "top_k": {"min": 1.5, "max": 40.5}}
+    model = model_at("http://127.0.0.1:9", parameters={"limits": limits})
+    assert map_parameters(model, {"temperature": 0, "top_k": 1}, VLLM).fields == {
+        "temperature": 0.1,
+        "top_k": 2,
+    }
+    assert map_parameters(model, {"top_k": 50}, VLLM).fields == {"top_k": 40}
+
+
 def test_another_sample_has_another_seed():
     assert map_parameters(MODEL, {"seed": 7}, VLLM, sample=2).fields["seed"] == 9
 
