@@ -12,7 +12,6 @@ if TYPE_CHECKING:
 
     from prompt_hub.hub import PromptHub
     from registry.registry import Registry
-
     from store.settings import Settings
 
     EmbeddedFunction = Callable[[Mapping[str, Any]], Mapping[str, Any]]

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 from sqlalchemy import select
 
 from imageworks_dagster.picturing import decoded, keep_thumbnail
-from photos.errors import PictureError
 from photos import signals
+from photos.errors import PictureError
 from store.tables import measurements
 from store.upserting import insert_new
 

@@ -14,8 +14,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from pathlib import Path
 
-    from registry.registry import Registry
-
     from imageworks_dagster.assembly import EmbeddedFunction
     from imageworks_dagster.assets.stage import StageResources
     from imageworks_dagster.choices import Choice
@@ -24,6 +22,7 @@ if TYPE_CHECKING:
     from imageworks_dagster.runs import Run
     from imageworks_dagster.tables import TableShape
     from photos.discovery import Problem
+    from registry.registry import Registry
     from store.artifacts import TablePointer
     from store.batches import Batch
     from store.settings import Settings

@@ -59,7 +59,7 @@ class RegistryFileError(RegistryError):
         return RegistryFileError, (self.problems,)
 
 
-class UnknownModel(RegistryError):  # noqa: N818 - the name says what happened
+class UnknownModel(RegistryError):
     """No model, alias or role has this name.
 
     Attributes:
@@ -81,7 +81,7 @@ class UnknownModel(RegistryError):  # noqa: N818 - the name says what happened
         return UnknownModel, (self.name, self.nearest, self.known)
 
 
-class MissingCapability(RegistryError):  # noqa: N818 - the name says what happened
+class MissingCapability(RegistryError):
     """The model cannot do what is needed.
 
     Attributes:
@@ -104,7 +104,7 @@ class MissingCapability(RegistryError):  # noqa: N818 - the name says what happe
         return MissingCapability, (self.model, self.missing, self.able)
 
 
-class BadDeploymentUrl(RegistryError):  # noqa: N818 - the name says what happened
+class BadDeploymentUrl(RegistryError):
     """A deployment's address cannot be used in this environment."""
 
 

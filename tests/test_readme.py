@@ -14,7 +14,11 @@ from made_up_photos import write_photo
 
 ROOT = Path(__file__).parent.parent
 BLOCK = re.compile(r"(?:<!-- not run: (?P<reason>.+?) -->\n)?```console\n(?P<commands>.*?)```", re.DOTALL)
-PAGES = ["README.md", "CONTRIBUTING.md", *sorted(f"docs/{page.name}" for page in (ROOT / "docs").glob("*.md"))]
+PAGES = [
+    "README.md",
+    "CONTRIBUTING.md",
+    *sorted(f"docs/{page.name}" for page in (ROOT / "docs").glob("*.md")),
+]
 YAML = re.compile(r"```yaml\n(.*?)```", re.DOTALL)
 
 
