@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import TypeAdapter, ValidationError
 
 from imageworks.errors import AnswerMisread
+from imageworks.judge_vision.comparing import PairwiseAnswer, read_pairwise
 from imageworks.judge_vision.critiquing import Critique, read_critique
 from imageworks_dagster.checks import ACCOUNTED, FAILURES, FIT, SPREAD, UNTOUCHED
 from imageworks_dagster.identifying import is_as_known, known_files
@@ -97,9 +98,9 @@ def share_of_failures(checked: Checked) -> CheckOutcome:
     share = len(failed) / len(checked.asked) if checked.asked else 0.0
     return CheckOutcome(
         share <= WARN_SHARE,
-        f"{len(failed)} of {len(checked.asked)} asked entries failed; materialize again to ask for those alone"
+        f"{len(failed)} of {len(checked.asked)} questions failed; materialize again to ask for those alone"
         if failed
-        else f"all {len(checked.asked)} asked entries were answered",
+        else f"all {len(checked.asked)} questions were answered",
         grave=share > FAIL_SHARE,
         metadata={"share": round(share, 4)},
     )
@@ -167,6 +168,10 @@ def _read_critique(row: Row) -> None:
     read_critique({name: row[name] for name in Critique.model_fields})
 
 
+def _read_comparison(row: Row) -> None:
+    read_pairwise({name: row[name] for name in PairwiseAnswer.model_fields})
+
+
 def _read_text(column: str) -> Callable[[Row], None]:
     def read(row: Row) -> None:
         if not isinstance(row[column], str) or not row[column].strip():
@@ -183,6 +188,7 @@ def _read_keywords(row: Row) -> None:
 
 READERS: dict[str, Callable[[Row], None]] = {
     "judge/critiques": _read_critique,
+    "judge/playoff": _read_comparison,
     "tagger/captions": _read_text("caption"),
     "tagger/keywords": _read_keywords,
     "tagger/descriptions": _read_text("description"),

@@ -27,6 +27,7 @@ DESCRIPTIONS = {
 
 CHECKED = {
     "judge/critiques": (ACCOUNTED, FAILURES, FIT, SPREAD),
+    "judge/playoff": (FAILURES, FIT),
     "judge/results": (UNTOUCHED,),
     "tagger/captions": (ACCOUNTED, FAILURES, FIT),
     "tagger/keywords": (ACCOUNTED, FAILURES, FIT),
