@@ -1,0 +1,178 @@
+"""Which profile and which model a run's stages ask with; values to values."""
+
+import pytest
+
+from imageworks.baseline.functions import embedded_revisions
+from imageworks_dagster.choices import explicit_pins, resolve_choices
+from imageworks_dagster.errors import WrongChoice
+from imageworks_dagster.pipelines import JUDGE, TAGGER
+from prompt_hub.hub import PromptHub
+from registry.registry import Registry
+
+REGISTRY = """
+models:
+  mine:
+    description: A model of one's own.
+    aliases: [little-one]
+    roles: [caption]
+    capabilities:
+      chat: {context_tokens: 4096, max_output_tokens: 1024, structured_output: true}
+      vision: {max_images: 2, max_long_side: 1024}
+    deployments: [{name: here, provider: vllm, base_url: "http://127.0.0.1:9"}]
+    revision: "1"
+  blind:
+    description: Reads, and sees nothing.
+    capabilities:
+      chat: {context_tokens: 4096, max_output_tokens: 1024, structured_output: true}
+    deployments: [{name: here, provider: vllm, base_url: "http://127.0.0.1:9"}]
+    revision: "1"
+"""
+
+
+@pytest.fixture(scope="module")
+def hub():
+    return PromptHub.load(None)
+
+
+@pytest.fixture(scope="module")
+def registry(tmp_path_factory):
+    file = tmp_path_factory.mktemp("registry") / "registry.yaml"
+    file.write_text(REGISTRY, encoding="utf-8")
+    return Registry.load(file, embedded=embedded_revisions())
+
+
+@pytest.fixture
+def resolve(hub, registry):
+    def resolved(pipeline, *, configured=None, pins=None, planned=None):
+        return resolve_choices(
+            pipeline,
+            planned=planned or [stage.asset for stage in pipeline.stages],
+            configured=configured or {},
+            pins=pins or {},
+            hub=hub,
+            registry=registry,
+        )
+
+    return resolved
+
+
+def test_without_a_choice_every_asking_stage_has_the_default_profile_and_its_roles_model(resolve, registry):
+    for pipeline in (JUDGE, TAGGER):
+        choices = resolve(pipeline)
+
+        assert list(choices) == [stage.asset for stage in pipeline.asking]
+        for stage in pipeline.asking:
+            choice = choices[stage.asset]
+            assert choice.profile.id == pipeline.default_profile
+            assert choice.profile_stage == stage.asks.profile_stage
+            assert choice.model.name == registry.roles[stage.asks.role]
+
+
+def test_what_the_batch_has_pinned_comes_before_the_default(resolve):
+    choices = resolve(TAGGER, pins={"tagger/captions": {"profile": "storyteller", "model": "mine"}})
+
+    assert choices["tagger/captions"].profile.id == "storyteller"
+    assert choices["tagger/captions"].model.name == "mine"
+    assert choices["tagger/keywords"].profile.id == "library"
+
+
+def test_the_runs_configuration_comes_before_what_is_pinned(resolve):
+    choices = resolve(
+        TAGGER,
+        pins={"tagger/captions": {"profile": "storyteller", "model": "mine"}},
+        configured={"tagger/captions": {"profile": "library", "fresh": True}},
+    )
+
+    assert choices["tagger/captions"].profile.id == "library"
+    assert choices["tagger/captions"].model.name == "mine"
+
+
+def test_an_empty_choice_is_no_choice(resolve):
+    choices = resolve(
+        TAGGER,
+        pins={"tagger/captions": {"model": "mine"}},
+        configured={"tagger/captions": {"profile": "", "model": ""}},
+    )
+
+    assert choices["tagger/captions"].model.name == "mine"
+
+
+@pytest.mark.parametrize("name", ["mine", "little-one"])
+def test_a_model_is_chosen_by_name_or_alias_even_for_a_role_it_does_not_list(resolve, name):
+    choices = resolve(TAGGER, configured={"tagger/keywords": {"model": name}})
+
+    assert choices["tagger/keywords"].model.name == "mine"
+
+
+def test_a_model_is_chosen_by_role(resolve, registry):
+    choices = resolve(JUDGE, configured={"judge/critiques": {"model": "caption"}})
+
+    assert choices["judge/critiques"].model.name == registry.roles["caption"]
+
+
+def test_stages_that_are_not_planned_are_not_resolved_and_their_wrong_choices_do_no_harm(resolve):
+    choices = resolve(
+        TAGGER,
+        planned=["tagger/photos", "tagger/captions"],
+        configured={"tagger/keywords": {"model": "no-such-model"}},
+    )
+
+    assert list(choices) == ["tagger/captions"]
+
+
+def test_a_wrong_profile_is_told_with_the_right_ones(resolve):
+    with pytest.raises(WrongChoice) as wrong:
+        resolve(TAGGER, configured={"tagger/captions": {"profile": "libary"}})
+
+    message = str(wrong.value)
+    assert message.startswith("tagger/captions: ")
+    assert "'libary'" in message
+    assert "Profiles for this stage: library, storyteller." in message
+
+
+def test_a_profile_of_the_other_pipeline_is_a_wrong_one(resolve):
+    with pytest.raises(WrongChoice, match=r"'club-judge'.*Profiles for this stage: library, storyteller\."):
+        resolve(TAGGER, configured={"tagger/captions": {"profile": "club-judge"}})
+
+
+def test_a_wrong_model_is_told_with_near_names_and_the_right_ones(resolve):
+    with pytest.raises(WrongChoice) as wrong:
+        resolve(TAGGER, configured={"tagger/captions": {"model": "qwen2.5-vl-7"}})
+
+    assert "Did you mean qwen2.5-vl-7b" in str(wrong.value)
+    assert "Models for it: baseline-tagger, gemma3-12b, mine, qwen2.5-vl-7b" in str(wrong.value)
+
+
+def test_a_model_that_cannot_see_is_refused_for_a_stage_that_shows_pictures(resolve):
+    with pytest.raises(WrongChoice, match="blind cannot do vision"):
+        resolve(TAGGER, configured={"tagger/captions": {"model": "blind"}})
+
+
+def test_all_wrong_choices_of_a_run_are_told_at_once(resolve):
+    with pytest.raises(WrongChoice) as wrong:
+        resolve(
+            JUDGE,
+            configured={"judge/critiques": {"profile": "nobody"}, "judge/playoff": {"model": "nothing"}},
+        )
+
+    first, second = str(wrong.value).splitlines()
+    assert first.startswith("judge/critiques: ")
+    assert second.startswith("judge/playoff: ")
+
+
+def test_a_pinned_profile_that_has_gone_is_a_wrong_choice_and_no_silent_default(resolve):
+    with pytest.raises(WrongChoice, match="'retired'"):
+        resolve(TAGGER, pins={"tagger/captions": {"profile": "retired"}})
+
+
+def test_only_what_was_chosen_by_name_is_pinned():
+    pins = explicit_pins(
+        TAGGER,
+        {
+            "tagger/captions": {"profile": "storyteller", "model": "", "fresh": True},
+            "tagger/keywords": {"fresh": True},
+            "tagger/metadata": {"action": "apply"},
+        },
+    )
+
+    assert pins == {"tagger/captions": {"profile": "storyteller"}}

@@ -1,0 +1,518 @@
+"""The `imageworks` command, as a person at a terminal sees it."""
+
+import io
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from contextlib import redirect_stderr, redirect_stdout
+from dataclasses import dataclass
+from pathlib import Path
+
+import dagster as dg
+import pytest
+from made_up_photos import write_photo
+from sqlalchemy import func, select
+
+from imageworks_dagster.command.app import run
+from imageworks_dagster.command.commands import shell_word
+from imageworks_dagster.opened import close_stores, open_store
+from imageworks_dagster.picturing import thumbnail_path
+from imageworks_dagster.pipelines import JUDGE, PIPELINES, TAGGER
+from photos.identity import photo_id
+from photos.metadata.reading import read_metadata
+from store.batches import batch, batches
+from store.home import Home
+from store.settings import Settings, variable
+from store.tables import kept_answer_photos, measurements, metadata_writes, photo_identities
+from telemetry.manifest import manifests, update_manifest
+
+COLUMNS = 80
+
+
+@dataclass(frozen=True)
+class Said:
+    """What a command said, and its exit code."""
+
+    code: int
+    out: str
+    err: str
+
+
+def imageworks(home, *arguments, **environment):
+    """Run the command in this process, as the installed script does."""
+    out, err = io.StringIO(), io.StringIO()
+    with pytest.MonkeyPatch.context() as patched, redirect_stdout(out), redirect_stderr(err):
+        for name in [name for name in os.environ if name.startswith("IMAGEWORKS_")]:
+            patched.delenv(name)
+        # Set first, so that what the command sets is taken back too.
+        patched.setenv("DAGSTER_HOME", "")
+        patched.delenv("DAGSTER_HOME")
+        for name, value in {"IMAGEWORKS_HOME": str(home), **environment}.items():
+            patched.setenv(name, value)
+        patched.setattr(sys, "argv", ["imageworks", *map(str, arguments)])
+        try:
+            run()
+            code = 0
+        except SystemExit as leaving:
+            code = leaving.code or 0
+        finally:
+            close_stores()
+    return Said(code, out.getvalue(), err.getvalue())
+
+
+def runs_in(home):
+    """Runs in the instance that the web UI shows."""
+    folder = home / "dagster"
+    if not folder.exists():
+        return []
+    with dg.DagsterInstance.from_config(str(folder)) as instance:
+        return [(one.job_name, one.status.value) for one in instance.get_runs()]
+
+
+@pytest.fixture
+def store_of():
+    yield lambda home: open_store(Settings(home=home))
+    close_stores()
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """A home with a judged round and two tagged shoots; one photo is in the round and in the first shoot."""
+    place = tmp_path_factory.mktemp("made")
+    for number in range(2):
+        write_photo(place / "Spring Round" / f"Title {number} by Member {number}.jpg", seed=number)
+        write_photo(place / "Hills" / f"IMG_{number}.jpg", seed=200 + number)
+    write_photo(place / "Harbor" / "other.jpg", seed=100)
+    shutil.copy(place / "Spring Round" / "Title 0 by Member 0.jpg", place / "Harbor" / "shared.jpg")
+    said = [
+        imageworks(place / "home", command, place / folder)
+        for command, folder in (("judge", "Spring Round"), ("tag", "Harbor"), ("tag", "Hills"))
+    ]
+    assert [one.code for one in said] == [0, 0, 0], said
+    return place, said
+
+
+@pytest.fixture
+def home(made, tmp_path):
+    """A copy of that home; the photos are shared, and not written into."""
+    shutil.copytree(made[0] / "home", tmp_path / "home")
+    return tmp_path / "home"
+
+
+@pytest.fixture
+def folders(made):
+    return made[0]
+
+
+# ---- judge and tag
+
+
+def test_judging_says_what_each_stage_did_and_where_the_report_lies(made):
+    place, (judged, *_) = made
+
+    assert judged.err == ""
+    for stage in JUDGE.stages:
+        assert re.search(rf"^{stage.asset} +\d", judged.out, re.MULTILINE)
+    report = place / "home" / "reports" / "judge" / "spring-round" / "report.html"
+    assert f"Report: {report}" in judged.out
+    assert report.is_file()
+    assert "baseline-judge: " in judged.out
+
+
+def test_the_stages_lines_fit_a_terminal(made):
+    _, said = made
+
+    lines = [
+        line for one in said for line in one.out.splitlines() if not line.startswith(("Report:", "No file"))
+    ]
+    assert max(map(len, lines)) <= COLUMNS
+    assert not any("…" in line for line in lines)
+
+
+def test_a_run_of_the_command_is_in_the_web_ui_too(made):
+    assert sorted(runs_in(made[0] / "home")) == [
+        ("judge", "SUCCESS"),
+        ("tagger", "SUCCESS"),
+        ("tagger", "SUCCESS"),
+    ]
+
+
+def test_a_second_run_asks_no_model_and_says_so(home, folders):
+    again = imageworks(home, "judge", folders / "Spring Round")
+
+    assert again.code == 0
+    assert "No model was asked: all" in again.out
+
+
+def test_tagging_changes_no_file_and_says_how_to_write_the_tags(made):
+    place, (_, tagged, _) = made
+
+    command = f"imageworks tag {shell_word(place / 'Harbor')} --batch harbor --apply"
+    assert f"No file was changed. Write the tags with: {command}" in tagged.out
+    assert read_metadata(place / "Harbor" / "other.jpg").keywords == ()
+
+
+@pytest.mark.slow
+def test_tags_are_written_and_taken_back(tmp_path):
+    photo = write_photo(tmp_path / "Harbor" / "a.jpg", seed=1)
+    before = photo.read_bytes()
+
+    assert imageworks(tmp_path / "home", "tag", photo.parent, "--apply").code == 0
+    assert read_metadata(photo).keywords
+    assert imageworks(tmp_path / "home", "tag", photo.parent, "--undo").code == 0
+    assert photo.read_bytes() == before
+
+
+def test_writing_and_taking_back_at_once_is_refused(tmp_path):
+    said = imageworks(tmp_path / "home", "tag", tmp_path, "--apply", "--undo")
+
+    assert said.code == 2
+    assert "contradict" in said.err
+
+
+@pytest.mark.slow
+def test_a_folder_whose_name_looks_like_markup_is_named_as_it_is(tmp_path):
+    folder = tmp_path / "[red]It's April[/red]"
+    write_photo(folder / "a.jpg", seed=1)
+
+    said = imageworks(tmp_path / "home", "tag", folder)
+
+    assert said.code == 0, said.err
+    assert shell_word(folder) in said.out
+
+
+@pytest.mark.slow
+def test_a_competitions_rules_are_taken_and_remembered(tmp_path, store_of):
+    write_photo(tmp_path / "Round" / "a.jpg", seed=1)
+    rules = tmp_path / "rules.toml"
+    rules.write_text("[competition.april]\n[competition.april.rules]\nmax_width = 100\n", encoding="utf-8")
+
+    said = imageworks(tmp_path / "home", "judge", tmp_path / "Round", "--rules", rules)
+
+    assert said.code == 0, said.err
+    assert "1 without a result: 1 not_eligible" in said.out
+    assert batch(store_of(tmp_path / "home").database, "judge", "round").rules == rules
+
+
+# ---- wrong folders, choices, variables and files: words, and no stack trace
+
+
+def complaint(said, *parts, code=1):
+    assert said.code == code, said
+    assert "Traceback" not in said.err + said.out
+    for part in parts:
+        assert part in said.err
+
+
+@pytest.mark.parametrize("command", ["judge", "tag"])
+def test_a_folder_that_is_not_there_is_refused(tmp_path, command):
+    complaint(imageworks(tmp_path / "home", command, tmp_path / "nowhere"), "does not exist", code=2)
+    assert runs_in(tmp_path / "home") == []
+
+
+@pytest.mark.parametrize("command", ["judge", "tag"])
+def test_a_folder_without_photos_fails_in_words(tmp_path, command):
+    (tmp_path / "Empty").mkdir()
+
+    complaint(imageworks(tmp_path / "home", command, tmp_path / "Empty"), "Empty", "photo")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "parts"),
+    [
+        (("judge", "--profile", "nobody"), ("'nobody'", "Profiles for this stage: club-judge.")),
+        (("judge", "--model", "baseline-juge"), ("Did you mean baseline-judge", "Models for it: ")),
+        (("judge", "--model", "nima-mobilenet"), ("nima-mobilenet cannot do chat", "baseline-judge")),
+        (("tag", "--profile", "club-judge"), ("Profiles for this stage: library, storyteller.",)),
+    ],
+)
+def test_a_wrong_choice_lists_the_right_ones_and_starts_no_run(tmp_path, arguments, parts):
+    write_photo(tmp_path / "Round" / "a.jpg", seed=1)
+    command, *options = arguments
+
+    complaint(imageworks(tmp_path / "home", command, tmp_path / "Round", *options), *parts)
+
+    assert runs_in(tmp_path / "home") == []
+    assert manifests(Home(tmp_path / "home")) == []
+
+
+def test_a_choice_is_remembered_for_the_batch(home, folders, store_of):
+    said = imageworks(home, "tag", folders / "Hills", "--profile", "storyteller")
+
+    assert said.code == 0
+    pins = batch(store_of(home).database, "tagger", "hills").pins
+    assert {stage.asset: pins[stage.asset]["profile"] for stage in TAGGER.asking} == {
+        stage.asset: "storyteller" for stage in TAGGER.asking
+    }
+
+
+def test_a_name_that_another_folder_has_is_refused(home, folders):
+    said = imageworks(home, "tag", folders / "Hills", "--batch", "harbor")
+
+    complaint(said, "'harbor'", str(folders / "Harbor"))
+
+
+def test_a_variable_that_is_no_setting_is_warned_of(tmp_path):
+    said = imageworks(tmp_path / "home", "status", IMAGEWORKS_CONCURENCY="8")
+
+    assert said.code == 0
+    assert "IMAGEWORKS_CONCURENCY is no setting and is ignored" in said.err
+
+
+def test_a_variable_with_a_wrong_value_is_refused(tmp_path):
+    said = imageworks(tmp_path / "home", "status", IMAGEWORKS_CONCURRENCY="many")
+
+    complaint(said, "IMAGEWORKS_CONCURRENCY is 'many'")
+
+
+def test_a_broken_registry_is_told_by_file_line_and_field(home, folders):
+    (home / "registry.yaml").write_text("models:\n  mine:\n    roles: [juge]\n", encoding="utf-8")
+    before = len(runs_in(home))
+
+    said = imageworks(home, "judge", folders / "Spring Round")
+
+    complaint(said, f"{home / 'registry.yaml'}:3: models.mine.roles")
+    assert len(runs_in(home)) == before
+
+
+def test_a_registry_that_is_no_yaml_is_told_by_file_and_line(home, folders):
+    (home / "registry.yaml").write_text("models:\n  mine: [\n", encoding="utf-8")
+
+    complaint(imageworks(home, "judge", folders / "Spring Round"), f"{home / 'registry.yaml'}:")
+
+
+def test_a_broken_prompt_is_told_by_file_line_and_field(home, folders):
+    (home / "prompts" / "mine.yaml").write_text(
+        "id: library\nstages:\n  caption:\n    user: '{{ no_such_thing }}'\n", encoding="utf-8"
+    )
+
+    said = imageworks(home, "tag", folders / "Harbor")
+
+    complaint(said, f"{home / 'prompts' / 'mine.yaml'}:4: stages.caption.user", "no_such_thing")
+
+
+def test_broken_rules_are_told_by_file_line_and_field(home, folders, tmp_path):
+    rules = tmp_path / "competition.toml"
+    rules.write_text("[competition.april]\n[competition.april.rules]\nmax_width = 'wide'\n", encoding="utf-8")
+
+    said = imageworks(home, "judge", folders / "Spring Round", "--rules", rules)
+
+    complaint(said, str(rules), "max_width")
+
+
+# ---- status, config, publish
+
+
+def test_status_of_a_new_home_says_where_to_begin(tmp_path):
+    said = imageworks(tmp_path / "home", "status")
+
+    assert (said.code, said.out) == (0, "No batch yet. Begin with: imageworks demo\n")
+
+
+def test_status_names_every_batch_its_folder_and_its_last_run(home, folders):
+    out = imageworks(home, "status").out
+
+    for line in (
+        "judge · spring-round · open",
+        "tagger · harbor · open",
+        f"    {folders / 'Spring Round'}",
+        "2 entries",
+    ):
+        assert line in out
+    assert out.count("last run ok") == 3
+
+
+def test_status_says_how_to_go_on_with_a_run_that_crashed(home, folders):
+    newest = manifests(Home(home))[0]
+
+    def crashed(manifest):
+        return manifest.model_copy(update={"status": "crashed"})
+
+    update_manifest(Home(home), newest.run_id, crashed)
+
+    out = imageworks(home, "status").out
+
+    assert "last run crashed" in out
+    assert f"Go on with: imageworks tag {shell_word(folders / 'Hills')} --batch hills" in out
+
+
+def test_status_tells_of_a_batch_that_never_ran(tmp_path):
+    write_photo(tmp_path / "Round" / "a.jpg", seed=1)
+    imageworks(tmp_path / "home", "judge", tmp_path / "Round", "--profile", "nobody")
+
+    out = imageworks(tmp_path / "home", "status").out
+
+    assert f"never run; begin with: imageworks judge {tmp_path / 'Round'} --batch round" in out
+
+
+def test_config_prints_every_setting_whole_with_its_meaning_and_no_secret(tmp_path):
+    said = imageworks(
+        tmp_path / "home",
+        "config",
+        IMAGEWORKS_STATE_URL="postgresql://club:sesame@db.example:5432/club",
+        IMAGEWORKS_CONCURRENCY="3",
+    )
+
+    assert said.code == 0
+    assert "sesame" not in said.out + said.err
+    assert "IMAGEWORKS_CONCURRENCY = 3  (set)" in said.out
+    for name in Settings.model_fields:
+        assert f"\n{variable(name)} = " in f"\n{said.out}"
+        assert (Settings.model_fields[name].description or "").split()[0] in said.out
+
+
+def test_a_published_batch_says_so_ever_after(home, store_of):
+    said = imageworks(home, "publish", "spring-round")
+
+    assert said.code == 0
+    assert "judge · spring-round · published" in imageworks(home, "status").out
+    published = batch(store_of(home).database, "judge", "spring-round")
+    assert (published.state, bool(published.published_by)) == ("published", True)
+
+
+def test_a_tagged_shoot_is_published_by_its_pipeline(home, store_of):
+    assert imageworks(home, "publish", "harbor", "--pipeline", "tagger").code == 0
+
+    states = {one.name: one.state for one in batches(store_of(home).database)}
+    assert states == {"harbor": "published", "hills": "open", "spring-round": "open"}
+
+
+def test_a_batch_that_is_not_there_cannot_be_published(home):
+    complaint(imageworks(home, "publish", "spring-rond"), "Did you mean spring-round?")
+
+
+# ---- forget
+
+
+def everything_about(store, identity):
+    """How many rows of assets' tables and of the state database name a photo, or have an answer about it."""
+    count = 0
+    for pointer in store.tables.pointers():
+        rows = store.tables.read(pointer.asset, pointer.batch).to_pylist()
+        count += sum(1 for row in rows if identity in json.dumps(row, default=str))
+    with store.database.read() as connection:
+        for table in (kept_answer_photos, measurements, photo_identities, metadata_writes):
+            query = select(func.count()).select_from(table).where(table.c.photo_id == identity)
+            count += connection.execute(query).scalar_one()
+    return count + thumbnail_path(store.home, identity).exists()
+
+
+def reports_in(home):
+    return {path.parent.name for path in (home / "reports").rglob("report.html")}
+
+
+def test_a_forgotten_photo_is_gone_everywhere_and_no_other_is(home, folders, store_of):
+    shared, other = (photo_id(folders / "Harbor" / name) for name in ("shared.jpg", "other.jpg"))
+    kept_before = everything_about(store_of(home), other)
+    assert everything_about(store_of(home), shared) > 10
+
+    said = imageworks(home, "forget", folders / "Harbor" / "shared.jpg", "--yes")
+
+    assert said.code == 0, said.err
+    assert "1 photo forgotten" in said.out
+    assert everything_about(store_of(home), shared) == 0
+    assert everything_about(store_of(home), other) == kept_before
+    assert (folders / "Harbor" / "shared.jpg").exists()
+
+
+def test_only_the_reports_that_held_the_photo_go(home, folders):
+    assert reports_in(home) == {"spring-round", "harbor", "hills"}
+
+    said = imageworks(home, "forget", folders / "Harbor" / "shared.jpg", "--yes")
+
+    assert reports_in(home) == {"hills"}
+    assert "the report of judge spring-round, the report of tagger harbor" in said.out
+
+
+@pytest.mark.slow
+def test_the_next_run_makes_the_report_anew(home, folders):
+    imageworks(home, "forget", folders / "Harbor" / "shared.jpg", "--yes")
+
+    assert imageworks(home, "tag", folders / "Harbor").code == 0
+    assert reports_in(home) == {"hills", "harbor"}
+
+
+def test_a_whole_folder_is_forgotten(home, folders, store_of):
+    said = imageworks(home, "forget", folders / "Hills", "--yes")
+
+    assert "2 photos forgotten" in said.out
+    for photo in (folders / "Hills").iterdir():
+        assert everything_about(store_of(home), photo_id(photo)) == 0
+    assert reports_in(home) == {"spring-round", "harbor"}
+
+
+@pytest.mark.slow
+def test_a_photo_that_is_no_longer_there_is_forgotten_by_its_path(tmp_path, store_of):
+    photo = write_photo(tmp_path / "Hills" / "a.jpg", seed=1)
+    write_photo(tmp_path / "Hills" / "b.jpg", seed=2)
+    identity = photo_id(photo)
+    imageworks(tmp_path / "home", "tag", photo.parent)
+    photo.unlink()
+
+    said = imageworks(tmp_path / "home", "forget", photo, "--yes")
+
+    assert "1 photo forgotten" in said.out
+    assert everything_about(store_of(tmp_path / "home"), identity) == 0
+
+
+@pytest.mark.slow
+def test_an_older_tables_photo_takes_the_report_with_it(tmp_path):
+    """The report on the disk may be of an earlier run than the current table of the first stage."""
+    photo = write_photo(tmp_path / "Hills" / "a.jpg", seed=1)
+    write_photo(tmp_path / "Hills" / "b.jpg", seed=2)
+    home = tmp_path / "home"
+    imageworks(home, "tag", photo.parent)
+    photo.unlink()
+    imageworks(home, "tag", photo.parent)
+    assert reports_in(home) == {"hills"}
+
+    imageworks(home, "forget", photo, "--yes")
+
+    assert reports_in(home) == set()
+
+
+def test_nothing_known_is_said_and_is_a_failure(home, tmp_path):
+    complaint(imageworks(home, "forget", tmp_path / "never.jpg", "--yes"), "No photo is at", "never.jpg")
+
+
+def test_forgetting_asks_first_and_no_is_no(home, folders, monkeypatch):
+    monkeypatch.setattr("sys.stdin", io.StringIO("n\n"))
+
+    said = imageworks(home, "forget", folders / "Hills")
+
+    assert said.code == 1
+    assert reports_in(home) == {"spring-round", "harbor", "hills"}
+
+
+# ---- as a process
+
+
+@pytest.mark.slow
+def test_the_installed_command_warns_of_nothing(tmp_path):
+    write_photo(tmp_path / "Hills" / "a.jpg", seed=1)
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("IMAGEWORKS_")}
+    environment.pop("DAGSTER_HOME", None)
+
+    done = subprocess.run(
+        [Path(sys.executable).with_name("imageworks"), "tag", tmp_path / "Hills"],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert (tmp_path / ".imageworks" / "reports" / "tagger" / "hills" / "report.html").is_file()
+
+
+@pytest.mark.slow
+def test_the_demo_runs_both_pipelines_and_asks_nothing_the_second_time(tmp_path):
+    first, second = (imageworks(tmp_path / "home", "demo") for _ in range(2))
+
+    assert (first.code, second.code) == (0, 0), first.err + second.err
+    assert first.out.count("Report: ") == len(PIPELINES)
+    assert second.out.count("No model was asked: all") == len(PIPELINES)
