@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import socket
 import subprocess
 import time
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 SERVE = Path(__file__).resolve().parents[2].parent / "shared" / "real" / "vllm-cpu" / "serve"
 READY_S = 600
 STOP_S = 30
+
+_ENDED = re.compile(r'^vllm:request_success_total\{.*finished_reason="stop".*\} (\S+)$', re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -39,12 +42,36 @@ def real_vllm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealVllm]:
         return
     if not SERVE.exists():
         pytest.skip(f"no real vLLM server: {SERVE} is not there, and REAL_VLLM_URL is not set")
-    with _served(tmp_path_factory.mktemp("vllm") / "vllm.log") as url:
-        yield RealVllm(url)
+    with own_vllm(tmp_path_factory.mktemp("vllm") / "vllm.log") as server:
+        yield server
+
+
+@dataclass(frozen=True)
+class OwnVllm(RealVllm):
+    """A server that one test has to itself, and may kill."""
+
+    process: subprocess.Popen[bytes] = field(kw_only=True)
+
+    def has_answered(self, count: int, *, within_s: float) -> None:
+        """Return once the server counts so many answers that came to their end."""
+        deadline = time.monotonic() + within_s
+        while time.monotonic() < deadline:
+            counted = _ENDED.search(httpx.get(f"{self.url}/metrics", timeout=30).text)
+            if counted is not None and float(counted[1]) >= count:
+                return
+            time.sleep(0.1)
+        pytest.fail(f"The real vLLM server gave fewer than {count} whole answers within {within_s:g} s.")
+
+    def kill(self) -> None:
+        """SIGKILL for the server and its engine."""
+        os.killpg(self.process.pid, signal.SIGKILL)
 
 
 @contextmanager
-def _served(log: Path) -> Iterator[str]:
+def own_vllm(log: Path) -> Iterator[OwnVllm]:
+    """A server that is started now and stopped at the end; skips where there is none to start."""
+    if not SERVE.exists():
+        pytest.skip(f"no real vLLM server to start: {SERVE} is not there")
     port = _free_port()
     url = f"http://127.0.0.1:{port}"
     environ = {**os.environ, "VLLM_CPU_PORT": str(port)}
@@ -56,7 +83,7 @@ def _served(log: Path) -> Iterator[str]:
     ):
         try:
             _wait_until_ready(url, process, log)
-            yield url
+            yield OwnVllm(url, process=process)
         finally:
             _stop(process)
 
