@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 _FIRST_WAIT_S: Final = 0.5
 _LONGEST_WAIT_S: Final = 20.0
 _JITTER_S: Final = 0.5
+# More than any indentation.
+_ENDLESS_SPACES: Final = 100
 _REFUSALS: Final = frozenset({"content_filter"})
 
 
@@ -207,10 +209,7 @@ class Asking:
         if raw.refusal or raw.finish_reason in _REFUSALS:
             raise Refused(f"The model declined to answer: {raw.refusal or raw.finish_reason}.")
         if raw.finish_reason == "length":
-            raise TruncatedAnswer(
-                f"The answer was cut off after {raw.output_tokens or 'some'} tokens. Raise max_output_tokens in the "
-                f"profile stage, or ask for less."
-            )
+            raise TruncatedAnswer(_why_cut_off(raw))
         if not raw.text.strip():
             raise EmptyAnswer("The answer has no text in it.")
         schema = self._request.schema
@@ -343,6 +342,20 @@ def _again(error: BaseException) -> bool | float:
     if not isinstance(error, AttemptFailed) or not error.may_be_retried:
         return False
     return True if error.retry_after_s is None else error.retry_after_s
+
+
+def _why_cut_off(raw: RawAnswer) -> str:
+    spaces = len(raw.text) - len(raw.text.rstrip())
+    if spaces < _ENDLESS_SPACES:
+        return (
+            f"The answer was cut off after {raw.output_tokens or 'some'} tokens. Raise max_output_tokens in the "
+            f"profile stage, or ask for less."
+        )
+    return (
+        f"The answer was cut off after {raw.output_tokens or 'some'} tokens, the end of it {spaces} spaces and line "
+        f"breaks, which the grammar of the answer allows without a limit. Start vLLM with --structured-outputs-config "
+        f"'{{\"disable_any_whitespace\": true}}', or ask at a temperature above 0."
+    )
 
 
 def _ms(seconds: float) -> float:

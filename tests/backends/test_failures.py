@@ -162,3 +162,13 @@ async def test_a_connection_that_a_restarted_server_has_forgotten_is_replaced(de
             assert (await client.complete(request_of(model_at(first.url), "one"))).ok
         with VllmDouble(port=first.port):
             assert (await client.complete(request_of(model_at(first.url), "two"))).ok
+
+
+async def test_an_answer_that_is_lost_in_endless_spaces_says_so(desk):
+    lost = Says('{"score": 3,' + "\t " * 400, finish_reason="length")
+    with VllmDouble(faults=[lost]) as double:
+        async with desk.client() as client:
+            answer = await client.complete(request_of(model_at(double.url)))
+    assert answer.error_class == "truncated_answer"
+    assert "800 spaces" in answer.error_message
+    assert "disable_any_whitespace" in answer.error_message
