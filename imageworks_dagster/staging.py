@@ -11,6 +11,7 @@ from imageworks_dagster.assets.stage import as_failure, picture_markdown, table_
 from imageworks_dagster.explained import EXPLAINED
 from imageworks_dagster.opened import open_store
 from imageworks_dagster.progress import StageProgress
+from imageworks_dagster.provenance import provenance_tags
 from imageworks_dagster.run_process import process_tags
 from imageworks_dagster.runs import enter_run
 from imageworks_dagster.stages import Stage, failures_by_class
@@ -100,6 +101,9 @@ def _run_stage(
     return dg.MaterializeResult(
         data_version=dg.DataVersion(pointer.data_version),
         metadata=_metadata(stage, outcome, seconds),
+        tags=provenance_tags(
+            pipeline, declaration, run.manifest, assembly=assembly, hub=hub, registry=registry
+        ),
     )
 
 

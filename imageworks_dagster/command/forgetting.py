@@ -54,8 +54,9 @@ def forget_path(settings: Settings, path: Path) -> str:
     forgotten = forget_photos(store.database, store.tables, ids)
     removed = [f"{count} {name.replace('_', ' ')}" for name, count in forgotten.counts.items() if count]
     removed += [f"the report of {report.parent.name} {report.name}" for report in reports]
+    photos = "1 photo" if len(ids) == 1 else f"{len(ids)} photos"
     return (
-        f"{len(ids)} photo{'' if len(ids) == 1 else 's'} forgotten: {', '.join(removed) or 'nothing more was kept of them'}. "
+        f"{photos} forgotten: {', '.join(removed) or 'nothing more was kept of them'}. "
         "Their files are as they were. Dagster's run history may still show small pictures of them: "
         "delete those runs in the web UI."
     )

@@ -16,6 +16,7 @@ from vllm_double import VllmDouble
 
 from imageworks_dagster.assets.nodes import observe_now
 from imageworks_dagster.pipelines import TAGGER
+from imageworks_dagster.tagging import captions
 
 PHOTOS = 2
 BATCH = "harbor"
@@ -161,6 +162,38 @@ def test_the_command_and_a_reload_show_an_edit_at_once(platform):
 
     assert stale(platform) == FROM_KEYWORDS_ON
     assert platform.tick(SENSOR).skip_message
+
+
+def test_a_run_that_comes_before_the_sensor_has_the_edit_in_it(platform):
+    edit_keywords(platform)
+    again = platform.run("tagger", BATCH)
+    assert platform.asked(again) == {"tagger/keywords": PHOTOS, "tagger/descriptions": PHOTOS}
+
+    platform.tick(SENSOR)
+
+    assert stale(platform) == set()
+
+
+def test_an_edit_in_the_middle_of_a_run_is_not_in_it_and_shows_as_stale(platform, monkeypatch):
+    """The run goes on with the prompts of its start, and must not pass for made with the new ones."""
+    caption = captions.caption_photos
+
+    def edit_meanwhile(stage):
+        outcome = caption(stage)
+        edit_keywords(platform)
+        platform.tick(SENSOR)
+        return outcome
+
+    monkeypatch.setattr(captions, "caption_photos", edit_meanwhile)
+    assert platform.asked(platform.run("tagger", BATCH)) == {}
+    monkeypatch.undo()
+
+    assert stale(platform) == FROM_KEYWORDS_ON
+    assert platform.asked(platform.run("tagger", BATCH)) == {
+        "tagger/keywords": PHOTOS,
+        "tagger/descriptions": PHOTOS,
+    }
+    assert stale(platform) == set()
 
 
 def test_an_edit_that_means_the_same_makes_nothing_stale(platform):
