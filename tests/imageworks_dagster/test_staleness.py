@@ -174,6 +174,7 @@ def test_a_run_that_comes_before_the_sensor_has_the_edit_in_it(platform):
     assert stale(platform) == set()
 
 
+@pytest.mark.slow
 def test_an_edit_in_the_middle_of_a_run_is_not_in_it_and_shows_as_stale(platform, monkeypatch):
     """The run goes on with the prompts of its start, and must not pass for made with the new ones."""
     caption = captions.caption_photos
@@ -245,6 +246,7 @@ def test_another_address_of_a_model_makes_nothing_stale(platform):
         assert stale(platform) == set()
 
 
+@pytest.mark.slow
 def test_a_model_that_only_writes_keywords_leaves_captions_fresh(platform, double):
     use_model(platform, double, revision="1", roles=("keywords",))
     platform.run("tagger", BATCH)
