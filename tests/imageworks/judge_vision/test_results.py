@@ -128,7 +128,9 @@ def test_the_csv_keeps_formulas_and_line_breaks_from_taking_effect():
 
 
 def test_a_score_that_thousands_share_names_a_few_of_them():
-    result = rank([Contender(entry_id=f"e{number:04d}", score=12) for number in range(3000)], default_competition())
+    result = rank(
+        [Contender(entry_id=f"e{number:04d}", score=12) for number in range(3000)], default_competition()
+    )
 
     assert {row.tied for row in result.rows} == {2999}
     assert {len(row.tied_with) for row in result.rows} == {20}
