@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 from rich.console import Console
+from stamina.instrumentation import set_on_retry_hooks
 
 from imageworks_dagster.command.commands import run_command
 from imageworks_dagster.command.running import (
@@ -51,6 +52,8 @@ Fresh = Annotated[bool, typer.Option("--fresh", help="Ask again, even what has a
 
 def run() -> None:
     """Run the command line; an explained error prints its words alone."""
+    # Retries are in telemetry; stamina's own lines would break into the progress.
+    set_on_retry_hooks(())
     try:
         with terminations_as_interrupts():
             app()

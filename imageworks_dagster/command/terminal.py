@@ -135,6 +135,10 @@ def asked_line(manifest: RunManifest) -> str:
     models = ", ".join(sorted({model.model for model in manifest.models.values()}))
     if not models:
         return "This run asks no model."
+    if asked == recalled == 0:
+        # A stage that failed on the way has no numbers; what it asked is in the events.
+        ended = manifest.models.keys() <= manifest.stages.keys()
+        return "There was nothing to ask a model." if ended else "No stage that asks a model came to its end."
     if asked == 0:
         return f"No model was asked: all {recalled} answers of {models} were kept from before."
     kept = f" and {recalled} answers were kept from before" if recalled else ""

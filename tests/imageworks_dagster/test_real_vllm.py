@@ -260,6 +260,7 @@ def test_a_server_that_was_not_started_ends_the_run_at_once_and_says_what_to_do(
     assert ended.returncode == 1
     for words in (url, MODEL, "Start the server", "base_url"):
         assert words in said(ended)
+    assert "kept from before" not in said(ended)
     # Nothing stood in for it.
     assert not (photographer.home / "assets" / "tagger" / "captions").exists()
 
@@ -276,6 +277,8 @@ def test_a_server_that_is_killed_in_a_batch_leaves_what_was_answered_and_another
     assert ended.returncode == 1
     for words in (server.url, MODEL, "What was answered is kept", "Start the server"):
         assert words in said(ended)
+    assert "No stage that asks a model came to its end." in ended.stdout
+    assert "retry_scheduled" not in said(ended)
     kept = photographer.select("SELECT event_id FROM events WHERE status = 'ok' AND answer_kept")
     # Answers that were on their way are lost with the server, those that came in are not.
     assert kept
