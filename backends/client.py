@@ -324,8 +324,8 @@ class Client:
 
     async def _keep_together(self, answers: Sequence[KeptAnswer]) -> list[None]:
         # Where an event is only written, a power cut could take it and leave its answer.
-        await self._in_database_thread(self._spool.sync)
-        await self._database.commit(lambda connection: keep(connection, answers))
+        if await self._in_database_thread(self._spool.sync):
+            await self._database.commit(lambda connection: keep(connection, answers))
         return [None] * len(answers)
 
     async def _link_together(self, answers: Sequence[KeptAnswer]) -> list[None]:

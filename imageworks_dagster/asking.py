@@ -6,15 +6,15 @@ from contextlib import aclosing
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from backends.recall import let_go
-from backends.request import Labels, Request
+from backends.recall import let_go, look_up
+from backends.request import Labels, Request, request_digest
 from imageworks.errors import AnswerMisread
 from imageworks_dagster.interruption import run_interruptible
 from imageworks_dagster.picturing import Previews
 from prompt_hub.rendering import render
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from backends.answer import Answer
     from imageworks_dagster.choices import Choice
@@ -73,10 +73,13 @@ class Asker:
                 what was answered until then is kept.
             prompt_hub.errors.PromptHubError: a prompt cannot be rendered.
         """
-        pending = list(questions)
+        keys: dict[int, str] = {}
+        requests = list(self._requests(questions, keys))
+        fresh = bool(self._stage.config.get("fresh"))
+        must_ask = fresh or self._not_kept(requests)
         answers: dict[str, tuple[Answer, T | None]] = {}
         stage = self._stage
-        stage.progress.expect(stage.progress.total + len(pending))
+        stage.progress.expect(stage.progress.total + len(requests))
 
         async def main() -> None:
             spool = stage.resources.telemetry.spool()
@@ -88,11 +91,10 @@ class Asker:
                     spool=spool,
                     embedded=stage.embedded,
                 ) as client:
-                    if pending:
+                    # What is all kept needs no server.
+                    if requests and must_ask:
                         await client.check(self._choice.model)
-                    keys: dict[int, str] = {}
-                    fresh = bool(stage.config.get("fresh"))
-                    async with aclosing(client.map(self._requests(pending, keys), fresh=fresh)) as done:
+                    async with aclosing(client.map(requests, fresh=fresh)) as done:
                         async for request, answer in done:
                             self._count(answer)
                             checked, value = self._read(answer, read)
@@ -102,10 +104,17 @@ class Asker:
                 stage.tally.dropped_events += spool.dropped
                 spool.close()
 
-        run_interruptible(main, tick=stage.progress.tick)
-        if self._misread:
-            stage.store.database.write(lambda connection: let_go(connection, self._misread))
+        try:
+            run_interruptible(main, tick=stage.progress.tick)
+        finally:
+            if self._misread:
+                stage.store.database.write(lambda connection: let_go(connection, self._misread))
         return answers
+
+    def _not_kept(self, requests: Sequence[Request]) -> bool:
+        """Whether a model has to be asked: some request has no kept answer."""
+        digests = {request_digest(request) for request in requests}
+        return len(look_up(self._stage.store.database, digests)) < len(digests)
 
     def answer_columns(self, answer: Answer) -> Row:
         """The columns that say who answered, and why not."""

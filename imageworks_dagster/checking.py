@@ -150,9 +150,11 @@ def originals_untouched(checked: Checked) -> CheckOutcome:
         try:
             stat = path.stat()
             remembered = known.get(path_text(path))
-            if is_as_known(remembered, size=stat.st_size, mtime_ns=stat.st_mtime_ns):
-                continue
-            if photo_id(path) != entry["photo_id"]:
+            if remembered and is_as_known(remembered, size=stat.st_size, mtime_ns=stat.st_mtime_ns):
+                now = remembered["photo_id"]
+            else:
+                now = photo_id(path)
+            if now != entry["photo_id"]:
                 changed.append(f"{entry['relative_path']} holds another picture now")
         except (OSError, PhotoError) as error:
             changed.append(f"{entry['relative_path']}: {error}")

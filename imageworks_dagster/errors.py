@@ -2,7 +2,7 @@
 
 PlatformError
 ├── WrongChoice        a profile or model that does not exist or cannot do what the stage asks
-├── WrongConfig        a stage's configuration that contradicts itself
+├── OutdatedTable      an earlier stage's table that does not know an entry
 └── NothingKnown       photos to forget of which nothing is known
 """
 
@@ -17,8 +17,8 @@ class WrongChoice(PlatformError):
     """A profile or model that does not exist or cannot do what the stage asks."""
 
 
-class WrongConfig(PlatformError):
-    """A stage's configuration that contradicts itself."""
+class OutdatedTable(PlatformError):
+    """An earlier stage's table that does not know an entry: the folder changed after it was made."""
 
 
 class NothingKnown(PlatformError):

@@ -7,6 +7,7 @@ huge files stays below a gigabyte however many threads work.
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
 import threading
 from collections import OrderedDict
@@ -19,19 +20,25 @@ import numpy as np
 
 from backends.request import Image
 from photos.decoding import decode
+from photos.errors import PictureError
 from photos.facts import read_facts
 from photos.previews import PreviewSpec, preview
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
     from photos.decoding import Picture
     from store.home import Home
     from store.settings import Settings
 
+log = logging.getLogger(__name__)
+
 LARGE_PIXELS = 25_000_000
 THUMBNAIL = PreviewSpec(long_side=480, quality=82)
+PREVIEW_VERSION = 1
+"""Raised when decoding, color or scaling changes what a model sees: then every photo is asked about anew."""
+
 PREVIEW_CACHE_BYTES = 48 * 1024 * 1024
 
 _large = threading.Lock()
@@ -97,11 +104,12 @@ class Previews:
 
 
 def picture_digest(photo_id: str, spec: PreviewSpec) -> str:
-    """SHA-256 that names a preview by what it is made from: the photo and the preview's long side and quality.
+    """SHA-256 that names a preview by what it is made from: the photo, its long side and quality, and how it is made.
 
     Known without decoding, so that a kept answer is recalled without touching the file.
     """
-    return hashlib.sha256(f"{photo_id}:{spec.long_side}:{spec.quality}".encode("ascii")).hexdigest()
+    name = f"{PREVIEW_VERSION}:{photo_id}:{spec.long_side}:{spec.quality}"
+    return hashlib.sha256(name.encode("ascii")).hexdigest()
 
 
 def thumbnail_path(home: Home, photo_id: str) -> Path:
@@ -130,6 +138,17 @@ def thumbnail(home: Home, settings: Settings, photo: PhotoFile) -> bytes:
     return path.read_bytes()
 
 
+def thumbnails(home: Home, settings: Settings, photos: Iterable[PhotoFile]) -> list[bytes]:
+    """The thumbnails of those photos that can be opened now: a picture for people must not fail a stage."""
+    found = []
+    for photo in photos:
+        try:
+            found.append(thumbnail(home, settings, photo))
+        except PictureError as error:
+            log.warning("No thumbnail: %s", error)
+    return found
+
+
 def contact_sheet(thumbnails: Sequence[bytes], *, columns: int = 6, cell: int = 128) -> bytes:
     """One JPEG of many thumbnails, row by row; each is fitted into a ``cell`` x ``cell`` square."""
     rows = max(1, -(-len(thumbnails) // columns))
@@ -138,7 +157,9 @@ def contact_sheet(thumbnails: Sequence[bytes], *, columns: int = 6, cell: int = 
         pixels = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR)
         assert pixels is not None  # noqa: S101 - we encoded it
         scale = (cell - 6) / max(pixels.shape[:2])
-        small = cv2.resize(pixels, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+        # A very thin picture still has a pixel.
+        size = (max(1, round(pixels.shape[1] * scale)), max(1, round(pixels.shape[0] * scale)))
+        small = cv2.resize(pixels, size, interpolation=cv2.INTER_AREA)
         height, width = small.shape[:2]
         top = (index // columns) * cell + (cell - height) // 2
         left = (index % columns) * cell + (cell - width) // 2

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 REPORT_PICTURES = 600
 """Thumbnails in one report: it is a single file that has to open on a phone."""
 
+REPORT = "report.html"
 KEY_FILE = ".made-from"
 
 
@@ -45,7 +46,8 @@ def publish_unless_same(folder: Path, key: str, make: Callable[[], Mapping[str, 
         Whether anything was made.
     """
     mark = folder / KEY_FILE
-    if mark.exists() and mark.read_text(encoding="ascii") == key:
+    there = (folder / REPORT).exists()
+    if there and mark.exists() and mark.read_text(encoding="ascii") == key:
         return False
     make_folder(folder)
     for name, data in make().items():

@@ -8,12 +8,14 @@ too. A run whose process died leaves it open, and so is visible.
 
 from __future__ import annotations
 
+import logging
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
+import duckdb
 from dagster._core.execution.plan.objects import ErrorSource
 
 from backends.devices import devices
@@ -22,8 +24,9 @@ from prompt_hub.schema import PromptProfile
 from registry.schema import Model
 from store.batches import pin
 from telemetry.code import describe_code
-from telemetry.errors import MissingManifest
+from telemetry.errors import MissingManifest, TelemetryError
 from telemetry.manifest import (
+    LatencySummary,
     PinnedModel,
     PinnedProfile,
     RunManifest,
@@ -46,6 +49,7 @@ if TYPE_CHECKING:
     from store.batches import Batch
     from store.settings import Settings
 
+log = logging.getLogger(__name__)
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
 
 
@@ -164,7 +168,12 @@ def end_run(store: OpenStore, instance: dg.DagsterInstance, run: dg.DagsterRun) 
 
 
 def _close(store: OpenStore, run_id: str, status: Status) -> None:
-    summary = run_summary(store.home, run_id, store.database)
+    # Telemetry that cannot be read takes nothing from a run whose tables stand: the summary is told as missing.
+    summary: list[LatencySummary] | None = None
+    try:
+        summary = run_summary(store.home, run_id, store.database)
+    except (TelemetryError, duckdb.Error, OSError):
+        log.exception("The summary of run %s cannot be made; try `python -m telemetry fsck`.", run_id)
     close_manifest(store.home, run_id, status, summary=summary)
 
 

@@ -6,6 +6,7 @@ import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from imageworks_dagster.errors import OutdatedTable
 from imageworks_dagster.picturing import PhotoFile
 from store.path_text import text_path
 
@@ -60,6 +61,21 @@ class Outcome:
     headline: tuple[str, ...] = ()
 
 
+class ByEntry(dict[str, Row]):
+    """The rows of an earlier table by entry; one that is missing says what to materialize."""
+
+    def __init__(self, asset: str, rows: Iterable[Row]) -> None:
+        super().__init__((row["entry_id"], row) for row in rows)
+        self._asset = asset
+
+    def __missing__(self, entry_id: str) -> Row:
+        """Raise: the folder changed after that stage ran."""
+        raise OutdatedTable(
+            f"{self._asset} knows nothing of {entry_id}: the folder has changed since it was made. "
+            f"Materialize {self._asset} and what comes after it."
+        )
+
+
 @dataclass
 class Stage:
     """One stage of one run, at work on one batch."""
@@ -93,9 +109,9 @@ class Stage:
         rows: list[Row] = self.store.tables.read(asset, self.batch.name).to_pylist()
         return rows
 
-    def read_by_entry(self, asset: str) -> dict[str, Row]:
+    def read_by_entry(self, asset: str) -> ByEntry:
         """As ``read``, by ``entry_id``; for tables with one row an entry."""
-        return {row["entry_id"]: row for row in self.read(asset)}
+        return ByEntry(asset, self.read(asset))
 
     def publish(self, outcome: Outcome) -> TablePointer:
         """Publish the stage's table and move the pointer to it.

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 # Tests are imported by path (importmode=importlib), so a folder of shared doubles has to be named.
 sys.path.insert(0, str(Path(__file__).parent / "doubles"))
@@ -13,6 +14,11 @@ sys.path.insert(0, str(Path(__file__).parent / "doubles"))
 from real_vllm import real_vllm
 
 __all__ = ["real_vllm"]
+
+
+# No test is timed: a loaded machine is no failure.
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
 
 
 @pytest.fixture

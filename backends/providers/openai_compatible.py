@@ -136,6 +136,7 @@ class OpenAiCompatible:
         words = _error_words(response.body)
         if self._key:
             words = words.replace(self._key, _MASK)
+        words = words[:_SHOWN]
         raise HttpFailure(
             f"{url} answered {response.status}: {words}.",
             http_status=response.status,
@@ -296,7 +297,7 @@ def _error_words(body: bytes) -> str:
             text = found
             break
     text = " ".join(text.split()).rstrip(".")
-    return text[:_SHOWN] if text else "no words"
+    return text or "no words"
 
 
 def _part(value: Any, name: str) -> Any:

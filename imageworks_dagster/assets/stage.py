@@ -3,6 +3,7 @@
 # Dagster reads the annotations of what it decorates: they are not postponed in this module.
 
 import base64
+import string
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -186,4 +187,5 @@ def _cell(value: Any) -> str:
     text = " ".join(text.split())
     if len(text) > CELL_CHARACTERS:
         text = text[: CELL_CHARACTERS - 1] + "…"
-    return "".join(f"\\{c}" if c in "\\|`*_[]<>!#" else c for c in text)
+    # Any punctuation can begin markup or a link; each may be escaped (CommonMark 2.4).
+    return "".join(f"\\{c}" if c in string.punctuation else c for c in text)

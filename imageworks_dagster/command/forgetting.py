@@ -57,8 +57,8 @@ def forget_path(settings: Settings, path: Path) -> str:
     photos = "1 photo" if len(ids) == 1 else f"{len(ids)} photos"
     return (
         f"{photos} forgotten: {', '.join(removed) or 'nothing more was kept of them'}. "
-        "Their files are as they were. Dagster's run history may still show small pictures of them: "
-        "delete those runs in the web UI."
+        "Their files are as they were. Telemetry still has their names and ids, and Dagster's run history may show "
+        "small pictures of them: delete those runs in the web UI."
     )
 
 

@@ -22,7 +22,7 @@ from imageworks_dagster.run_process import close_dead_runs, process_tags
 from store.batches import batch as registered_batch
 from store.batches import name_for, register
 from telemetry.compaction import compact
-from telemetry.errors import MissingManifest
+from telemetry.errors import MissingManifest, TelemetryError
 from telemetry.manifest import mark_crashed, read_manifest
 
 if TYPE_CHECKING:
@@ -98,7 +98,10 @@ def run_batch(
             result = _execute(instance, parts, store, pipeline_name, batch, configured=configured, only=only)
     except KeyboardInterrupt:
         raise Interrupted(f"Interrupted. What was answered is kept; go on with:\n  {resume}") from None
-    compact(store.home)
+    try:
+        compact(store.home)
+    except (TelemetryError, OSError) as error:
+        say(console, f"Telemetry could not be compacted; the run stands. {error}")
     finished = Finished(result.run_id, result.success, tuple(_reasons(result)))
     try:
         manifest = read_manifest(store.home, result.run_id)

@@ -8,7 +8,7 @@ from imageworks.judge_vision.critiquing import critique_facts, critique_variable
 from imageworks.judge_vision.naming import category_of
 from imageworks_dagster.asking import Asker, Question
 from imageworks_dagster.judging.rules import competition_of
-from imageworks_dagster.picturing import contact_sheet, thumbnail
+from imageworks_dagster.picturing import contact_sheet, thumbnails
 from imageworks_dagster.stages import Outcome, inherited_error
 from imageworks_dagster.tables import signal_values
 
@@ -59,7 +59,7 @@ def _best_first(stage: Stage, entries: list[Row], rows: list[Row]) -> bytes:
     marked = [row for row in rows if row.get("score") is not None]
     best = sorted(marked, key=lambda row: (-row["score"], -row["weighted"], row["entry_id"]))[:SHEET_PHOTOS]
     photos = [stage.photo_file(by_id[row["entry_id"]]) for row in best]
-    return contact_sheet([thumbnail(stage.store.home, stage.settings, photo) for photo in photos])
+    return contact_sheet(thumbnails(stage.store.home, stage.settings, photos))
 
 
 def _question(stage: Stage, entry: Row, measured: Row, competition: Competition) -> Question:

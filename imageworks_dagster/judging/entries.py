@@ -8,6 +8,7 @@ from imageworks.judge_vision.naming import title_of
 from imageworks_dagster.identifying import identify_folder
 from imageworks_dagster.judging.rules import competition_of
 from imageworks_dagster.stages import Outcome
+from store.path_text import path_text
 
 if TYPE_CHECKING:
     from imageworks_dagster.stages import Row, Stage
@@ -25,6 +26,6 @@ def list_entries(stage: Stage) -> Outcome:
     rows += [stage.problem_row(problem) for problem in folder.problems]
     return Outcome(
         rows,
-        metadata={"folder": str(stage.batch.folder), "competition": competition.title},
+        metadata={"folder": path_text(stage.batch.folder), "competition": competition.title},
         headline=("file_name", "title", "format", "width", "height", "error_class"),
     )

@@ -13,7 +13,7 @@ from imageworks.judge_vision.critiquing import Critique, read_critique
 from imageworks.judge_vision.naming import category_of
 from imageworks.judge_vision.report import ReportEntry, render_report
 from imageworks.judge_vision.results import results_csv
-from imageworks_dagster.picturing import Previews, contact_sheet, thumbnail
+from imageworks_dagster.picturing import Previews, contact_sheet, thumbnails
 from imageworks_dagster.pipelines import JUDGE
 from imageworks_dagster.reporting import (
     REPORT_PICTURES,
@@ -25,6 +25,8 @@ from imageworks_dagster.reporting import (
 from imageworks_dagster.tables import signal_values
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from imageworks.judge_vision.competition import Competition
     from imageworks.judge_vision.results import Result, ResultRow
     from imageworks_dagster.stages import Row, Stage
@@ -70,10 +72,8 @@ def publish_report(stage: Stage, competition: Competition, result: Result) -> Pu
         }
 
     publish_unless_same(folder, key, make)
-    best = [
-        thumbnail(stage.store.home, stage.settings, stage.photo_file(tables["judge/entries"][row.entry_id]))
-        for row in result.ranked[:SHOWN_IN_UI]
-    ]
+    first = [stage.photo_file(tables["judge/entries"][row.entry_id]) for row in result.ranked[:SHOWN_IN_UI]]
+    best = thumbnails(stage.store.home, stage.settings, first)
     return PublishedReport(
         metadata={
             "report": dg.MetadataValue.path(str(folder / "report.html")),
@@ -89,7 +89,7 @@ ONE_ROW_AN_ENTRY = ("judge/entries", "judge/compliance", "judge/signals", "judge
 def _entry(
     stage: Stage,
     row: ResultRow,
-    tables: dict[str, dict[str, Row]],
+    tables: Mapping[str, Mapping[str, Row]],
     competition: Competition,
     pictures: Previews,
     *,
@@ -100,8 +100,8 @@ def _entry(
     small = large = None
     if there and with_picture:
         photo = stage.photo_file(entry)
-        small = thumbnail(stage.store.home, stage.settings, photo)
-        if row.place is not None and row.place <= PODIUM:
+        small = next(iter(thumbnails(stage.store.home, stage.settings, [photo])), None)
+        if small is not None and row.place is not None and row.place <= PODIUM:
             large = pictures.image(photo).load()
     return ReportEntry(
         entry_id=row.entry_id,

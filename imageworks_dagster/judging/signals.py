@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from imageworks_dagster.measuring import SIGNALS_VERSION, measure_photos
-from imageworks_dagster.picturing import contact_sheet, thumbnail
+from imageworks_dagster.picturing import contact_sheet, thumbnails
 from imageworks_dagster.stages import Outcome, inherited_error, usable
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def measure_entries(stage: Stage) -> Outcome:
         else:
             rows.append(stage.row(entry, signals_version=SIGNALS_VERSION, **one.signals))
     shown = [photo for photo in photos if measured[photo.photo_id].signals is not None][:SHEET_PHOTOS]
-    sheet = contact_sheet([thumbnail(stage.store.home, stage.settings, photo) for photo in shown])
+    sheet = contact_sheet(thumbnails(stage.store.home, stage.settings, shown))
     return Outcome(
         rows,
         metadata={"signals_version": SIGNALS_VERSION},

@@ -23,6 +23,9 @@ from photos.metadata.writing import MetadataWriter
 from store.path_text import path_text
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
     from imageworks_dagster.stages import Row, Stage
     from photos.metadata.fields import MetadataFields, PhotoMetadata
     from photos.metadata.writing import Written
@@ -67,13 +70,13 @@ class _Tags:
     Attributes:
         stage: the stage.
         answers: rows by entry, by stage: captions, keywords, descriptions.
-        ours_before: what our last write put into each photo, by photo id.
+        ours_before: what our last write put into each photo, by path.
         merges: by entry, filled as rows are made.
     """
 
     stage: Stage
-    answers: dict[str, dict[str, Row]]
-    ours_before: dict[str, OurTags]
+    answers: Mapping[str, Mapping[str, Row]]
+    ours_before: dict[Path, OurTags]
     merges: dict[str, Merge] = field(default_factory=dict)
 
     @classmethod
@@ -108,7 +111,7 @@ class _Tags:
             description=self.answers["descriptions"][entry]["description"],
             keywords=tuple(self.answers["keywords"][entry]["keywords"]),
         )
-        self.merges[entry] = merge(existing, ours, self.ours_before.get(photo["photo_id"]))
+        self.merges[entry] = merge(existing, ours, self.ours_before.get(self.stage.path(photo)))
         return self.merges[entry].fields
 
     def _write(self, photo: Row, writer: MetadataWriter) -> Row:
@@ -154,6 +157,11 @@ def _undone(stage: Stage, photos: list[Row]) -> list[Row]:
         except MetadataError as error:
             rows[photo["entry_id"]] = stage.row(
                 photo, state="refused", error_class=error.error_class, error_message=str(error)
+            )
+        except OSError as error:
+            reason = f"{path_text(recorded.path)} cannot be undone: {error.strerror}; check its permissions"
+            rows[photo["entry_id"]] = stage.row(
+                photo, state="refused", error_class="unreadable", error_message=reason
             )
         else:
             record_state(stage.store.database, recorded.write_id, "undone")

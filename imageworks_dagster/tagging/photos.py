@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any
 from imageworks.personal_tagger.merging import OurTags, photographers_own
 from imageworks_dagster.identifying import identify_folder
 from imageworks_dagster.measuring import SIGNALS_VERSION, measure_photos
-from imageworks_dagster.picturing import PhotoFile, contact_sheet, thumbnail
+from imageworks_dagster.picturing import PhotoFile, contact_sheet, thumbnails
 from imageworks_dagster.stages import Outcome, usable
-from imageworks_dagster.tagging.written import written_tags
+from imageworks_dagster.tagging.written import settle_prepared, written_tags
 from photos.metadata.errors import MetadataError
 from photos.metadata.reading import read_metadata
+from store.path_text import path_text
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,6 +24,8 @@ SHEET_PHOTOS = 18
 
 def list_photos(stage: Stage) -> Outcome:
     """One row a file, and one a folder that cannot be looked into."""
+    # A kill may have left writes untold: without this, our words would be taken for the photographer's.
+    settle_prepared(stage.store.database, stage.batch.name)
     folder = identify_folder(stage.batch.folder, stage.store.database, stage.progress)
     rows: list[Row] = []
     for identified in folder.files:
@@ -33,14 +36,14 @@ def list_photos(stage: Stage) -> Outcome:
     photos = {row["entry_id"]: stage.photo_file(row) for row in readable}
     ours = written_tags(stage.store.database, photos.values())
     for row in readable:
-        _add_own_words(row, photos[row["entry_id"]].path, ours.get(row["photo_id"]))
+        _add_own_words(row, photos[row["entry_id"]].path, ours.get(photos[row["entry_id"]].path))
     _add_signals(stage, readable, list(photos.values()))
     rows += [stage.problem_row(problem) for problem in folder.problems]
     shown = [photos[row["entry_id"]] for row in readable if not row["error_class"]][:SHEET_PHOTOS]
-    sheet = contact_sheet([thumbnail(stage.store.home, stage.settings, photo) for photo in shown])
+    sheet = contact_sheet(thumbnails(stage.store.home, stage.settings, shown))
     return Outcome(
         rows,
-        metadata={"folder": str(stage.batch.folder)},
+        metadata={"folder": path_text(stage.batch.folder)},
         picture=sheet if shown else None,
         headline=("file_name", "format", "width", "height", "existing_keywords", "error_class"),
     )

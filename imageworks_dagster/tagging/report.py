@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 
 from imageworks.personal_tagger.report import SheetPhoto, render_contact_sheet
-from imageworks_dagster.picturing import thumbnail
+from imageworks_dagster.picturing import thumbnails
 from imageworks_dagster.pipelines import TAGGER
 from imageworks_dagster.reporting import (
     REPORT_PICTURES,
@@ -74,10 +74,10 @@ def _photo(
 ) -> SheetPhoto:
     entry = photo["entry_id"]
     mine = {column: table[entry] for column, table in answers.items()}
-    there = photo["error_class"] is None and with_picture
+    files = [stage.photo_file(photo)] if photo["error_class"] is None and with_picture else []
     return SheetPhoto(
         path=photo["relative_path"],
-        thumbnail=thumbnail(stage.store.home, stage.settings, stage.photo_file(photo)) if there else None,
+        thumbnail=next(iter(thumbnails(stage.store.home, stage.settings, files)), None),
         caption=mine["captions"]["caption"] or "",
         keywords=tuple(mine["keywords"]["keywords"] or ()),
         description=mine["descriptions"]["description"] or "",

@@ -10,6 +10,7 @@ from uuid import uuid4
 from sqlalchemy import delete, insert, select, update
 
 from imageworks.personal_tagger.merging import OurTags
+from photos.metadata.errors import MetadataError
 from photos.metadata.undo import Standing, standing
 from store.path_text import path_text, text_path
 from store.tables import metadata_writes
@@ -36,34 +37,32 @@ class RecordedWrite:
     undo: bytes
 
 
-def written_tags(database: StateDatabase, photos: Iterable[PhotoFile]) -> dict[str, OurTags]:
-    """Tags of ours that stand in these photos, by photo id: those of the last write that was not undone.
+def written_tags(database: StateDatabase, photos: Iterable[PhotoFile]) -> dict[Path, OurTags]:
+    """Tags of ours that stand in these photos, by path: those of the last write that was not undone.
 
-    A photo that was moved since is known by its picture; of two files with one picture, the file's own path
-    counts first.
+    A file is known by its own path first, so that two files with one picture keep their own tags; a photo that was
+    moved since is known by its picture.
     """
-    wanted = {photo.photo_id: path_text(photo.path) for photo in photos}
-    found: dict[str, OurTags] = {}
-    own_path: set[str] = set()
-    ids = sorted(wanted)
+    wanted = list(photos)
+    by_path: dict[str, OurTags] = {}
+    by_picture: dict[str, OurTags] = {}
+    ids = sorted({photo.photo_id for photo in wanted})
     with database.read() as connection:
         for start in range(0, len(ids), CHUNK):
             statement = (
                 select(metadata_writes)
                 .where(
                     metadata_writes.c.photo_id.in_(ids[start : start + CHUNK]),
-                    metadata_writes.c.state == "written",
+                    metadata_writes.c.state.in_(("prepared", "written")),
                 )
                 .order_by(metadata_writes.c.at)
             )
             for row in connection.execute(statement).mappings():
-                photo = row["photo_id"]
-                here = row["path"] == wanted[photo]
-                if here or photo not in own_path:
-                    found[photo] = _tags(row)
-                if here:
-                    own_path.add(photo)
-    return found
+                by_path[row["path"]] = by_picture[row["photo_id"]] = _tags(row)
+    known = {
+        photo.path: by_path.get(path_text(photo.path), by_picture.get(photo.photo_id)) for photo in wanted
+    }
+    return {path: tags for path, tags in known.items() if tags is not None}
 
 
 def record_prepared(
@@ -95,13 +94,19 @@ def record_state(database: StateDatabase, write_id: str, state: str) -> None:
 
 
 def settle_prepared(database: StateDatabase, batch: str) -> None:
-    """Tell of writes that a kill interrupted whether they happened, by looking at the files."""
+    """Tell of writes that a kill interrupted whether they happened, by looking at the files.
+
+    A file that is not there, cannot be read or was edited since cannot tell: its record, and with it the undo, stays.
+    """
     for row in _rows(database, batch, "prepared"):
         place = text_path(row["path"])
-        stands = standing(place, row["undo"]) if place.exists() else Standing.OTHER
+        try:
+            stands = standing(place, row["undo"])
+        except (OSError, MetadataError):
+            continue
         if stands is Standing.AFTER:
             record_state(database, row["write_id"], "written")
-        else:
+        elif stands is Standing.BEFORE:
             _drop(database, row["write_id"])
 
 

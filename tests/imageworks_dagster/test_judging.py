@@ -6,9 +6,21 @@ import shutil
 import dagster as dg
 import pytest
 from made_up_photos import write_photo
+from vllm_double import VllmDouble
 
 from imageworks_dagster.pipelines import JUDGE
 from store.batches import pin
+
+REGISTRY = """
+models:
+  near-vlm:
+    roles: [judge, pairwise]
+    capabilities:
+      chat: {{context_tokens: 8192, max_output_tokens: 2048, structured_output: true}}
+      vision: {{max_images: 2, max_long_side: 1024}}
+    deployments: [{{name: local, provider: vllm, base_url: "{url}", served_model_id: double-vlm}}]
+    revision: "1"
+"""
 
 STAGES = [stage.asset for stage in JUDGE.stages]
 
@@ -234,3 +246,59 @@ def test_a_folder_without_a_photo_says_so(platform, tmp_path):
     failure = result.failure_data_for_node("judge__entries").user_failure_data
     assert "empty" in failure.description
     assert isinstance(result.dagster_run.status, dg.DagsterRunStatus)
+
+
+def test_a_picture_as_thin_as_a_line_does_not_stop_the_batch(platform, entries_folder):
+    write_photo(entries_folder / "Horizon by Member 20.png", seed=20, width=3200, height=16)
+    batch = platform.register("judge", entries_folder)
+
+    assert platform.run("judge", batch).success
+
+
+def test_a_batch_whose_answers_are_all_kept_needs_no_server(platform, entries_folder, tmp_path):
+    batch = platform.register("judge", entries_folder)
+    registry = platform.settings.home / "registry.yaml"
+    with VllmDouble() as double:
+        registry.write_text(REGISTRY.format(url=double.url), encoding="utf-8")
+        choice = {"model": "near-vlm"}
+        first = platform.run("judge", batch, config={"judge/critiques": choice, "judge/playoff": choice})
+        assert first.success
+
+    again = platform.run("judge", batch)
+
+    assert again.success
+    assert platform.asked(again) == {}
+
+
+def test_telemetry_that_cannot_be_read_takes_no_result_away(platform, entries_folder):
+    events = platform.store.home.events / "date=2026-01-01"
+    events.mkdir(parents=True)
+    (events / "broken.parquet").write_bytes(b"PAR1 no footer")
+    batch = platform.register("judge", entries_folder)
+
+    result = platform.run("judge", batch)
+
+    assert result.success
+    assert platform.manifest(result).status == "ok"
+
+
+def test_a_stage_that_an_earlier_table_does_not_know_of_says_what_to_materialize(judged, entries_folder):
+    platform, batch, _ = judged
+    write_photo(entries_folder / "Late Entry by Member 42.jpg", seed=42)
+    platform.run("judge", batch, only=["judge/entries"])
+
+    result = platform.run("judge", batch, only=["judge/critiques"])
+
+    failure = result.failure_data_for_node("judge__critiques").user_failure_data
+    assert "Late Entry" in failure.description
+    assert "Materialize judge/" in failure.description
+
+
+def test_a_report_that_was_deleted_comes_back(judged):
+    platform, batch, _ = judged
+    report = platform.store.home.reports / "judge" / batch / "report.html"
+    report.unlink()
+
+    platform.run("judge", batch)
+
+    assert report.exists()

@@ -3,11 +3,13 @@
 import hashlib
 
 import pytest
+from sqlalchemy import update
 
 from photos.identity import photo_id
 from photos.metadata.fields import MetadataFields
 from photos.metadata.reading import read_metadata
 from photos.metadata.writing import MetadataWriter
+from store.tables import metadata_writes
 
 
 @pytest.fixture
@@ -137,3 +139,50 @@ def test_a_file_that_somebody_edited_since_is_not_undone(tagged, shoot_folder):
     assert rows["IMG_0003.jpg"]["state"] == "refused"
     assert rows["IMG_0002.jpg"]["state"] == "undone"
     assert read_metadata(shoot_folder / "IMG_0003.jpg").headline == "Edited by hand"
+
+
+def test_one_picture_in_two_folders_keeps_two_sets_of_tags(platform, shoot_folder):
+    (shoot_folder / "best").mkdir()
+    twin = shoot_folder / "best" / "Keeper.jpg"
+    twin.write_bytes((shoot_folder / "IMG_0000.jpg").read_bytes())
+    with MetadataWriter() as writer:
+        writer.write(twin, MetadataFields(keywords=("Keeper",)))
+    batch = platform.register("tagger", shoot_folder)
+    platform.run("tagger", batch)
+    run_metadata(platform, batch, "apply")
+
+    again = platform.run("tagger", batch)
+
+    rows = {row["file_name"]: row["existing_keywords"] for row in platform.rows("tagger/photos", batch)}
+    assert rows["Keeper.jpg"] == ["Keeper"]
+    assert rows["IMG_0000.jpg"] == []
+    assert platform.asked(again) == {}
+
+
+def test_a_write_that_a_kill_left_untold_is_ours_in_the_next_run(tagged, shoot_folder):
+    platform, batch, _ = tagged
+    run_metadata(platform, batch, "apply")
+    untold = update(metadata_writes).values(state="prepared")
+    platform.store.database.write(lambda connection: connection.execute(untold))
+
+    again = platform.run("tagger", batch)
+
+    assert platform.asked(again) == {}
+    assert all(row["existing_keywords"] == [] for row in platform.rows("tagger/photos", batch))
+
+
+def test_the_undo_of_a_photo_that_is_away_is_kept(tagged, shoot_folder):
+    platform, batch, _ = tagged
+    before = digests(shoot_folder)
+    run_metadata(platform, batch, "apply")
+    untold = update(metadata_writes).values(state="prepared")
+    platform.store.database.write(lambda connection: connection.execute(untold))
+    away = shoot_folder.parent / "away.jpg"
+    (shoot_folder / "IMG_0002.jpg").rename(away)
+    platform.run("tagger", batch)
+    away.rename(shoot_folder / "IMG_0002.jpg")
+
+    platform.run("tagger", batch)
+    run_metadata(platform, batch, "undo")
+
+    assert digests(shoot_folder) == before

@@ -60,9 +60,10 @@ def test_a_process_that_was_killed_between_requests_is_started_anew(photo):
 def test_a_process_that_dies_during_a_request_says_so_and_the_next_request_works(photo):
     with MetadataProcess() as tool:
         tool.ask({"op": "read", "path": str(photo)})
-        os.kill(tool.pid, signal.SIGSTOP)
-        # Stopped, it cannot answer before it is killed.
         stopped = tool.pid
+        os.kill(stopped, signal.SIGSTOP)
+        # Once stopped, it cannot answer before it is killed.
+        os.waitpid(stopped, os.WUNTRACED)
         with watched(stopped):
             killer = subprocess.Popen(["sh", "-c", f"kill -KILL {stopped}"])
             with pytest.raises(ToolCrashed, match="died"):
