@@ -16,7 +16,6 @@ UNTITLED = "Untitled"
 """The title of a file whose name cannot be told apart from its author's."""
 
 _FIELD = re.compile(r"\{(\w+)\}")
-_BY_SOMEBODY = re.compile(r"^(?P<title>.+?)\s+by\s+\S.*$", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -70,14 +69,13 @@ def name_parts(file_name: str, competition: Competition) -> NameParts:
 
     A name that misses the pattern slightly (underscores for spaces, other capitals) is still understood. One
     that misses it altogether gives `Untitled` where the pattern holds an author, because the author's name
-    might be anywhere in it. Without a pattern, " by Somebody" at the end is taken off all the same.
+    might be anywhere in it. Without a pattern every name gives `Untitled`, for the same reason.
     """
     naming = competition.rules.naming
     stem = _stem(file_name)
     spaced = stem.replace("_", " ")
     if not naming:
-        match = _BY_SOMEBODY.match(spaced)
-        return NameParts(one_line(match["title"] if match else spaced) or UNTITLED, None, exact=True)
+        return NameParts(UNTITLED, None, exact=True)
     exact = _pattern(naming, lenient=False).fullmatch(stem)
     match = exact or _pattern(naming, lenient=True).fullmatch(" ".join(spaced.split()))
     if match:

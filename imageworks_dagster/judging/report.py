@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
 from imageworks.judge_vision.compliance import Compliance
 from imageworks.judge_vision.critiquing import Critique, read_critique
-from imageworks.judge_vision.naming import category_of
+from imageworks.judge_vision.naming import UNTITLED, category_of
 from imageworks.judge_vision.report import ReportEntry, render_report
 from imageworks.judge_vision.results import results_csv
 from imageworks_dagster.picturing import Previews, contact_sheet, thumbnails
@@ -53,7 +54,7 @@ def publish_report(stage: Stage, competition: Competition, result: Result) -> Pu
     )
 
     def make() -> dict[str, bytes]:
-        titles = {entry: row["title"] or "" for entry, row in tables["judge/entries"].items()}
+        titles = {entry: shown_title(row) for entry, row in tables["judge/entries"].items()}
         facts = run_facts(
             stage,
             JUDGE,
@@ -86,6 +87,12 @@ def publish_report(stage: Stage, competition: Competition, result: Result) -> Pu
 ONE_ROW_AN_ENTRY = ("judge/entries", "judge/compliance", "judge/signals", "judge/critiques")
 
 
+def shown_title(entry: Row) -> str:
+    """What people read above a photo: its title, or its file's name where the judge was shown none."""
+    title: str | None = entry["title"]
+    return title if title and title != UNTITLED else PurePosixPath(entry["relative_path"]).stem
+
+
 def _entry(
     stage: Stage,
     row: ResultRow,
@@ -105,7 +112,7 @@ def _entry(
             large = pictures.image(photo).load()
     return ReportEntry(
         entry_id=row.entry_id,
-        title=entry["title"] or "",
+        title=shown_title(entry),
         file_name=entry["file_name"] or entry["relative_path"],
         category=category_of(entry["relative_path"], competition),
         thumbnail=small,
