@@ -34,8 +34,8 @@ ui: $(VENV)/.base ## Dagster's web server and daemon on http://127.0.0.1:$(PORT)
 test: $(VENV)/.dev ## What must hold before every commit; minutes
 	$(PYTEST) -n 2 -m "not slow and not real"
 
-test-full: $(VENV)/.dev ## Everything that needs no real server
-	$(PYTEST) -n 2 -m "not real"
+test-full: test ## Everything that needs no real server: what `test` runs, and the slow ones
+	$(PYTEST) -n 2 -m "slow and not real"
 
 test-real: $(VENV)/.dev ## Against real servers and programs
 	$(PYTEST) -m real

@@ -45,7 +45,12 @@ def node_versions(hub: PromptHub, registry: Registry) -> dict[str, str]:
 def node_assets(assembly: Assembly) -> dg.AssetsDefinition:
     """All nodes, observed together: reading the files once tells all versions."""
     specs = [
-        dg.AssetSpec(key.split("/"), group_name=PLATFORM, description=_description(key, assembly))
+        dg.AssetSpec(
+            key.split("/"),
+            group_name=PLATFORM,
+            description=_description(key, assembly),
+            kinds=_kinds(key, assembly),
+        )
         for key in used_nodes(assembly)
     ]
     with warnings.catch_warnings():
