@@ -10,6 +10,7 @@ from uuid import uuid4
 
 import dagster as dg
 
+from imageworks.judge_vision.competition import load_competition
 from imageworks_dagster.assets.nodes import observe_now
 from imageworks_dagster.choices import resolve_choices
 from imageworks_dagster.command.terminal import TerminalProgress, asked_line, run_lines, say
@@ -61,6 +62,8 @@ def register_folder(
     Raises:
         store.errors.BatchError: another folder has this name, or the name is no slug.
     """
+    if rules is not None:
+        load_competition(rules)  # a file that cannot be used is not remembered
     store = open_store(settings)
     chosen = name or name_for(store.database, pipeline, folder)
     return register(store.database, pipeline=pipeline, name=chosen, folder=folder, rules=rules).name
