@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import signal
 import socket
 import subprocess
@@ -22,8 +21,6 @@ if TYPE_CHECKING:
 SERVE = Path(__file__).resolve().parents[2].parent / "shared" / "real" / "vllm-cpu" / "serve"
 READY_S = 600
 STOP_S = 30
-
-_ENDED = re.compile(r'^vllm:request_success_total\{.*finished_reason="stop".*\} (\S+)$', re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -51,16 +48,6 @@ class OwnVllm(RealVllm):
     """A server that one test has to itself, and may kill."""
 
     process: subprocess.Popen[bytes] = field(kw_only=True)
-
-    def has_answered(self, count: int, *, within_s: float) -> None:
-        """Return once the server counts so many answers that came to their end."""
-        deadline = time.monotonic() + within_s
-        while time.monotonic() < deadline:
-            counted = _ENDED.search(httpx.get(f"{self.url}/metrics", timeout=30).text)
-            if counted is not None and float(counted[1]) >= count:
-                return
-            time.sleep(0.1)
-        pytest.fail(f"The real vLLM server gave fewer than {count} whole answers within {within_s:g} s.")
 
     def kill(self) -> None:
         """SIGKILL for the server and its engine."""

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from jsonschema import Draft202012Validator
 from real_vllm import own_vllm
+from relay import Relay
 
 from imageworks_dagster.demo.making import DemoFolders, make_demo
 from imageworks_dagster.pipelines import PIPELINES
@@ -268,14 +269,17 @@ def test_a_server_that_was_not_started_ends_the_run_at_once_and_says_what_to_do(
 def test_a_server_that_is_killed_in_a_batch_leaves_what_was_answered_and_another_one_goes_on(
     photographer, real_vllm, tmp_path
 ):
-    with own_vllm(tmp_path / "vllm.log") as server:
-        photographer.names_server(server.url, served=server.model)
+    # Four at once: when the eighth question comes, four were answered, and there are twelve critiques.
+    with (
+        own_vllm(tmp_path / "vllm.log") as server,
+        Relay(server.url, questions=8, then=server.kill) as relay,
+    ):
+        photographer.names_server(relay.url, served=server.model)
         with photographer.command(*photographer.judging) as process:
-            server.has_answered(4, within_s=BATCH_S)
-            server.kill()
             ended = finished(process)
+        assert relay.cut
     assert ended.returncode == 1
-    for words in (server.url, MODEL, "What was answered is kept", "Start the server"):
+    for words in (relay.url, MODEL, "What was answered is kept", "Start the server"):
         assert words in said(ended)
     assert "No stage that asks a model came to its end." in ended.stdout
     assert "retry_scheduled" not in said(ended)
