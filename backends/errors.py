@@ -16,6 +16,7 @@ BackendError
     ├── NotHttp                 not_http            what came is not HTTP
     ├── HttpFailure             http_3xx http_4xx http_429 http_5xx
     ├── BodyTooLarge            body_too_large      more bytes than any answer has
+    ├── BodyEncoded             body_encoded        compressed, though we asked for it as it is
     ├── NotJson                 not_json            the response or its text is not JSON
     ├── EmptyAnswer             empty_answer        no choice, or a choice without text
     ├── TruncatedAnswer         truncated_answer    cut off at the token limit
@@ -154,6 +155,14 @@ class BodyTooLarge(AttemptFailed):
     """The response has more bytes than any answer has."""
 
     error_class = "body_too_large"
+    retried = False
+    backend_at_fault = False
+
+
+class BodyEncoded(AttemptFailed):
+    """The response is compressed, though we asked for it as it is: a small one could fill the memory."""
+
+    error_class = "body_encoded"
     retried = False
     backend_at_fault = False
 

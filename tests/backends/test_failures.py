@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import socket
 
@@ -45,6 +46,8 @@ SHORT = {"first_byte_timeout_s": 0.15, "request_timeout_s": 5}
         (Says("x", finish_reason="content_filter"), "refused", 1, {}),
         (Says(MISFIT), "schema_mismatch", 2, {}),
         (Huge(MAX_ANSWER_BYTES + 1), "body_too_large", 1, {}),
+        (Raw(gzip.compress(b"{}", mtime=0), encoding="gzip"), "body_encoded", 1, {}),
+        (Raw(b"{}", encoding="gzip, gzip"), "body_encoded", 1, {}),
     ],
     ids=str,
 )
@@ -64,6 +67,13 @@ async def test_each_failure_has_its_class(desk, fault, error_class, asked, setti
     if isinstance(fault, Http):
         assert event["attempts"][0]["http_status"] == fault.status
         assert str(fault.status) in event["error_message"]
+
+
+async def test_an_answer_that_says_it_is_not_encoded_is_read(desk):
+    body = json.dumps({"choices": [{"message": {"content": json.dumps({"score": 3, "critique": "x"})}}]})
+    with VllmDouble(faults=[Raw(body.encode(), encoding="Identity")]) as double:
+        async with desk.client() as client:
+            assert (await client.complete(request_of(model_at(double.url)))).ok
 
 
 async def test_a_failed_answer_is_not_kept_and_asked_again(desk):

@@ -79,9 +79,10 @@ class NotHttp:
 
 @dataclass(frozen=True)
 class Raw:
-    """Answer 200 with this body."""
+    """Answer 200 with this body, which a header calls so encoded."""
 
     body: bytes
+    encoding: str | None = None
 
 
 @dataclass(frozen=True)
@@ -290,7 +291,8 @@ class VllmDouble:
                 error = {"error": {"message": fault.message, "type": "scripted", "code": fault.status}}
                 return web.json_response(error, status=fault.status, headers=headers)
             case Raw():
-                return web.Response(body=fault.body, content_type="application/json")
+                headers = {"Content-Encoding": fault.encoding} if fault.encoding else {}
+                return web.Response(body=fault.body, content_type="application/json", headers=headers)
             case CutJson():
                 return web.Response(body=good[: len(good) // 2], content_type="application/json")
             case Says():
