@@ -207,19 +207,24 @@ async def _in_pieces(body: Sequence[bytes]) -> AsyncIterator[bytes]:
 
 
 def _retry_after(headers: httpx.Headers) -> float | None:
-    """Seconds from a ``Retry-After`` header, which is a number of seconds or a date; at most two minutes."""
+    """Seconds from a ``Retry-After`` header, at most two minutes; None without one that can be understood."""
     text = headers.get("retry-after")
     if text is None:
         return None
     try:
-        seconds = float(text)
-    except ValueError:
-        try:
-            moment = parsedate_to_datetime(text)
-        except ValueError:
-            return None
-        if moment.tzinfo is None:
-            moment = moment.replace(tzinfo=UTC)
-        seconds = (moment - datetime.now(UTC)).total_seconds()
+        seconds = _seconds(text)
+    except (ValueError, OverflowError):
+        return None
     # A NaN compares false with everything and ends as no wait.
     return min(seconds, _MAX_RETRY_AFTER_S) if seconds > 0 else 0.0
+
+
+def _seconds(text: str) -> float:
+    """From now on, of a number of seconds or a date."""
+    try:
+        return float(text)
+    except ValueError:
+        moment = parsedate_to_datetime(text)
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=UTC)
+    return (moment - datetime.now(UTC)).total_seconds()

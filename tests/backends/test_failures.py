@@ -166,6 +166,22 @@ async def test_retry_after_is_waited_for(desk):
     assert second["started_ms"] - first["started_ms"] >= 1000
 
 
+@pytest.mark.parametrize(
+    "retry_after",
+    [
+        "Mon, 01 Jan 99999999999999999999 00:00:00 GMT",
+        "Mon, 01 Jan 0001 00:00:00 +2359",
+        "Mon, 01 Jan 2030 00:00:00 +99999999999999",
+        "nan",
+        "later",
+    ],
+)
+async def test_a_retry_after_that_no_calendar_has_is_passed_over(desk, retry_after):
+    with VllmDouble(faults=[Http(429, retry_after=retry_after)]) as double:
+        async with desk.client() as client:
+            assert (await client.complete(request_of(model_at(double.url)))).ok
+
+
 async def test_a_connection_that_a_restarted_server_has_forgotten_is_replaced(desk):
     async with desk.client() as client:
         with VllmDouble() as first:
