@@ -7,8 +7,10 @@ comes and again whenever it is recalled.
 from __future__ import annotations
 
 import json
+import math
 import re
 from functools import lru_cache
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from jsonschema import Draft202012Validator
@@ -16,14 +18,25 @@ from jsonschema.exceptions import SchemaError, ValidationError, best_match
 from jsonschema_specifications import REGISTRY  # type: ignore[import-untyped]
 from referencing.exceptions import Unresolvable
 
-from backends.errors import InvalidRequest, NotJson, SchemaMismatch
+from backends.errors import AnswerTooLong, InvalidRequest, NotJson, SchemaMismatch
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from backends.output_schemas import CanonicalSchema
 
+LONGEST_ANSWER: Final = 128 * 1024
+"""Characters after which a text is no answer to a schema: eighty times the longest critique."""
+
 _REASONING: Final = re.compile(r"\A.*</think(?:ing)?>", re.DOTALL)
-_FENCE: Final = re.compile(r"```[A-Za-z0-9_-]*[ \t]*\r?\n(.*?)\r?\n?[ \t]*```", re.DOTALL)
+_FENCE: Final = "```"
+_FENCES_TRIED: Final = 20
 _SURROGATE_ESCAPE: Final = re.compile(r"\\u[dD][89a-fA-F]")
+_DEEPEST: Final = 64
+# Checking one value costs up to a tenth of a millisecond of everybody's time.
+_MOST_VALUES: Final = 4096
+# The best of a few is good enough to be shown; a long list may have thousands.
+_ERRORS_LOOKED_AT: Final = 20
 _SHOWN: Final = 80
 _MESSAGE_LIMIT: Final = 300
 
@@ -47,19 +60,27 @@ def check_answer(text: str, schema: CanonicalSchema | None) -> Any:
         schema: The schema of the answer, None for free text.
 
     Raises:
+        AnswerTooLong: The text is longer than ``LONGEST_ANSWER``, or holds more values than any answer.
         NotJson: No JSON can be found in the text.
         SchemaMismatch: There is JSON, and it misses the schema; the message says where.
         InvalidRequest: The schema is not a JSON Schema.
     """
     if schema is None:
         return None
+    if len(text) > LONGEST_ANSWER:
+        raise AnswerTooLong(
+            f"The answer has {len(text)} characters, and none longer than {LONGEST_ANSWER} is checked. Lower "
+            f"max_output_tokens in the profile stage, or ask for less."
+        )
     data = parse_json(text)
     validator = _validator(schema.encoded)
-    # Validity alone is the cheapest question, and nearly always the only one.
     try:
-        if validator.is_valid(data):
+        errors = list(islice(validator.iter_errors(data), _ERRORS_LOOKED_AT))
+        if not errors:
             return data
-        reason = _in_words(best_match(validator.iter_errors(data)))
+        reason = _in_words(best_match(errors))
+    except (RecursionError, OverflowError) as error:
+        reason = f"it is beyond checking ({_short(str(error))})"
     except Unresolvable as error:
         raise InvalidRequest(
             f"An output schema refers to {error.ref!r}, which it does not hold; nothing is fetched for it."
@@ -72,21 +93,24 @@ def parse_json(text: str) -> Any:
 
     Models that reason, or that were not constrained, put thoughts before it and a Markdown fence around it.
     Raw control characters inside strings are let through (vLLM writes them); a lone surrogate becomes U+FFFD,
-    since no UTF-8 column can hold it.
+    since no UTF-8 column can hold it. Whole numbers fit 64 bits and others a double, as columns do.
 
     Raises:
-        NotJson: There is none.
+        NotJson: There is none, or it holds what no answer has: a larger number, more than 64 levels.
+        AnswerTooLong: It holds more than 4,096 values.
     """
     try:
-        data = _loads(text)
+        data = _DECODER.decode(text)
     except (ValueError, RecursionError) as first:
         data = _dug_out(text, first)
+    _refuse_excess(data, text)
     return _without_surrogates(data) if _SURROGATE_ESCAPE.search(text) else data
 
 
 def _dug_out(text: str, first: Exception) -> Any:
     bare = _REASONING.sub("", text, count=1)
-    candidates = [match.group(1) for match in _FENCE.finditer(bare)] or [bare]
+    # Whatever follows a fence is tried, then the whole: a fence may have no end, or stand inside a string.
+    candidates = [*bare.split(_FENCE, _FENCES_TRIED)[1:], bare]
     for candidate in candidates:
         start = min((at for at in (candidate.find("{"), candidate.find("[")) if at >= 0), default=-1)
         if start < 0:
@@ -98,16 +122,46 @@ def _dug_out(text: str, first: Exception) -> Any:
     raise NotJson(f"The answer is not JSON ({_short(str(first))}): {_short(text)!r}.") from first
 
 
-def _loads(text: str) -> Any:
-    return _DECODER.decode(text)
-
-
 def _no_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not JSON")
 
 
+def _whole(digits: str) -> int:
+    number = int(digits)
+    if not -(1 << 63) <= number < 1 << 63:
+        raise ValueError(f"a number is too large: {digits}")
+    return number
+
+
+def _real(digits: str) -> float:
+    number = float(digits)
+    if not math.isfinite(number):
+        raise ValueError(f"a number is too large: {digits}")
+    return number
+
+
 # strict=False: vLLM's JSON can hold raw control characters inside strings.
-_DECODER: Final = json.JSONDecoder(strict=False, parse_constant=_no_constant)
+_DECODER: Final = json.JSONDecoder(
+    strict=False, parse_constant=_no_constant, parse_int=_whole, parse_float=_real
+)
+
+
+def _refuse_excess(data: Any, text: str) -> None:
+    level, count = [data], 0
+    for _ in range(_DEEPEST):
+        level = [inner for outer in level for inner in _inside(outer)]
+        count += len(level)
+        if count > _MOST_VALUES:
+            raise AnswerTooLong(f"The answer holds more than {_MOST_VALUES} values: {_short(text)!r}.")
+        if not level:
+            return
+    raise NotJson(f"The answer is nested more than {_DEEPEST} levels deep: {_short(text)!r}.")
+
+
+def _inside(value: Any) -> Iterable[Any]:
+    if isinstance(value, dict):
+        return value.values()
+    return value if isinstance(value, list) else ()
 
 
 def _without_surrogates(value: Any) -> Any:
@@ -120,9 +174,7 @@ def _without_surrogates(value: Any) -> Any:
     return value
 
 
-def _in_words(error: ValidationError | None) -> str:
-    if error is None:
-        return "it is not valid"
+def _in_words(error: ValidationError) -> str:
     where = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in error.absolute_path)
     message = error.message
     if len(message) > _MESSAGE_LIMIT:

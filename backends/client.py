@@ -24,7 +24,7 @@ from backends.asking import Asking
 from backends.batching import Batched
 from backends.bytes_in_flight import ByteBudget
 from backends.checking import check_answer
-from backends.errors import NotJson, PictureFailed, SchemaMismatch
+from backends.errors import AttemptFailed, PictureFailed
 from backends.leases.seam import GrantedAtOnce
 from backends.mapping import LookedUp, answers_of
 from backends.pictures import PictureRoom
@@ -229,7 +229,7 @@ class Client:
         """The kept answer, checked anew; None if it misses what is asked of it today."""
         try:
             data = check_answer(kept.text, request.schema)
-        except (NotJson, SchemaMismatch):
+        except AttemptFailed:
             return None
         more = set(request.labels.photo_ids) - kept.photo_ids
         if more:

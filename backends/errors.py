@@ -20,6 +20,7 @@ BackendError
     ├── NotJson                 not_json            the response or its text is not JSON
     ├── EmptyAnswer             empty_answer        no choice, or a choice without text
     ├── TruncatedAnswer         truncated_answer    cut off at the token limit
+    ├── AnswerTooLong           answer_too_long     more text than any answer to a schema has
     ├── Refused                 refused             the backend's filter or the model declined
     ├── SchemaMismatch          schema_mismatch     JSON that misses its schema, after the repair try too
     ├── EmbeddedFailed          embedded_failed     a function of provider ``embedded`` raised
@@ -185,6 +186,14 @@ class TruncatedAnswer(AttemptFailed):
     """The answer was cut off at the token limit; asking the same again costs the most and helps the least."""
 
     error_class = "truncated_answer"
+    retried = False
+    backend_at_fault = False
+
+
+class AnswerTooLong(AttemptFailed):
+    """The answer has more text than any answer to a schema has; checking it would hold up all others."""
+
+    error_class = "answer_too_long"
     retried = False
     backend_at_fault = False
 

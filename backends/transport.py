@@ -181,7 +181,9 @@ class Transport:
             case aiohttp.ClientConnectorError() | aiohttp.InvalidURL():
                 raise ConnectFailed(f"{url} cannot be connected to: {words}.") from error
             case aiohttp.ClientResponseError():
-                raise NotHttp(f"What {url} sent is not HTTP: {words[:_SHOWN]!r}.", http_status=status) from error
+                raise NotHttp(
+                    f"What {url} sent is not HTTP: {words[:_SHOWN]!r}.", http_status=status
+                ) from error
             case aiohttp.ClientError() | OSError() | httpx.TransportError():
                 raise ConnectionReset(
                     f"The connection to {url} broke: {words[:_SHOWN]}.", http_status=status

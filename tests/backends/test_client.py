@@ -10,8 +10,9 @@ from client_desk import SCHEMA, model_at, picture, request_of
 from sqlalchemy import select
 from vllm_double import Http, Reset, Says, Slow, Stall, VllmDouble
 
+from backends.checking import LONGEST_ANSWER
 from backends.errors import BackendDown, InvalidRequest
-from backends.recall import look_up
+from backends.recall import keep, look_up
 from backends.request import Image, request_digest
 from store.tables import kept_answer_photos, kept_answers
 
@@ -130,6 +131,19 @@ async def test_a_stricter_schema_does_not_trust_an_old_answer(desk):
             again = await client.complete(strict)
     assert not again.recalled
     assert len(double.history) == 2
+
+
+async def test_a_kept_answer_that_is_too_long_to_be_checked_is_asked_for_anew(desk):
+    with VllmDouble() as double:
+        request = request_of(model_at(double.url))
+        async with desk.client() as client:
+            first = await client.complete(request)
+            (old,) = look_up(desk.database, [first.request_digest]).values()
+            long = replace(old, text=" " * (LONGEST_ANSWER + 1))
+            desk.database.write(lambda connection: keep(connection, [long]))
+            again = await client.complete(request)
+    assert again.ok
+    assert not again.recalled
 
 
 async def test_fresh_asks_again_and_keeps_the_new_answer(desk):

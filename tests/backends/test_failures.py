@@ -11,6 +11,7 @@ import stamina
 from client_desk import model_at, picture, request_of
 from vllm_double import CutJson, Http, Huge, NotHttp, Raw, Reset, Says, Slow, Stall, VllmDouble
 
+from backends.checking import LONGEST_ANSWER
 from backends.transport import MAX_ANSWER_BYTES
 
 pytestmark = pytest.mark.anyio
@@ -41,6 +42,9 @@ SHORT = {"first_byte_timeout_s": 0.15, "request_timeout_s": 5}
         (Says(None, message={"reasoning": "only thoughts"}), "empty_answer", 3, {}),
         (Says("  \n"), "empty_answer", 3, {}),
         (Says("I am a cat."), "not_json", 3, {}),
+        (Says(f'{{"score": {"9" * 400}, "critique": "x"}}'), "not_json", 3, {}),
+        (Says("[" * 900 + r'"\ud83d\ude00"' + "]" * 900), "not_json", 3, {}),
+        (Says("x" * (LONGEST_ANSWER + 1)), "answer_too_long", 1, {}),
         (Says('{"score": 3, "crit', finish_reason="length"), "truncated_answer", 1, {}),
         (Says(None, message={"refusal": "I will not."}), "refused", 1, {}),
         (Says("x", finish_reason="content_filter"), "refused", 1, {}),
@@ -49,7 +53,7 @@ SHORT = {"first_byte_timeout_s": 0.15, "request_timeout_s": 5}
         (Raw(gzip.compress(b"{}", mtime=0), encoding="gzip"), "body_encoded", 1, {}),
         (Raw(b"{}", encoding="gzip, gzip"), "body_encoded", 1, {}),
     ],
-    ids=str,
+    ids=lambda value: str(value)[:60],
 )
 async def test_each_failure_has_its_class(desk, fault, error_class, asked, settings):
     with VllmDouble(faults=[fault] * 9) as double:
