@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import threading
 from contextlib import aclosing
 from dataclasses import replace
@@ -8,13 +9,16 @@ from dataclasses import replace
 import pytest
 from client_desk import SCHEMA, model_at, picture, request_of
 from sqlalchemy import select
-from vllm_double import Http, Reset, Says, Slow, Stall, VllmDouble
+from vllm_double import Http, Raw, Reset, Says, Slow, Stall, VllmDouble
 
 from backends.checking import LONGEST_ANSWER
 from backends.errors import BackendDown, InvalidRequest
 from backends.recall import keep, look_up
 from backends.request import Image, request_digest
+from store.home import Home
 from store.tables import kept_answer_photos, kept_answers
+from telemetry.catalog import connect
+from telemetry.compaction import compact
 
 pytestmark = pytest.mark.anyio
 
@@ -409,6 +413,20 @@ async def test_without_its_event_an_answer_is_given_but_not_kept(desk):
         async with desk.client() as client:
             assert (await client.complete(request)).ok
     assert look_up(desk.database, [request_digest(request)]) == {}
+
+
+async def test_an_answer_of_a_server_with_an_endless_name_is_kept_with_its_event(desk):
+    content = '{"score": 3, "critique": "x"}'
+    body = json.dumps({"model": "x" * 2_000_000, "choices": [{"message": {"content": content}}]})
+    with VllmDouble(faults=[Raw(body.encode())]) as double:
+        async with desk.client() as client:
+            answer = await client.complete(request_of(model_at(double.url)))
+    desk.spool.close()
+    compact(Home.of(desk.settings))
+    with connect(Home.of(desk.settings), desk.database) as catalog:
+        asked = catalog.execute("SELECT event_id FROM events").fetchall()
+    assert asked == [(answer.request_id,)]
+    assert look_up(desk.database, [answer.request_digest])[answer.request_digest].text == content
 
 
 async def test_many_answers_share_a_few_commits(desk):
