@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import time
 import uuid
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 import stamina
 
 from backends.answer import Answer
-from backends.checking import check_answer
-from backends.errors import AttemptFailed, EmptyAnswer, Refused, SchemaMismatch, TruncatedAnswer
+from backends.checking import check_answer, refuse_unfinished
+from backends.errors import AttemptFailed, SchemaMismatch
 from backends.providers.protocol import Observed, Question, Repair
 from backends.recall import KeptAnswer
 from backends.request import model_revision
@@ -28,9 +29,6 @@ if TYPE_CHECKING:
 _FIRST_WAIT_S: Final = 0.5
 _LONGEST_WAIT_S: Final = 20.0
 _JITTER_S: Final = 0.5
-# More than any indentation.
-_ENDLESS_SPACES: Final = 100
-_REFUSALS: Final = frozenset({"content_filter"})
 
 
 class Asking:
@@ -54,6 +52,7 @@ class Asking:
         self._bytes_out = 0
         self._bytes_in = 0
         self._deployment: Deployment | None = None
+        self._failed_at: Deployment | None = None
         self._lease_wait_ms: float | None = None
         self._load_ms: float | None = None
         self._data: Any = None
@@ -168,14 +167,17 @@ class Asking:
         raise AssertionError("the last attempt returns or raises")
 
     async def _leased(self, question: Question, routes: Routes, leasing: Leasing) -> RawAnswer:
-        # A lease a try: nothing is held while a failed try waits for the next, and that may go elsewhere.
-        async with leasing.lease(
-            routes.model, routes.open_first(), priority=self._request.labels.priority
-        ) as lease:
-            route = routes.route(lease.deployment)
-            self._take(lease)
-            await route.breaker.admit()
-            return await self._attempt(question, route)
+        while True:
+            # A lease a try: nothing is held while a failed try waits for the next, and that may go elsewhere.
+            async with leasing.lease(
+                routes.model,
+                routes.to_lease(failed=self._failed_at),
+                priority=self._request.labels.priority,
+            ) as lease:
+                route = routes.route(lease.deployment)
+                self._take(lease)
+                if await route.breaker.admit(partial(routes.have_better, route)):
+                    return await self._attempt(question, route)
 
     def _take(self, lease: Lease) -> None:
         self._deployment = lease.deployment
@@ -192,6 +194,8 @@ class Asking:
         except AttemptFailed as failure:
             self._note(observed, started, "error", failure)
             route.breaker.report(failure)
+            if failure.counts_against_backend:
+                self._failed_at = route.deployment
             raise
         except _Repairable as mismatch:
             self._note(observed, started, "error", mismatch.failure)
@@ -206,12 +210,7 @@ class Asking:
         return raw
 
     def _check(self, raw: RawAnswer, backend: Backend, question: Question) -> None:
-        if raw.refusal or raw.finish_reason in _REFUSALS:
-            raise Refused(f"The model declined to answer: {raw.refusal or raw.finish_reason}.")
-        if raw.finish_reason == "length":
-            raise TruncatedAnswer(_why_cut_off(raw))
-        if not raw.text.strip():
-            raise EmptyAnswer("The answer has no text in it.")
+        refuse_unfinished(raw)
         schema = self._request.schema
         if schema is None:
             return
@@ -342,20 +341,6 @@ def _again(error: BaseException) -> bool | float:
     if not isinstance(error, AttemptFailed) or not error.may_be_retried:
         return False
     return True if error.retry_after_s is None else error.retry_after_s
-
-
-def _why_cut_off(raw: RawAnswer) -> str:
-    spaces = len(raw.text) - len(raw.text.rstrip())
-    if spaces < _ENDLESS_SPACES:
-        return (
-            f"The answer was cut off after {raw.output_tokens or 'some'} tokens. Raise max_output_tokens in the "
-            f"profile stage, or ask for less."
-        )
-    return (
-        f"The answer was cut off after {raw.output_tokens or 'some'} tokens, the end of it {spaces} spaces and line "
-        f"breaks, which the grammar of the answer allows without a limit. Start vLLM with --structured-outputs-config "
-        f"'{{\"disable_any_whitespace\": true}}', or ask at a temperature above 0."
-    )
 
 
 def _ms(seconds: float) -> float:

@@ -1,4 +1,4 @@
-"""Check an answer: JSON out of a model's text, and whether it fits its schema.
+"""Check an answer: whether there is one, JSON out of a model's text, and whether it fits its schema.
 
 No backend's word is proof, not even under constrained decoding, so every answer goes through here, when it
 comes and again whenever it is recalled.
@@ -18,12 +18,21 @@ from jsonschema.exceptions import SchemaError, ValidationError, best_match
 from jsonschema_specifications import REGISTRY  # type: ignore[import-untyped]
 from referencing.exceptions import Unresolvable
 
-from backends.errors import AnswerTooLong, InvalidRequest, NotJson, SchemaMismatch
+from backends.errors import (
+    AnswerTooLong,
+    EmptyAnswer,
+    InvalidRequest,
+    NotJson,
+    Refused,
+    SchemaMismatch,
+    TruncatedAnswer,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from backends.output_schemas import CanonicalSchema
+    from backends.providers.protocol import RawAnswer
 
 LONGEST_ANSWER: Final = 128 * 1024
 """Characters after which a text is no answer to a schema: eighty times the longest critique."""
@@ -37,6 +46,9 @@ _DEEPEST: Final = 64
 _MOST_VALUES: Final = 4096
 # The best of a few is good enough to be shown; a long list may have thousands.
 _ERRORS_LOOKED_AT: Final = 20
+# More than any indentation.
+_ENDLESS_SPACES: Final = 100
+_REFUSALS: Final = frozenset({"content_filter"})
 _SHOWN: Final = 80
 _MESSAGE_LIMIT: Final = 300
 
@@ -50,6 +62,22 @@ def _validator(encoded: bytes) -> Draft202012Validator:
         raise InvalidRequest(f"An output schema is not a JSON Schema: {error.message}.") from error
     # Without a registry of its own, jsonschema would fetch over HTTP what a `$ref` names.
     return Draft202012Validator(schema, registry=REGISTRY)
+
+
+def refuse_unfinished(raw: RawAnswer) -> None:
+    """Return if the model said something, and to its end.
+
+    Raises:
+        Refused: It declined, or a filter did.
+        TruncatedAnswer: It was cut off at the token limit.
+        EmptyAnswer: It wrote no text.
+    """
+    if raw.refusal or raw.finish_reason in _REFUSALS:
+        raise Refused(f"The model declined to answer: {raw.refusal or raw.finish_reason}.")
+    if raw.finish_reason == "length":
+        raise TruncatedAnswer(_why_cut_off(raw))
+    if not raw.text.strip():
+        raise EmptyAnswer("The answer has no text in it.")
 
 
 def check_answer(text: str, schema: CanonicalSchema | None) -> Any:
@@ -105,6 +133,20 @@ def parse_json(text: str) -> Any:
         data = _dug_out(text, first)
     _refuse_excess(data, text)
     return _without_surrogates(data) if _SURROGATE_ESCAPE.search(text) else data
+
+
+def _why_cut_off(raw: RawAnswer) -> str:
+    spaces = len(raw.text) - len(raw.text.rstrip())
+    if spaces < _ENDLESS_SPACES:
+        return (
+            f"The answer was cut off after {raw.output_tokens or 'some'} tokens. Raise max_output_tokens in the "
+            f"profile stage, or ask for less."
+        )
+    return (
+        f"The answer was cut off after {raw.output_tokens or 'some'} tokens, the end of it {spaces} spaces and line "
+        f"breaks, which the grammar of the answer allows without a limit. Start vLLM with --structured-outputs-config "
+        f"'{{\"disable_any_whitespace\": true}}', or ask at a temperature above 0."
+    )
 
 
 def _dug_out(text: str, first: Exception) -> Any:

@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 from client_desk import SCHEMA, model_at, picture, request_of
 from sqlalchemy import select
-from vllm_double import Http, Raw, Reset, Says, Slow, Stall, VllmDouble
+from vllm_double import Http, Raw, Says, Slow, Stall, VllmDouble
 
 from backends.checking import LONGEST_ANSWER
 from backends.errors import BackendDown, InvalidRequest
@@ -486,15 +486,3 @@ async def test_a_failing_function_fails_its_entry_without_another_try(desk, func
     assert answer.error_class == error_class
     (event,) = desk.events()
     assert event["attempt_count"] == 1
-
-
-async def test_another_deployment_is_asked_when_one_is_left_alone(desk):
-    with VllmDouble(faults=[Reset()] * 99) as sick, VllmDouble() as well:
-        model = model_at(sick.url)
-        second = model.deployments[0].model_copy(update={"name": "second", "base_url": well.url})
-        model = model.model_copy(update={"deployments": (*model.deployments, second)})
-        async with desk.client(breaker_failures=2, concurrency=1) as client:
-            done = await answers(client, [request_of(model, f"Photo {number}") for number in range(10)])
-    assert all(answer.ok for _, answer in done)
-    assert len(sick.history) == 2
-    assert {event["deployment"] for event in desk.events()} == {"second"}
