@@ -17,6 +17,7 @@ import os
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final, Self, TypeVar
 
 from backends.answer import Answer
@@ -56,6 +57,7 @@ _KEPT_TOGETHER: Final = 500
 _BEING_KEPT: Final = 64
 # A run that is terminated has 6 s for all its clean-up.
 _CLOSE_S: Final = 1.5
+_EVER: Final = datetime.min.replace(tzinfo=UTC)
 
 
 class Client:
@@ -167,12 +169,8 @@ class Client:
             ModelMisconfigured: The model cannot be asked as things are set.
             InvalidRequest: The request cannot be asked at all.
         """
-        digest = request_digest(request)
-        if not fresh and digest not in self._in_flight:
-            kept = await self._looking_up.add(digest)
-            if kept is not None and (recalled := self._recalled(request, kept)) is not None:
-                return recalled
-        return await self._asked_once(request, digest, self._slots)
+        since = datetime.now(UTC) if fresh else _EVER
+        return await self._once(request, request_digest(request), self._slots, since)
 
     def map(
         self,
@@ -189,7 +187,7 @@ class Client:
         Args:
             requests: The requests.
             concurrency: Requests in flight at once; the setting's if None.
-            fresh: Ask even what was answered before.
+            fresh: Ask even what was answered before this call.
 
         Raises:
             BackendDown: The backend stayed away for too long; what was answered is kept.
@@ -198,12 +196,13 @@ class Client:
         """
         slots = self._slots if concurrency is None else asyncio.Semaphore(concurrency)
         limit = self._settings.concurrency if concurrency is None else concurrency
+        since = datetime.now(UTC) if fresh else _EVER
 
         async def look_up_chunk(chunk: Sequence[Request]) -> list[LookedUp]:
             return await self._look_up_chunk(chunk, fresh=fresh)
 
         async def ask(request: Request, digest: str) -> Answer:
-            return await self._asked_once(request, digest, slots)
+            return await self._once(request, digest, slots, since)
 
         return answers_of(
             requests,
@@ -248,8 +247,15 @@ class Client:
             repaired=kept.repaired,
         )
 
-    async def _asked_once(self, request: Request, digest: str, slots: asyncio.Semaphore) -> Answer:
-        """Ask, or wait for the same request that is being asked already."""
+    async def _once(self, request: Request, digest: str, slots: asyncio.Semaphore, since: datetime) -> Answer:
+        """Wait for the same request where it is on its way already; recall it, or ask, otherwise.
+
+        Args:
+            request: The request.
+            digest: Names it.
+            slots: Bound the requests in flight.
+            since: When an answer has to have been kept for it to be recalled.
+        """
         while (leader := self._in_flight.get(digest)) is not None:
             await asyncio.wait([leader])
             if leader.cancelled() or leader.exception() is not None:
@@ -261,7 +267,10 @@ class Client:
         future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         self._in_flight[digest] = future
         try:
-            answer = await self._ask(request, digest, slots)
+            # Only now: one like it may have been answered since this one's chunk was looked up.
+            kept = await self._looking_up.add(digest)
+            recalled = None if kept is None or kept.kept_at < since else self._recalled(request, kept)
+            answer = recalled or await self._ask(request, digest, slots)
         except BaseException:
             # Those who wait for it ask for themselves; what went wrong is raised here.
             future.cancel()

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
@@ -46,6 +46,7 @@ class KeptAnswer:
         output_tokens: As the backend counted them.
         repaired: Whether the repair try was needed.
         photo_ids: Photos that the answer is about, so that it can be forgotten with them.
+        kept_at: When it came.
     """
 
     request_digest: str
@@ -61,6 +62,7 @@ class KeptAnswer:
     output_tokens: int | None = None
     repaired: bool = False
     photo_ids: frozenset[str] = frozenset()
+    kept_at: datetime = field(default_factory=lambda: datetime.now(UTC))
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,9 +103,10 @@ def look_up(database: StateDatabase, digests: Collection[str]) -> dict[str, Kept
                     kept_answers.c.deployment,
                     kept_answers.c.provider,
                     kept_answers.c.body,
+                    kept_answers.c.kept_at,
                 ).where(kept_answers.c.request_digest.in_(chunk))
             ):
-                digest, answered_by, model, revision, deployment, provider, body = row
+                digest, answered_by, model, revision, deployment, provider, body, kept_at = row
                 found[digest] = KeptAnswer(
                     request_digest=digest,
                     answered_by=answered_by,
@@ -112,6 +115,7 @@ def look_up(database: StateDatabase, digests: Collection[str]) -> dict[str, Kept
                     deployment=deployment,
                     provider=provider,
                     photo_ids=frozenset(photos.get(digest, ())),
+                    kept_at=kept_at,
                     **json.loads(zlib.decompress(body)),
                 )
     return found
@@ -126,9 +130,8 @@ def keep(connection: Connection, answers: Sequence[KeptAnswer]) -> None:
     """
     # Two to one digest within one commit, or by two processes: both were asked, and either may stay.
     latest = {answer.request_digest: answer for answer in answers}
-    now = datetime.now(UTC)
     statements = _statements(connection.dialect.name)
-    connection.execute(statements.keep, [_row(answer, now) for answer in latest.values()])
+    connection.execute(statements.keep, [_row(answer) for answer in latest.values()])
     if links := _links(latest.values()):
         connection.execute(statements.link, links)
 
@@ -231,7 +234,7 @@ def _links(answers: Iterable[KeptAnswer]) -> list[dict[str, str]]:
     ]
 
 
-def _row(answer: KeptAnswer, now: datetime) -> dict[str, Any]:
+def _row(answer: KeptAnswer) -> dict[str, Any]:
     raw = {
         "text": answer.text,
         "served_model": answer.served_model,
@@ -250,5 +253,5 @@ def _row(answer: KeptAnswer, now: datetime) -> dict[str, Any]:
         "provider": answer.provider,
         "body": body,
         "bytes": len(body),
-        "kept_at": now,
+        "kept_at": answer.kept_at,
     }
