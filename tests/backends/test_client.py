@@ -16,7 +16,7 @@ from backends.errors import BackendDown, InvalidRequest
 from backends.recall import keep, look_up
 from backends.request import Image, request_digest
 from store.home import Home
-from store.tables import kept_answer_photos, kept_answers
+from store.tables import kept_answers
 from telemetry.catalog import connect
 from telemetry.compaction import compact
 
@@ -227,9 +227,8 @@ async def test_bytes_in_flight_are_bounded(desk):
         ]
         async with desk.client(bytes_in_flight=1_048_576, concurrency=16) as client:
             await answers(client, requests)
-            most = client.most_bytes_in_flight
-    assert 400_000 < most <= 1_048_576
-    assert double.most_at_once <= 2
+    # Each is 400,000 bytes of base64.
+    assert double.most_at_once == 2
 
 
 async def test_large_bodies_arrive_whole(desk):
@@ -394,16 +393,6 @@ async def test_a_breaker_waits_for_a_server_that_comes_back(desk):
             done = await task
     assert all(answer.ok for _, answer in done)
     assert len(desk.events()) == 12
-
-
-async def test_an_answer_about_two_photos_is_forgotten_with_either(desk):
-    with VllmDouble() as double:
-        model = model_at(double.url)
-        async with desk.client() as client:
-            await client.complete(request_of(model, labels={"photo_ids": ("one",)}))
-            assert (await client.complete(request_of(model, labels={"photo_ids": ("two",)}))).recalled
-    with desk.database.read() as connection:
-        assert set(connection.execute(select(kept_answer_photos.c.photo_id)).scalars()) == {"one", "two"}
 
 
 async def test_without_its_event_an_answer_is_given_but_not_kept(desk):
