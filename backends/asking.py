@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 import uuid
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
@@ -18,6 +19,7 @@ from backends.request import model_revision
 from telemetry.events import Attempt, Event, utc_now
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from typing import Literal
 
     from backends.leases.seam import Lease, Leasing
@@ -89,30 +91,16 @@ class Asking:
                     request=self._request, request_id=self.request_id, pictures=pictures, repair=repair
                 )
                 left = max(1, attempts - len(self._attempts))
-                raw = await self._retried(question, routes, leasing, left)
                 self._repaired = True
+                raw = await self._retried(question, routes, leasing, left)
         except AttemptFailed as failure:
             return self.failed(failure)
         return self._answer(raw)
 
     def failed(self, failure: AttemptFailed) -> Answer:
         """The answer of a request that failed for good."""
-        self._stop_clock()
-        raw = self._observed.raw
-        return Answer(
-            request_id=self.request_id,
-            request_digest=self._digest,
-            model=self._request.model.name,
-            model_revision=model_revision(self._request.model),
-            deployment=self._deployment.name if self._deployment else None,
-            text=raw.text if raw else "",
-            error_class=failure.error_class,
-            error_message=str(failure),
-            input_tokens=raw.input_tokens if raw else None,
-            output_tokens=raw.output_tokens if raw else None,
-            lease_wait_ms=self._lease_wait_ms or 0.0,
-            total_ms=self._total_ms,
-        )
+        answer = self._answer(self._observed.raw)
+        return replace(answer, data=None, error_class=failure.error_class, error_message=str(failure))
 
     def answered_event(self, answer: Answer) -> Event:
         """The event of an asking that came to an answer, good or not."""
@@ -249,7 +237,7 @@ class Asking:
     def _stop_clock(self) -> None:
         self._total_ms = _ms(time.perf_counter() - self._started)
 
-    def _answer(self, raw: RawAnswer) -> Answer:
+    def _answer(self, raw: RawAnswer | None) -> Answer:
         self._stop_clock()
         return Answer(
             request_id=self.request_id,
@@ -257,10 +245,10 @@ class Asking:
             model=self._request.model.name,
             model_revision=model_revision(self._request.model),
             deployment=self._deployment.name if self._deployment else None,
-            text=raw.text,
+            text=raw.text if raw else "",
             data=self._data,
-            input_tokens=raw.input_tokens,
-            output_tokens=raw.output_tokens,
+            input_tokens=_together(attempt.input_tokens for attempt in self._attempts),
+            output_tokens=_together(attempt.output_tokens for attempt in self._attempts),
             lease_wait_ms=self._lease_wait_ms or 0.0,
             total_ms=self._total_ms,
             repaired=self._repaired,
@@ -341,6 +329,11 @@ def _again(error: BaseException) -> bool | float:
     if not isinstance(error, AttemptFailed) or not error.may_be_retried:
         return False
     return True if error.retry_after_s is None else error.retry_after_s
+
+
+def _together(counts: Iterable[int | None]) -> int | None:
+    known = [count for count in counts if count is not None]
+    return sum(known) if known else None
 
 
 def _ms(seconds: float) -> float:

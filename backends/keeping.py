@@ -27,6 +27,7 @@ T = TypeVar("T")
 _LOG: Final = logging.getLogger(__name__)
 _LOOK_UPS_TOGETHER: Final = 500
 _KEPT_TOGETHER: Final = 500
+# Within the few seconds that a terminated run has for all its clean-up.
 _CLOSE_S: Final = 1.5
 _SYNC_S: Final = 0.5
 

@@ -44,8 +44,8 @@ class KeptAnswer:
         text: What the model wrote, unchanged.
         served_model: Model id that the backend said it served.
         finish_reason: Why the model stopped, in the backend's word.
-        input_tokens: As the backend counted them.
-        output_tokens: As the backend counted them.
+        input_tokens: Of the attempt that brought it, as the backend counted them.
+        output_tokens: The same.
         repaired: Whether the repair try was needed.
         photo_ids: Photos that the answer is about, so that it can be forgotten with them.
         kept_at: When it came.

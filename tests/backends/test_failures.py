@@ -153,6 +153,26 @@ async def test_an_answer_that_misses_its_schema_is_repaired_by_showing_so(desk):
     assert [attempt["error_class"] for attempt in event["attempts"]] == ["schema_mismatch", None]
 
 
+async def test_a_repair_try_that_did_not_help_is_told_too(desk):
+    with VllmDouble(faults=[Says(MISFIT), Says(MISFIT)]) as double:
+        async with desk.client() as client:
+            answer = await client.complete(request_of(model_at(double.url)))
+    (event,) = desk.events()
+    assert (answer.error_class, answer.repaired, event["repaired"]) == ("schema_mismatch", True, True)
+
+
+async def test_an_answer_costs_the_tokens_of_all_its_attempts_and_its_event_tells_of_the_last(desk):
+    with VllmDouble(faults=[Says(MISFIT), Reset()]) as double:
+        async with desk.client() as client:
+            answer = await client.complete(request_of(model_at(double.url)))
+    (event,) = desk.events()
+    first, broken, last = event["attempts"]
+    assert broken["input_tokens"] is None
+    for kind in ("input_tokens", "output_tokens"):
+        assert getattr(answer, kind) == first[kind] + last[kind]
+        assert event[kind] == last[kind]
+
+
 async def test_the_repair_try_is_retried_like_any_other_when_the_connection_breaks(desk):
     with VllmDouble(faults=[Says(MISFIT), Reset()]) as double:
         async with desk.client() as client:
