@@ -164,11 +164,15 @@ async def test_a_plain_openai_server_is_sent_only_what_that_protocol_has(desk):
     assert "ttft_ms" not in event
 
 
-async def test_a_failing_request_does_not_reach_a_redirect(desk):
-    with VllmDouble() as elsewhere, VllmDouble(faults=[Http(307)]) as double:
-        async with desk.client() as client:
-            assert (await client.complete(request_of(model_at(double.url)))).error_class == "http_3xx"
-    assert elsewhere.history == []
+@pytest.mark.parametrize("status", [302, 307])
+async def test_a_redirect_is_not_followed(desk, status):
+    with VllmDouble() as elsewhere:
+        redirect = Http(status, location=f"{elsewhere.url}/v1/chat/completions")
+        with VllmDouble(faults=[redirect]) as double:
+            async with desk.client() as client:
+                answer = await client.complete(request_of(model_at(double.url)))
+    assert answer.error_class == "http_3xx"
+    assert (elsewhere.history, elsewhere.gets) == ([], [])
 
 
 async def test_another_deployment_is_asked_when_one_is_left_alone(desk):

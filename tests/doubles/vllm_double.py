@@ -51,11 +51,12 @@ WORDS = (
 
 @dataclass(frozen=True)
 class Http:
-    """Answer with this status."""
+    """Answer with this status, and with a redirect's place if there is one."""
 
     status: int
     retry_after: str | None = None
     message: str = "scripted"
+    location: str | None = None
 
 
 @dataclass(frozen=True)
@@ -287,7 +288,8 @@ class VllmDouble:
         good = json.dumps(self._completion(body, digest)).encode()
         match fault:
             case Http():
-                headers = {"Retry-After": fault.retry_after} if fault.retry_after else {}
+                told = {"Retry-After": fault.retry_after, "Location": fault.location}
+                headers = {name: value for name, value in told.items() if value is not None}
                 error = {"error": {"message": fault.message, "type": "scripted", "code": fault.status}}
                 return web.json_response(error, status=fault.status, headers=headers)
             case Raw():
