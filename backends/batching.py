@@ -56,7 +56,7 @@ class Batched(Generic[Item, Result]):
             return []
         self._serving.cancel()
         left = self._group + self._waiting
-        self._group, self._waiting = [], []
+        self._serving, self._group, self._waiting = None, [], []
         for _, future in left:
             future.cancel()
         return [item for item, _ in left]
@@ -76,7 +76,9 @@ class Batched(Generic[Item, Result]):
                         if not future.done():
                             future.set_result(result)
         finally:
-            self._serving = None
+            # Unless it was left, and another serves by now.
+            if self._serving is asyncio.current_task():
+                self._serving, self._group = None, []
 
 
 def _fail(future: asyncio.Future[Result], error: Exception) -> None:

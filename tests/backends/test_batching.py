@@ -68,7 +68,7 @@ async def test_what_is_left_is_what_is_being_worked_on_and_what_waits():
     futures = [batched.add(item) for item in ("a", "b", "c")]
     await begun.wait()
     assert batched.leave() == ["a", "b", "c"]
-    await asyncio.wait(futures)
     assert all(future.cancelled() for future in futures)
     assert await batched.add("done") == "done"
+    await batched.drain()
     assert batched.leave() == []
