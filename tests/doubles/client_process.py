@@ -1,7 +1,8 @@
 """A client in a process of its own, to be killed: asks so many questions of a server and prints what it was told.
 
-    python tests/doubles/client_process.py HOME URL COUNT CONCURRENCY
+    python tests/doubles/client_process.py HOME URL COUNT CONCURRENCY TRACE_ID
 
+The trace id stands in every event and every request, so that what this process did can be told from what others did.
 Each answer is a line ``<question> <recalled> <answered by>``; the line ``done`` ends a run that came to its end.
 """
 
@@ -22,7 +23,7 @@ from store.settings import Settings
 from telemetry.spool import Spool
 
 
-async def ask(home: Path, url: str, count: int, concurrency: int) -> None:
+async def ask(home: Path, url: str, count: int, concurrency: int, trace_id: str) -> None:
     """Ask `count` questions."""
     settings = Settings(home=home, concurrency=concurrency, breaker_failures=1000)
     model = model_at(url)
@@ -31,7 +32,7 @@ async def ask(home: Path, url: str, count: int, concurrency: int) -> None:
             model,
             f"Photo {number:04d}",
             images=(picture(f"{number:064d}"),),
-            labels={"photo_ids": (f"photo-{number}",)},
+            labels={"photo_ids": (f"photo-{number}",), "trace_id": trace_id},
         )
         for number in range(count)
     ]
@@ -53,4 +54,4 @@ def _tell(*words: object) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(ask(Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]), int(sys.argv[4])))
+    asyncio.run(ask(Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]), int(sys.argv[4]), sys.argv[5]))
