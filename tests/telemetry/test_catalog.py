@@ -44,7 +44,7 @@ def test_an_event_shows_once_before_during_and_after_compaction(home, make_event
     compact(home)
     with Spool(home.spool) as spool:
         spool.append(make_event())
-        spool.rotate()
+    with Spool(home.spool) as spool:
         spool.append(make_event())
         with connect(home) as connection:
             assert len(_ids(connection)) == 5
