@@ -163,20 +163,22 @@ def manifest(
     if run is not None:
         typer.echo(json.dumps(read_manifest(_home(home), run).model_dump(mode="json"), indent=2))
         return
-    _show(
-        ["run", "pipeline", "batch", "status", "started_at", "ended_at"],
+    found = manifests(_home(home))
+    rows = [
         [
-            [
-                item.run_id,
-                item.pipeline,
-                item.batch or "",
-                "crashed" if item.has_crashed() else item.status,
-                item.started_at,
-                item.ended_at or "",
-            ]
-            for item in manifests(_home(home))
-        ],
-    )
+            item.run_id,
+            item.pipeline,
+            item.batch or "",
+            "crashed" if item.has_crashed() else item.status,
+            item.started_at,
+            item.ended_at or "",
+        ]
+        for item in found.runs
+    ]
+    rows += [[error.path.stem, "", "", "damaged", "", ""] for error in found.damaged]
+    _show(["run", "pipeline", "batch", "status", "started_at", "ended_at"], rows)
+    for error in found.damaged:
+        typer.echo(f"{error}", err=True)
 
 
 @app.command(hidden=True)

@@ -215,6 +215,7 @@ def _spools(home: Home, counts: Counter[str]) -> Iterator[Problem]:
 
 
 def _manifests(home: Home, counts: Counter[str], *, repair: bool) -> Iterator[Problem]:
+    crashed = []
     for path in manifest_files(home):
         counts["manifests"] += 1
         try:
@@ -223,10 +224,12 @@ def _manifests(home: Home, counts: Counter[str], *, repair: bool) -> Iterator[Pr
             yield Problem(path, str(error), "move it away")
             continue
         if manifest.status == "open" and manifest.has_crashed():
-            marked = repair and path.stem in mark_crashed(home)
-            yield Problem(
-                path,
-                "its run is open, but its process is gone",
-                "`fsck --repair` marks it as crashed",
-                marked,
-            )
+            crashed.append(path)
+    marked = {manifest.run_id for manifest in mark_crashed(home).runs} if repair and crashed else set()
+    for path in crashed:
+        yield Problem(
+            path,
+            "its run is open, but its process is gone",
+            "`fsck --repair` marks it as crashed",
+            path.stem in marked,
+        )

@@ -29,7 +29,10 @@ def print_status(settings: Settings, console: Console) -> None:
         say(console, "No batch yet. Begin with: imageworks demo")
         return
     latest: dict[tuple[str, str | None], RunManifest] = {}
-    for manifest in manifests(store.home):
+    found = manifests(store.home)
+    for error in found.damaged:
+        say(console, f"{error}", style="yellow")
+    for manifest in found.runs:
         latest.setdefault((manifest.pipeline, manifest.batch), manifest)
     for batch in known:
         last = latest.get((batch.pipeline, batch.name))

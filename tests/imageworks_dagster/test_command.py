@@ -147,6 +147,15 @@ def test_a_second_run_asks_no_model_and_says_so(home, folders):
     assert "No model was asked: all" in again.out
 
 
+def test_a_damaged_manifest_is_told_of_and_stops_no_run(home, folders):
+    (home / "manifests" / "a.json").write_text("{", encoding="utf-8")
+
+    said = imageworks(home, "tag", folders / "Harbor")
+
+    assert said.code == 0, said.err
+    assert f"{home}/manifests/a.json is not a run manifest" in said.out
+
+
 def test_tagging_changes_no_file_and_says_how_to_write_the_tags(made):
     place, (_, tagged, _) = made
 
@@ -236,7 +245,7 @@ def test_a_wrong_choice_lists_the_right_ones_and_starts_no_run(tmp_path, argumen
     complaint(imageworks(tmp_path / "home", command, tmp_path / "Round", *options), *parts)
 
     assert runs_in(tmp_path / "home") == []
-    assert manifests(Home(tmp_path / "home")) == []
+    assert manifests(Home(tmp_path / "home")).runs == ()
 
 
 def test_a_choice_is_remembered_for_the_batch(home, folders, store_of):
@@ -325,8 +334,17 @@ def test_status_names_every_batch_its_folder_and_its_last_run(home, folders):
     assert out.count("last run ok") == 3
 
 
+def test_status_tells_of_a_damaged_manifest_and_of_all_runs(home):
+    (home / "manifests" / "a.json").write_text("{", encoding="utf-8")
+
+    out = imageworks(home, "status").out
+
+    assert f"{home}/manifests/a.json is not a run manifest" in out
+    assert out.count("last run ok") == 3
+
+
 def test_status_says_how_to_go_on_with_a_run_that_crashed(home, folders):
-    newest = manifests(Home(home))[0]
+    newest = manifests(Home(home)).runs[0]
 
     def crashed(manifest):
         return manifest.model_copy(update={"status": "crashed"})

@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import os
+import re
 import subprocess
 import sys
 
@@ -67,6 +68,15 @@ def test_tail_shows_the_latest_last(ask):
 def test_manifest_lists_runs_and_shows_one(ask):
     assert "crashed" in ask("manifest")
     assert json.loads(ask("manifest", "run-1"))["models"]["judge/critiques"]["model"] == "qwen2.5-vl-7b"
+
+
+def test_manifest_lists_a_damaged_file_and_says_what_is_wrong_with_it(ask, made_home):
+    home, _ = made_home
+    (home.manifests / "run-0.json").write_text("{", encoding="utf-8")
+    said = ask("manifest")
+    assert re.search(r"run-0\W+damaged", said)
+    assert f"{home.manifests}/run-0.json is not a run manifest" in said
+    assert "run-1" in said
 
 
 def test_compact_and_fsck_say_what_they_did(ask):
