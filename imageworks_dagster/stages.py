@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from imageworks_dagster.tables import TableShape
     from photos.discovery import Problem
     from registry.registry import Registry
-    from store.artifacts import TablePointer
     from store.batches import Batch
+    from store.pointers import TablePointer
     from store.settings import Settings
 
 Row = dict[str, Any]

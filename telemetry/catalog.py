@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from store.artifacts import TablePointer
+    from store.pointers import TablePointer
 
 _LOG: Final = logging.getLogger(__name__)
 # Nothing is fetched from the network because a query names a function that is not there.

@@ -5,9 +5,10 @@ import json
 import os
 import re
 import shutil
+import sqlite3
 import subprocess
 import sys
-from contextlib import redirect_stderr, redirect_stdout
+from contextlib import closing, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -490,6 +491,25 @@ def test_an_older_tables_photo_takes_the_report_with_it(tmp_path):
     imageworks(home, "forget", photo, "--yes")
 
     assert reports_in(home) == set()
+
+
+def test_what_could_not_be_read_and_what_may_still_hold_the_photo_is_told(home, folders):
+    (part,) = (home / "assets" / "tagger" / "captions" / "hills").glob("*/part-*.parquet")
+    part.write_bytes(b"junk")
+    with closing(sqlite3.connect(home / "state.db", isolation_level=None)) as reader:
+        reader.execute("BEGIN")
+        reader.execute("SELECT count(*) FROM measurements").fetchone()
+
+        said = imageworks(home, "forget", folders / "Harbor" / "shared.jpg", "--yes")
+
+    assert said.code == 0, said.err
+    out = " ".join(said.out.split())
+    assert "1 photo forgotten" in out
+    assert "The table tagger/captions of batch 'hills' by run" in out
+    assert "it was removed. Materialize tagger/captions again." in out
+    assert (
+        "copies may stay in its log (state.db-wal) until every run and web UI of this home has ended" in out
+    )
 
 
 def test_nothing_known_is_said_and_is_a_failure(home, tmp_path):
