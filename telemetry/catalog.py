@@ -51,6 +51,7 @@ RUNS: Final = pa.schema(
         ("host", pa.string()),
         ("pid", pa.int64()),
         ("git_sha", pa.string()),
+        ("git_dirty", pa.bool_()),
         ("git_dirty_digest", pa.string()),
         ("python", pa.string()),
         ("registry_version", pa.string()),

@@ -123,6 +123,9 @@ class RunManifest(_Part):
         description="Start of the process, ticks since the boot.",
     )
     git_sha: str | None = Field(default=None, description="Commit of the code.")
+    git_dirty: bool | None = Field(
+        default=None, description="Whether the code differed from the commit; empty if git could not tell."
+    )
     git_dirty_digest: str | None = Field(default=None, description="SHA-256 of what differs from the commit.")
     python: str | None = Field(default=None, description="Version of Python.")
     packages: dict[str, str] = Field(default_factory=dict, description="Installed packages and versions.")
