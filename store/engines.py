@@ -57,7 +57,7 @@ def _sqlite(home: Home) -> Engines:
     where = str(home.state_db)
 
     def connect() -> sqlite3.Connection:
-        # Not through the URL: a home may have any name, UTF-8 or not.
+        # Not through the URL: a home's name may hold what means something there.
         return sqlite3.connect(
             home.state_db, timeout=_BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False
         )
