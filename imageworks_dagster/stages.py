@@ -41,6 +41,8 @@ class Tally:
     output_tokens: int = 0
     lease_wait_ms: float = 0.0
     dropped_events: int = 0
+    unsynced_events: int = 0
+    telemetry_failing: bool = False
     deployments: set[str] = field(default_factory=set)
 
 

@@ -73,6 +73,8 @@ RUN_STAGES: Final = pa.schema(
         ("output_tokens", pa.int64()),
         ("lease_wait_ms", pa.float64()),
         ("dropped_events", pa.int64()),
+        ("unsynced_events", pa.int64()),
+        ("telemetry_failing", pa.bool_()),
         ("profile_id", pa.string()),
         ("profile_stage", pa.string()),
         ("profile_hash", pa.string()),

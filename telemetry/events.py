@@ -77,7 +77,9 @@ class Event:
     total_ms: Annotated[float, Column("From `enqueued_at` to the answer or the failure", "ms")]
     status: Annotated[Literal["ok", "error", "canceled"], Column("How the request ended")]
 
-    trace_id: Annotated[str | None, Column("W3C trace id, 32 hex digits")] = None
+    trace_id: Annotated[
+        str | None, Column("W3C trace id, 32 hex digits; that of a run is its id without dashes")
+    ] = None
     run_id: Annotated[str | None, Column("Run that asked; joins `runs`")] = None
     batch: Annotated[str | None, Column("Batch that the entry belongs to")] = None
     entry_id: Annotated[str | None, Column("Entry that the request is about")] = None

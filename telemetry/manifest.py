@@ -85,6 +85,14 @@ class StageSummary(_Part):
     output_tokens: int = Field(default=0, description="Output tokens of all requests asked.")
     lease_wait_ms: float = Field(default=0.0, description="Waiting for leases, all requests together.")
     dropped_events: int = Field(default=0, description="Events that could not be written (disk full).")
+    unsynced_events: int = Field(
+        default=0,
+        description="Events that were written, but not for certain: a power cut may have taken them.",
+    )
+    telemetry_failing: bool = Field(
+        default=False,
+        description="Whether the last event could not be written or synced when the stage ended.",
+    )
 
 
 class LatencySummary(_Part):

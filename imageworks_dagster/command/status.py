@@ -44,6 +44,12 @@ def print_status(settings: Settings, console: Console) -> None:
         say(console, f"    {_last_run(last, batch, store)}")
         if advice := _advice(last, batch):
             say(console, f"    {advice}", style="yellow")
+        if lost := sum(stage.dropped_events + stage.unsynced_events for stage in last.stages.values()):
+            say(
+                console,
+                f"    {lost} of its telemetry events are lost, or may be: look at the disk",
+                style="yellow",
+            )
 
 
 def _last_run(last: RunManifest, batch: Batch, store: OpenStore) -> str:

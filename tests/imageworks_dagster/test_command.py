@@ -358,6 +358,17 @@ def test_status_says_how_to_go_on_with_a_run_that_crashed(home, folders):
     assert f"Go on with: imageworks tag {shell_word(folders / 'Hills')} --batch hills" in out
 
 
+def test_status_tells_of_events_that_are_lost(home):
+    newest = manifests(Home(home)).runs[0]
+
+    def lost(manifest):
+        manifest.stages["tagger/captions"].dropped_events = 3
+
+    update_manifest(Home(home), newest.run_id, lost)
+
+    assert "3 of its telemetry events are lost, or may be: look at the disk" in imageworks(home, "status").out
+
+
 def test_status_tells_of_a_batch_that_never_ran(tmp_path):
     write_photo(tmp_path / "Round" / "a.jpg", seed=1)
     imageworks(tmp_path / "home", "judge", tmp_path / "Round", "--profile", "nobody")
