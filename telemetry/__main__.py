@@ -15,6 +15,7 @@ from rich.text import Text
 
 from store.errors import StoreError
 from store.home import Home
+from store.path_text import path_text
 from store.settings import Settings
 from telemetry.catalog import connect, select
 from telemetry.compaction import compact
@@ -193,6 +194,14 @@ def main() -> None:
         app()
     except (TelemetryError, StoreError, duckdb.Error) as error:
         typer.echo(f"{error}", err=True)
+        sys.exit(1)
+    except OSError as error:
+        where = path_text(error.filename) if error.filename else "A file of telemetry"
+        typer.echo(
+            f"{where} cannot be read or written: {error.strerror or error}. Mend its permissions or its disk, then "
+            "do this again.",
+            err=True,
+        )
         sys.exit(1)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections import Counter
 from dataclasses import dataclass
@@ -87,6 +88,8 @@ def fsck(home: Home, *, repair: bool = False) -> FsckReport:
         OSError: A folder cannot be read.
     """
     home.telemetry.mkdir(parents=True, exist_ok=True)
+    for folder in (home.spool, home.events, home.quarantine, home.manifests):
+        _look_into(folder)
     with locked(home.telemetry / "compaction.lock"):
         counts: Counter[str] = Counter()
         problems = [
@@ -104,6 +107,17 @@ def fsck(home: Home, *, repair: bool = False) -> FsckReport:
         quarantined=sum(1 for path in home.quarantine.glob("[!.]*") if path.is_file()),
         manifests=counts["manifests"],
     )
+
+
+def _look_into(folder: Path) -> None:
+    """Raise if a folder below cannot be read: looked into by a pattern, it would seem to be empty."""
+
+    def fail(error: OSError) -> None:
+        raise error
+
+    if folder.exists():
+        for _ in os.walk(folder, onerror=fail):
+            pass
 
 
 def _staging(home: Home, *, repair: bool) -> Iterator[Problem]:

@@ -112,6 +112,17 @@ def test_a_mistake_is_told_in_words(home, arguments, message, monkeypatch, capsy
     assert message in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("folder", ["spool", "events", "quarantine"])
+def test_a_folder_that_cannot_be_read_is_told_in_words(home, folder, monkeypatch, capsys):
+    (home.telemetry / folder).rmdir()
+    (home.telemetry / folder).touch()
+    monkeypatch.setattr(sys, "argv", ["telemetry", "fsck", "--home", str(home.root)])
+    with pytest.raises(SystemExit) as exit_:
+        main()
+    assert exit_.value.code == 1
+    assert f"{home.telemetry / folder} cannot be read or written: Not a directory" in capsys.readouterr().err
+
+
 def test_the_module_is_a_command(home):
     done = subprocess.run(
         [sys.executable, "-m", "telemetry", "sql", "--csv", "SELECT count(*) AS events FROM events"],
