@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeVar
+from uuid import UUID
 
 from backends.recall import let_go, look_up
 from backends.request import Labels, Request, request_digest
@@ -101,12 +102,16 @@ class Asker:
                             answers[keys.pop(id(request))] = (checked, value)
                             stage.progress.advance(failed=not checked.ok)
             finally:
-                stage.tally.dropped_events += spool.dropped
                 spool.close()
+                stage.tally.dropped_events += spool.dropped
+                stage.tally.unsynced_events += spool.unsynced
+                stage.tally.telemetry_failing = spool.failing
 
         try:
             run_interruptible(main, tick=stage.progress.tick)
         finally:
+            if stage.tally.telemetry_failing:
+                stage.log.warning("Telemetry is failing: events of this stage are lost. Look at the disk.")
             if self._misread:
                 stage.store.database.write(lambda connection: let_go(connection, self._misread))
         return answers
@@ -161,6 +166,7 @@ class Asker:
             variables=question.measured,
             labels=Labels(
                 run_id=run.run_id,
+                trace_id=UUID(run.run_id).hex,
                 batch=self._stage.batch.name,
                 entry_id=question.entry["entry_id"],
                 photo_ids=tuple(photo.photo_id for photo in question.photos),

@@ -128,6 +128,7 @@ def enter_run(
             pipeline=pipeline.name,
             batch=batch.name,
             git_sha=code.git_sha,
+            git_dirty=code.git_dirty,
             git_dirty_digest=code.git_dirty_digest,
             python=code.python,
             packages=dict(code.packages),

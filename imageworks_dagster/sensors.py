@@ -98,7 +98,8 @@ def _upkeep(assembly: Assembly) -> dg.SensorDefinition:
         home = Home.of(assembly.settings)
         closed = close_dead_runs(context.instance)
         crashed = mark_crashed(home)
-        done = [f"closed {len(closed)} dead runs", f"marked {len(crashed)} manifests"]
+        done = [f"closed {len(closed)} dead runs", f"marked {len(crashed.runs)} manifests"]
+        done += [str(error) for error in crashed.damaged]
         # A compaction makes a file of its own, and many small files are slow to query.
         hour = str(int(time.time() // 3600))
         if context.cursor != hour:

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from imageworks_dagster.tables import TableShape
     from photos.discovery import Problem
     from registry.registry import Registry
-    from store.artifacts import TablePointer
     from store.batches import Batch
+    from store.pointers import TablePointer
     from store.settings import Settings
 
 Row = dict[str, Any]
@@ -41,6 +41,8 @@ class Tally:
     output_tokens: int = 0
     lease_wait_ms: float = 0.0
     dropped_events: int = 0
+    unsynced_events: int = 0
+    telemetry_failing: bool = False
     deployments: set[str] = field(default_factory=set)
 
 

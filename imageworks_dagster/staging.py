@@ -129,8 +129,16 @@ def _summary(stage: Stage, outcome: Outcome, seconds: float) -> StageSummary:
         input_tokens=stage.tally.input_tokens,
         output_tokens=stage.tally.output_tokens,
         lease_wait_ms=round(stage.tally.lease_wait_ms, 3),
-        dropped_events=stage.tally.dropped_events,
+        **_lost_events(stage),
     )
+
+
+def _lost_events(stage: Stage) -> dict[str, Any]:
+    return {
+        "dropped_events": stage.tally.dropped_events,
+        "unsynced_events": stage.tally.unsynced_events,
+        "telemetry_failing": stage.tally.telemetry_failing,
+    }
 
 
 def _metadata(stage: Stage, outcome: Outcome, seconds: float) -> dict[str, Any]:
@@ -163,6 +171,8 @@ def _metadata(stage: Stage, outcome: Outcome, seconds: float) -> dict[str, Any]:
             "output_tokens": stage.tally.output_tokens,
             "lease_wait_ms": round(stage.tally.lease_wait_ms, 1),
         }
+    if any(_lost_events(stage).values()):
+        metadata |= _lost_events(stage)
     manifest = stage.store.home.manifests / f"{stage.run.run_id}.json"
     return {
         **metadata,

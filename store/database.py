@@ -8,7 +8,7 @@ import queue
 import sqlite3
 import threading
 from concurrent.futures import Future
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from sqlalchemy.exc import DBAPIError
@@ -31,6 +31,7 @@ T = TypeVar("T")
 
 # A commit costs one fsync however many writes it holds; past this, one slow group delays everybody.
 _GROUP = 256
+_CHECKPOINT_WAIT_S = 1
 
 _Job = tuple["Callable[[Connection], Any]", "Future[Any]"]
 
@@ -134,19 +135,26 @@ class StateDatabase:
         """`write` for async code: the event loop goes on while the writer works."""
         return await asyncio.wrap_future(self.submit(work))
 
-    def checkpoint(self) -> None:
+    def checkpoint(self) -> bool:
         """Fold SQLite's log into the database, so that what was deleted is in neither; nothing elsewhere.
 
-        Best effort by nature: a reader that is in the middle of a block keeps its view until it is done.
+        Returns:
+            Whether the log is empty now. It is not while another process, or another thread, reads or writes;
+            it will be once the last process that has the database open has ended.
+
+        Raises:
+            DatabaseUnreachable: The database cannot be reached.
+            DatabaseFull: The disk is full.
         """
-        if self._writer.dialect.name == "sqlite":
-            with in_words(self._where):
-                # The driver's connection: SQLAlchemy would begin, and a checkpoint wants no transaction.
-                connection = self._writer.raw_connection()
-                try:
-                    connection.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)")
-                finally:
-                    connection.close()
+        if self._writer.dialect.name != "sqlite":
+            return True
+        # A connection of its own: the writer's would wait as long as a write may.
+        with (
+            in_words(self._where),
+            closing(sqlite3.connect(self.home.state_db, timeout=_CHECKPOINT_WAIT_S)) as connection,
+        ):
+            busy, _, _ = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        return not busy
 
     def close(self) -> None:
         """Commit what was submitted, then let go of every connection. A second call does nothing."""

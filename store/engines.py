@@ -16,8 +16,10 @@ from store.migrating import migrate
 from store.settings import masked_url
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
     from sqlalchemy import Connection, Engine
-    from sqlalchemy.engine import URL
 
     from store.home import Home
     from store.settings import Settings
@@ -53,37 +55,35 @@ def open_engines(settings: Settings, home: Home) -> Engines:
     return _postgresql(settings.state_url.get_secret_value(), settings.connect_timeout_s)
 
 
+def open_reader(settings: Settings, home: Home) -> tuple[Engine, str]:
+    """An engine that reads the database that `settings` name, as it is, and makes none; and where it is.
+
+    Raises:
+        DatabaseUnreachable: Its driver is not installed.
+    """
+    if settings.state_url is not None:
+        url = settings.state_url.get_secret_value()
+        return _postgresql_reader(url, settings.connect_timeout_s, poolclass=NullPool), masked_url(url)
+    # A plain connection would make the file.
+    there = f"{home.state_db.as_uri()}?mode=rw"
+    return _sqlite_reader(lambda: _connect(there, uri=True), poolclass=NullPool), str(home.state_db)
+
+
 def _sqlite(home: Home) -> Engines:
     where = str(home.state_db)
 
     def connect() -> sqlite3.Connection:
-        # Not through the URL: a home may have any name, UTF-8 or not.
-        return sqlite3.connect(
-            home.state_db, timeout=_BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False
-        )
-
-    def engine(begin: str, *on_connect: str, **options: Any) -> Engine:
-        made = create_engine("sqlite+pysqlite://", creator=connect, json_serializer=_json, **options)
-
-        def prepare(connection: sqlite3.Connection, _record: object) -> None:
-            for statement in on_connect:
-                connection.execute(statement).close()
-
-        # The driver's own BEGIN comes late and deferred; with isolation_level=None this is the only one.
-        def start(connection: Connection) -> None:
-            connection.exec_driver_sql(begin)
-
-        event.listen(made, "connect", prepare)
-        event.listen(made, "begin", start)
-        return made
+        # Not through the URL: a home's name may hold what means something there.
+        return _connect(home.state_db)
 
     immediate, durable = "BEGIN IMMEDIATE", "PRAGMA synchronous=FULL"
     # Switching to WAL is not covered by the busy timeout, so processes that start take turns.
     with in_words(where), locked(home.root / "state.lock"):
-        migrating = engine(immediate, "PRAGMA journal_mode=WAL", durable, poolclass=NullPool)
+        migrating = _sqlite_engine(connect, immediate, "PRAGMA journal_mode=WAL", durable, poolclass=NullPool)
         with migrating.begin() as connection:
             migrate(connection)
-    writer = engine(
+    writer = _sqlite_engine(
+        connect,
         immediate,
         durable,
         "PRAGMA foreign_keys=ON",
@@ -93,37 +93,73 @@ def _sqlite(home: Home) -> Engines:
         pool_size=1,
         max_overflow=0,
     )
-    reader = engine("BEGIN", "PRAGMA query_only=ON", poolclass=QueuePool, pool_size=8, max_overflow=-1)
+    reader = _sqlite_reader(connect, poolclass=QueuePool, pool_size=8, max_overflow=-1)
     return Engines(reader, writer, where)
+
+
+def _connect(database: Path | str, *, uri: bool = False) -> sqlite3.Connection:
+    return sqlite3.connect(
+        database, timeout=_BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False, uri=uri
+    )
+
+
+def _sqlite_engine(
+    connect: Callable[[], sqlite3.Connection], begin: str, *on_connect: str, **options: Any
+) -> Engine:
+    made = create_engine("sqlite+pysqlite://", creator=connect, json_serializer=_json, **options)
+
+    def prepare(connection: sqlite3.Connection, _record: object) -> None:
+        for statement in on_connect:
+            connection.execute(statement).close()
+
+    # The driver's own BEGIN comes late and deferred; with isolation_level=None this is the only one.
+    def start(connection: Connection) -> None:
+        connection.exec_driver_sql(begin)
+
+    event.listen(made, "connect", prepare)
+    event.listen(made, "begin", start)
+    return made
+
+
+def _sqlite_reader(connect: Callable[[], sqlite3.Connection], **options: Any) -> Engine:
+    return _sqlite_engine(connect, "BEGIN", "PRAGMA query_only=ON", **options)
 
 
 def _postgresql(secret_url: str, connect_timeout_s: float) -> Engines:
     where = masked_url(secret_url)
-    url: URL = make_url(secret_url).set(drivername="postgresql+psycopg")
+    migrating = _postgresql_engine(secret_url, connect_timeout_s, poolclass=NullPool)
+    with in_words(where), migrating.begin() as connection:
+        migrate(connection)
+    writer = _postgresql_engine(
+        secret_url, connect_timeout_s, pool_pre_ping=True, pool_size=1, max_overflow=0
+    )
+    reader = _postgresql_reader(
+        secret_url, connect_timeout_s, pool_pre_ping=True, pool_size=8, max_overflow=24
+    )
+    return Engines(reader, writer, where)
 
-    def engine(**options: Any) -> Engine:
-        connecting = {"connect_timeout": max(1, round(connect_timeout_s))}
-        return create_engine(url, json_serializer=_json, connect_args=connecting, **options)
 
+def _postgresql_engine(secret_url: str, connect_timeout_s: float, **options: Any) -> Engine:
+    url = make_url(secret_url).set(drivername="postgresql+psycopg")
+    connecting = {"connect_timeout": max(1, round(connect_timeout_s))}
     try:
-        migrating = engine(poolclass=NullPool)
+        return create_engine(url, json_serializer=_json, connect_args=connecting, **options)
     except ModuleNotFoundError as error:
         raise DatabaseUnreachable(
             "IMAGEWORKS_STATE_URL names PostgreSQL, and its driver is not installed. "
             "Install the extra: pip install 'imageworks-dagster[postgres]'."
         ) from error
-    with in_words(where), migrating.begin() as connection:
-        migrate(connection)
-    writer = engine(pool_pre_ping=True, pool_size=1, max_overflow=0)
-    reader = engine(
-        pool_pre_ping=True,
-        pool_size=8,
-        max_overflow=24,
+
+
+def _postgresql_reader(secret_url: str, connect_timeout_s: float, **options: Any) -> Engine:
+    return _postgresql_engine(
+        secret_url,
+        connect_timeout_s,
         # The same promise as SQLite's: a reader sees one state of the whole database.
         isolation_level="REPEATABLE READ",
         execution_options={"postgresql_readonly": True},
+        **options,
     )
-    return Engines(reader, writer, where)
 
 
 def _json(value: Any) -> str:

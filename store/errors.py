@@ -6,6 +6,7 @@ StoreError
 ├── PublishFailed           a file could not be published; the old one is untouched
 ├── DatabaseError           the state database cannot do what was asked
 │   ├── DatabaseUnreachable     it cannot be opened or reached
+│   ├── DatabaseOlder           an earlier version of this program has made it, and it is only read
 │   ├── DatabaseNewer           a later version of this program has changed it
 │   ├── DatabaseBusy            another process held it for too long
 │   ├── DatabaseFull            the disk under it is full
@@ -46,6 +47,10 @@ class DatabaseError(StoreError):
 
 class DatabaseUnreachable(DatabaseError):
     """The state database cannot be opened or reached."""
+
+
+class DatabaseOlder(DatabaseError):
+    """The state database is of an earlier version of this program, and whoever only reads leaves it so."""
 
 
 class DatabaseNewer(DatabaseError):

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
-    from store.artifacts import TableStore
+    from store.artifacts import RemovedTable, TableStore
     from store.database import StateDatabase
 
 _IDS_A_STATEMENT = 500
@@ -32,9 +32,14 @@ class Forgotten:
 
     Attributes:
         counts: Rows by table of the state database, and `table_rows` for rows of assets' tables.
+        unreadable: Assets' tables that could not be read, and were removed.
+        log_emptied: Whether no copy of the rows is left in the state database's log; see
+            `StateDatabase.checkpoint`.
     """
 
     counts: Mapping[str, int]
+    unreadable: tuple[RemovedTable, ...] = ()
+    log_emptied: bool = True
 
     @property
     def total(self) -> int:
@@ -62,7 +67,7 @@ def forget_photos(db: StateDatabase, tables: TableStore, photo_ids: Collection[s
     """
     ids = sorted(set(photo_ids))
     # Tables first: a run that recalls an answer between the two steps conflicts with the rewritten table.
-    rows = tables.forget(ids)
+    from_tables = tables.forget(ids)
 
     def work(connection: Connection) -> dict[str, int]:
         counts = dict.fromkeys(("kept_answers", "measurements", "photo_identities", "metadata_writes"), 0)
@@ -79,5 +84,5 @@ def forget_photos(db: StateDatabase, tables: TableStore, photo_ids: Collection[s
         return counts
 
     counts = db.write(work)
-    db.checkpoint()
-    return Forgotten({"table_rows": rows, **counts})
+    log_emptied = db.checkpoint()
+    return Forgotten({"table_rows": from_tables.count, **counts}, from_tables.unreadable, log_emptied)

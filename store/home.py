@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from store.errors import HomeError
+from store.path_text import path_text
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -21,13 +22,29 @@ class Home:
 
     Attributes:
         root: The folder itself, absolute.
+
+    Raises:
+        HomeError: The folder's path is not UTF-8.
     """
 
     root: Path
 
+    def __post_init__(self) -> None:
+        try:
+            os.fsencode(self.root).decode("utf-8")
+        except UnicodeDecodeError as error:
+            raise HomeError(
+                f"The home folder {path_text(self.root)} cannot be used: its path is not UTF-8, and DuckDB takes no "
+                "other. Rename it, or name another folder in IMAGEWORKS_HOME."
+            ) from error
+
     @classmethod
     def of(cls, settings: Settings) -> Home:
-        """The home that `settings` name; nothing is made."""
+        """The home that `settings` name; nothing is made.
+
+        Raises:
+            HomeError: The folder's path is not UTF-8.
+        """
         return cls(settings.home)
 
     @property

@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import inspect, text
 
-from store.errors import DatabaseNewer
+from store.errors import DatabaseNewer, DatabaseOlder
 from store.migrations import HEAD
 
 if TYPE_CHECKING:
+    from alembic.config import Config
     from sqlalchemy import Connection
 
 # Any constant that this program alone uses: "imagewks" as a big-endian 64-bit integer.
@@ -35,20 +36,28 @@ def migrate(connection: Connection) -> None:
         return
     # Costs a third of a second, so only a database that is behind pays for it.
     from alembic.command import upgrade  # noqa: PLC0415 - see above
-    from alembic.config import Config  # noqa: PLC0415 - see above
-    from alembic.script import ScriptDirectory  # noqa: PLC0415 - see above
 
-    config = Config()
-    # A package resource, not a path: the same from a wheel and from the tree, and `%` needs no escape.
-    config.set_main_option("script_location", "store:migrations")
+    config = _scripts()
+    _refuse_newer(config, found)
     config.attributes["connection"] = connection
-    known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
-    if found is not None and found not in known:
-        raise DatabaseNewer(
-            f"The state database is at revision {found}, and this version knows none after {HEAD}. "
-            "A newer ImageWorks has changed it: use that version, or another IMAGEWORKS_HOME."
-        )
     upgrade(config, "head")
+
+
+def check_revision(connection: Connection) -> None:
+    """Return if the database has this version's tables; change nothing.
+
+    Raises:
+        DatabaseOlder: Scripts are missing.
+        DatabaseNewer: The database is at a revision that this version does not know.
+    """
+    found = revision(connection)
+    if found == HEAD:
+        return
+    _refuse_newer(_scripts(), found)
+    raise DatabaseOlder(
+        f"The state database is at revision {found or 'none'}, and this version reads {HEAD}. Bring it up to date "
+        "with `imageworks status`, then look again."
+    )
 
 
 def revision(connection: Connection) -> str | None:
@@ -57,3 +66,23 @@ def revision(connection: Connection) -> str | None:
         return None
     found: str | None = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
     return found
+
+
+def _scripts() -> Config:
+    from alembic.config import Config  # noqa: PLC0415 - as above
+
+    config = Config()
+    # A package resource, not a path: the same from a wheel and from the tree, and `%` needs no escape.
+    config.set_main_option("script_location", "store:migrations")
+    return config
+
+
+def _refuse_newer(config: Config, found: str | None) -> None:
+    from alembic.script import ScriptDirectory  # noqa: PLC0415 - as above
+
+    known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
+    if found is not None and found not in known:
+        raise DatabaseNewer(
+            f"The state database is at revision {found}, and this version knows none after {HEAD}. "
+            "A newer ImageWorks has changed it: use that version, or another IMAGEWORKS_HOME."
+        )

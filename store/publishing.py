@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 from typing import TYPE_CHECKING
 from uuid import uuid4
@@ -11,6 +12,7 @@ from store.errors import PublishFailed
 from store.path_text import path_text
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 TEMPORARY_SUFFIX = ".publishing"
@@ -20,7 +22,8 @@ def publish_file(path: Path, data: bytes) -> None:
     """Put `data` at `path` so that a reader sees the old file or the new one, also after a crash.
 
     Written beside its place under a hidden name, synced, renamed; then the folder is synced. Folders on
-    the way are made. When this returns, the file survives a power loss.
+    the way are made. When this returns, the file survives a power loss. What killed publishers left in the
+    folder is removed.
 
     Args:
         path: Where; any name the file system takes, UTF-8 or not.
@@ -32,17 +35,18 @@ def publish_file(path: Path, data: bytes) -> None:
     temporary = path.parent / f".{uuid4().hex}{TEMPORARY_SUFFIX}"
     try:
         make_folder(path.parent)
-        try:
-            with temporary.open("xb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-            temporary.replace(path)
-        except BaseException:
-            with contextlib.suppress(OSError):
-                temporary.unlink(missing_ok=True)
-            raise
-        sync_folder(path.parent)
+        with _at_work_in(path.parent):
+            try:
+                with temporary.open("xb") as file:
+                    file.write(data)
+                    file.flush()
+                    os.fsync(file.fileno())
+                temporary.replace(path)
+            except BaseException:
+                with contextlib.suppress(OSError):
+                    temporary.unlink(missing_ok=True)
+                raise
+            sync_folder(path.parent)
     except OSError as error:
         raise PublishFailed(
             f"{path_text(path)} could not be written: {error.strerror or error}. "
@@ -72,5 +76,20 @@ def sync_folder(folder: Path) -> None:
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@contextlib.contextmanager
+def _at_work_in(folder: Path) -> Iterator[None]:
+    """Share the lock on the folder with other publishers; who has it alone removes what killed ones left."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        with contextlib.suppress(BlockingIOError):
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            for left in folder.glob(f".*{TEMPORARY_SUFFIX}"):
+                left.unlink(missing_ok=True)
+        fcntl.flock(descriptor, fcntl.LOCK_SH)
+        yield
     finally:
         os.close(descriptor)

@@ -15,6 +15,7 @@ from rich.text import Text
 
 from store.errors import StoreError
 from store.home import Home
+from store.path_text import path_text
 from store.settings import Settings
 from telemetry.catalog import connect, select
 from telemetry.compaction import compact
@@ -163,20 +164,22 @@ def manifest(
     if run is not None:
         typer.echo(json.dumps(read_manifest(_home(home), run).model_dump(mode="json"), indent=2))
         return
-    _show(
-        ["run", "pipeline", "batch", "status", "started_at", "ended_at"],
+    found = manifests(_home(home))
+    rows = [
         [
-            [
-                item.run_id,
-                item.pipeline,
-                item.batch or "",
-                "crashed" if item.has_crashed() else item.status,
-                item.started_at,
-                item.ended_at or "",
-            ]
-            for item in manifests(_home(home))
-        ],
-    )
+            item.run_id,
+            item.pipeline,
+            item.batch or "",
+            "crashed" if item.has_crashed() else item.status,
+            item.started_at,
+            item.ended_at or "",
+        ]
+        for item in found.runs
+    ]
+    rows += [[error.path.stem, "", "", "damaged", "", ""] for error in found.damaged]
+    _show(["run", "pipeline", "batch", "status", "started_at", "ended_at"], rows)
+    for error in found.damaged:
+        typer.echo(f"{error}", err=True)
 
 
 @app.command(hidden=True)
@@ -191,6 +194,14 @@ def main() -> None:
         app()
     except (TelemetryError, StoreError, duckdb.Error) as error:
         typer.echo(f"{error}", err=True)
+        sys.exit(1)
+    except OSError as error:
+        where = path_text(error.filename) if error.filename else "A file of telemetry"
+        typer.echo(
+            f"{where} cannot be read or written: {error.strerror or error}. Mend its permissions or its disk, then "
+            "do this again.",
+            err=True,
+        )
         sys.exit(1)
 
 

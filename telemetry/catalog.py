@@ -3,7 +3,7 @@
 Views: `events`, `attempts`, `runs`, `run_stages`, one per asset with its current tables (`judge/critiques` is
 `judge_critiques`), and `catalog_problems`, which names what could not be shown.
 
-It writes nothing: no `.duckdb` file, which would admit one writing process only.
+It changes nothing that is kept, and makes no `.duckdb` file, which would admit one writing process only.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Any, Final
 import duckdb
 import pyarrow as pa
 
-from store.artifacts import TableStore
-from store.database import StateDatabase
 from store.home import Home
+from store.pointers import current_pointers
+from store.reading import reading
 from store.settings import Settings
 from telemetry.arrow import arrow_schema, table_of
 from telemetry.errors import DamagedManifest, DamagedParquet, NewerEvent, QueryRefused
@@ -30,7 +30,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from store.artifacts import TablePointer
+    from store.database import StateDatabase
+    from store.pointers import TablePointer
 
 _LOG: Final = logging.getLogger(__name__)
 # Nothing is fetched from the network because a query names a function that is not there.
@@ -51,6 +52,7 @@ RUNS: Final = pa.schema(
         ("host", pa.string()),
         ("pid", pa.int64()),
         ("git_sha", pa.string()),
+        ("git_dirty", pa.bool_()),
         ("git_dirty_digest", pa.string()),
         ("python", pa.string()),
         ("registry_version", pa.string()),
@@ -72,6 +74,8 @@ RUN_STAGES: Final = pa.schema(
         ("output_tokens", pa.int64()),
         ("lease_wait_ms", pa.float64()),
         ("dropped_events", pa.int64()),
+        ("unsynced_events", pa.int64()),
+        ("telemetry_failing", pa.bool_()),
         ("profile_id", pa.string()),
         ("profile_stage", pa.string()),
         ("profile_hash", pa.string()),
@@ -97,7 +101,7 @@ def connect(
         locked: Allow reading below the home alone, and no change of the configuration. For queries of others.
 
     Raises:
-        StoreError: The state database cannot be opened.
+        StoreError: The state database cannot be read, or is of another version of this program.
         DamagedParquet: A file of events cannot be read.
     """
     if home is None:
@@ -178,20 +182,17 @@ def _events(connection: duckdb.DuckDBPyConnection, home: Home, spooled: pa.Table
     _keep(connection, "behind.spooled_events", spooled)
     _keep(connection, "behind.no_events", arrow_schema().empty_table())
     columns = ", ".join(f'"{name}"' for name in arrow_schema().names)
-    if any(home.events.glob("date=*/*.parquet")):
-        pattern = _quoted(f"{_literally(home.events)}/date=*/*.parquet")
-        # The empty table first: it gives the columns that files of an older version do not have.
-        published = (
-            f"SELECT * FROM behind.no_events UNION ALL BY NAME SELECT * FROM read_parquet({pattern}, "  # noqa: S608 - quoted
-            "union_by_name = true, hive_partitioning = true, hive_types = {'date': DATE})"
-        )
-        # Joined only where there is something to compare: it reads the ids of every event.
-        fresh = "SELECT * FROM behind.spooled_events"
-        if spooled.num_rows:
-            fresh += " ANTI JOIN behind.published_events USING (event_id)"
-    else:
-        published = "SELECT *, NULL::DATE AS date FROM behind.no_events"
-        fresh = "SELECT * FROM behind.spooled_events"
+    pattern = _quoted(f"{_literally(home.events)}/date=*/*.parquet")
+    # The empty table first: it gives the columns that files of an older version, or no file at all, do not have.
+    published = (
+        "SELECT *, NULL::DATE AS date FROM behind.no_events UNION ALL BY NAME "  # noqa: S608 - quoted
+        f"SELECT * FROM read_parquet({pattern}, allow_empty = true, "
+        "union_by_name = true, hive_partitioning = true, hive_types = {'date': DATE})"
+    )
+    # Joined only where there is something to compare: it reads the ids of every event.
+    fresh = "SELECT * FROM behind.spooled_events"
+    if spooled.num_rows:
+        fresh += " ANTI JOIN behind.published_events USING (event_id)"
     try:
         connection.execute(f"CREATE VIEW behind.published_events AS {published}")
     except duckdb.Error as error:
@@ -256,13 +257,11 @@ def _instant(text: str) -> datetime:
 
 
 def _pointers(home: Home, database: StateDatabase | None) -> tuple[TablePointer, ...]:
-    if database is not None:
-        return TableStore(home, database).pointers()
     settings = Settings(home=home.root)
-    if settings.state_url is None and not home.state_db.exists():
+    if database is None and settings.state_url is None and not home.state_db.exists():
         return ()
-    with StateDatabase.open(settings) as opened:
-        return TableStore(home, opened).pointers()
+    with reading(settings) if database is None else database.read() as connection:
+        return current_pointers(connection, home.assets)
 
 
 def _assets(

@@ -23,13 +23,15 @@ class CodeFacts:
 
     Attributes:
         git_sha: Commit, None outside a git repository.
-        git_dirty_digest: SHA-256 of the difference to the commit, untracked files included; None
-            if there is no difference.
+        git_dirty: Whether the code differs from the commit; None where git cannot tell.
+        git_dirty_digest: SHA-256 of the difference, untracked files included; None if there is none, or
+            git cannot tell.
         python: Version of Python.
         packages: Installed packages and their versions.
     """
 
     git_sha: str | None
+    git_dirty: bool | None
     git_dirty_digest: str | None
     python: str
     packages: dict[str, str]
@@ -38,28 +40,31 @@ class CodeFacts:
 def describe_code(root: Path) -> CodeFacts:
     """The facts of the code in `root`. Outside a repository, or without git, the git facts are None."""
     sha = _git(root, "rev-parse", "--verify", "HEAD")
+    dirty, digest = (None, None) if sha is None else _difference(root)
     return CodeFacts(
         git_sha=None if sha is None else sha.decode("ascii").strip(),
-        git_dirty_digest=None if sha is None else _dirty_digest(root),
+        git_dirty=dirty,
+        git_dirty_digest=digest,
         python=platform.python_version(),
         packages=dict(_packages()),
     )
 
 
-def _dirty_digest(root: Path) -> str | None:
+def _difference(root: Path) -> tuple[bool | None, str | None]:
+    """Whether the code differs from the commit, and the digest of how."""
     difference = _git(root, "diff", "HEAD", "--binary", "--no-ext-diff", "--no-textconv", "--no-color")
     listed = _git(root, "ls-files", "--others", "--exclude-standard", "--full-name", "-z", ":/")
     top = _git(root, "rev-parse", "--show-toplevel")
     if difference is None or listed is None or top is None:
-        return None
+        return None, None
     untracked = sorted(name for name in listed.split(b"\0") if name)
     if not difference and not untracked:
-        return None
+        return False, None
     digest = hashlib.sha256(difference)
     folder = Path(os.fsdecode(top.rstrip(b"\n")))
     for name in untracked:
         digest.update(b"\0" + name + b"\0" + _content_digest(folder / os.fsdecode(name)))
-    return digest.hexdigest()
+    return True, digest.hexdigest()
 
 
 def _content_digest(path: Path) -> bytes:

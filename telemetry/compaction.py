@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Final
 
 from store.errors import PublishFailed
 from store.locking import locked
-from store.publishing import TEMPORARY_SUFFIX, publish_file, sync_folder
+from store.publishing import publish_file, sync_folder
 from telemetry.arrow import table_of
 from telemetry.errors import CompactionError, NewerEvent
 from telemetry.parquet import files_of_date, ids_in, publish_parquet, sweep_staging
@@ -98,8 +98,6 @@ def compact(home: Home) -> CompactionReport:
         home.spool.mkdir(parents=True, exist_ok=True)
         with locked(home.telemetry / "compaction.lock"):
             sweep_staging(home.events)
-            for unfinished in home.quarantine.glob(f".*{TEMPORARY_SUFFIX}"):
-                unfinished.unlink(missing_ok=True)
             waiting = iter(spool_files(home.spool))
             while gathered := _gather(waiting, tally):
                 with gathered.held:

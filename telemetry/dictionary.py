@@ -46,6 +46,7 @@ _OWN_WORDS: Final = {
 }
 _ARROW_TYPES: Final = {
     "string": "VARCHAR",
+    "bool": "BOOLEAN",
     "int64": "BIGINT",
     "double": "DOUBLE",
     "timestamp[us]": "TIMESTAMP",

@@ -16,6 +16,11 @@ Writing an event raises none of these: telemetry never fails an inference (see `
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
 
 class TelemetryError(Exception):
     """Anything telemetry reports to its caller."""
@@ -46,7 +51,15 @@ class MissingManifest(ManifestError):
 
 
 class DamagedManifest(ManifestError):
-    """The manifest's file is not a manifest."""
+    """The manifest's file is not a manifest.
+
+    Attributes:
+        path: The file.
+    """
+
+    def __init__(self, message: str, *, path: Path) -> None:
+        super().__init__(message)
+        self.path = path
 
 
 class SecretInManifest(ManifestError):

@@ -24,7 +24,7 @@ SCHEMA_VERSION: Final = 1
 """Version of the event's fields; raised when one is added, renamed or removed."""
 
 MESSAGE_LIMIT: Final = 500
-"""Characters of ``error_message`` that are kept."""
+"""Characters that are kept of each text that a backend writes as it likes."""
 
 Kind = Literal["text", "integer", "number", "boolean", "time", "texts", "attempts"]
 
@@ -77,7 +77,9 @@ class Event:
     total_ms: Annotated[float, Column("From `enqueued_at` to the answer or the failure", "ms")]
     status: Annotated[Literal["ok", "error", "canceled"], Column("How the request ended")]
 
-    trace_id: Annotated[str | None, Column("W3C trace id, 32 hex digits")] = None
+    trace_id: Annotated[
+        str | None, Column("W3C trace id, 32 hex digits; that of a run is its id without dashes")
+    ] = None
     run_id: Annotated[str | None, Column("Run that asked; joins `runs`")] = None
     batch: Annotated[str | None, Column("Batch that the entry belongs to")] = None
     entry_id: Annotated[str | None, Column("Entry that the request is about")] = None
@@ -90,7 +92,9 @@ class Event:
     prompt_hub_version: Annotated[str | None, Column("Digest of all effective profiles")] = None
     registry_version: Annotated[str | None, Column("Digest of the effective model registry")] = None
     model_revision: Annotated[str | None, Column("Digest of what in the model influences an answer")] = None
-    served_model: Annotated[str | None, Column("Model id that the backend says it served")] = None
+    served_model: Annotated[
+        str | None, Column(f"Model id that the backend says it served, at most {MESSAGE_LIMIT} characters")
+    ] = None
     deployment: Annotated[str | None, Column("Deployment that was asked")] = None
     provider: Annotated[str | None, Column("Protocol of the deployment, such as `vllm` or `embedded`")] = None
     sample: Annotated[int, Column("0, 1, 2 … when the same question is asked several times on purpose")] = 0
@@ -117,7 +121,10 @@ class Event:
     bytes_in: Annotated[int | None, Column("Bytes received from the backend, all attempts", "bytes")] = None
     dropped_parameters: Annotated[tuple[str, ...], Column("Parameters that the provider does not take")] = ()
 
-    finish_reason: Annotated[str | None, Column("Why the model stopped, in the backend's word")] = None
+    finish_reason: Annotated[
+        str | None,
+        Column(f"Why the model stopped, in the backend's word, at most {MESSAGE_LIMIT} characters"),
+    ] = None
     error_class: Annotated[str | None, Column("Class of the failure, empty if `status` is `ok`")] = None
     error_message: Annotated[str | None, Column(f"What failed, at most {MESSAGE_LIMIT} characters")] = None
     schema_valid: Annotated[bool | None, Column("Whether the answer fits its schema")] = None
@@ -161,15 +168,17 @@ def to_json(event: Event) -> bytes:
     """The event as one line of ASCII JSON, without a newline and without empty fields.
 
     Never raises for a value of the wrong type: what JSON cannot hold is replaced (a NaN by nothing, another
-    object by its text), so that a strange value cannot cost an event.
+    object by its text), so that a strange value cannot cost an event. What a backend says is cut, so that it
+    cannot make a line that is too long for a reader.
     """
     values = {
         name: value
         for name, value in zip(_NAMES, _VALUES(event), strict=False)
         if value is not None and value != ()
     }
-    if event.error_message is not None:
-        values["error_message"] = _shortened(str(event.error_message))
+    for name in _UNBOUNDED:
+        if name in values:
+            values[name] = _shortened(str(values[name]))
     if event.attempts:
         values["attempts"] = [
             dict(zip(_ATTEMPT_NAMES, _ATTEMPT_VALUES(item), strict=False)) for item in event.attempts
@@ -343,6 +352,7 @@ EVENT_FIELDS: Final = _fields_of(Event)
 ATTEMPT_FIELDS: Final = _fields_of(Attempt)
 """The fields of an attempt, in order."""
 
+_UNBOUNDED: Final = ("served_model", "finish_reason", "error_message")
 _ENCODE: Final = json.JSONEncoder(
     ensure_ascii=True, allow_nan=False, check_circular=False, separators=(",", ":")
 ).encode

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections import Counter
 from dataclasses import dataclass
@@ -87,6 +88,8 @@ def fsck(home: Home, *, repair: bool = False) -> FsckReport:
         OSError: A folder cannot be read.
     """
     home.telemetry.mkdir(parents=True, exist_ok=True)
+    for folder in (home.spool, home.events, home.quarantine, home.manifests):
+        _look_into(folder)
     with locked(home.telemetry / "compaction.lock"):
         counts: Counter[str] = Counter()
         problems = [
@@ -104,6 +107,17 @@ def fsck(home: Home, *, repair: bool = False) -> FsckReport:
         quarantined=sum(1 for path in home.quarantine.glob("[!.]*") if path.is_file()),
         manifests=counts["manifests"],
     )
+
+
+def _look_into(folder: Path) -> None:
+    """Raise if a folder below cannot be read: looked into by a pattern, it would seem to be empty."""
+
+    def fail(error: OSError) -> None:
+        raise error
+
+    if folder.exists():
+        for _ in os.walk(folder, onerror=fail):
+            pass
 
 
 def _staging(home: Home, *, repair: bool) -> Iterator[Problem]:
@@ -215,6 +229,7 @@ def _spools(home: Home, counts: Counter[str]) -> Iterator[Problem]:
 
 
 def _manifests(home: Home, counts: Counter[str], *, repair: bool) -> Iterator[Problem]:
+    crashed = []
     for path in manifest_files(home):
         counts["manifests"] += 1
         try:
@@ -223,10 +238,12 @@ def _manifests(home: Home, counts: Counter[str], *, repair: bool) -> Iterator[Pr
             yield Problem(path, str(error), "move it away")
             continue
         if manifest.status == "open" and manifest.has_crashed():
-            marked = repair and path.stem in mark_crashed(home)
-            yield Problem(
-                path,
-                "its run is open, but its process is gone",
-                "`fsck --repair` marks it as crashed",
-                marked,
-            )
+            crashed.append(path)
+    marked = {manifest.run_id for manifest in mark_crashed(home).runs} if repair and crashed else set()
+    for path in crashed:
+        yield Problem(
+            path,
+            "its run is open, but its process is gone",
+            "`fsck --repair` marks it as crashed",
+            path.stem in marked,
+        )

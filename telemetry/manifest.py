@@ -10,19 +10,21 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
-from urllib.parse import urlsplit, urlunsplit
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, JsonValue, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, JsonValue, ValidationError
 
 from store.locking import locked
 from store.publishing import publish_file
+from telemetry.credentials import has_password, with_clean_urls
 from telemetry.errors import DamagedManifest, ManifestError, MissingManifest, SecretInManifest
 from telemetry.events import utc_now
 from telemetry.processes import Process, this_process
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from store.home import Home
@@ -30,35 +32,14 @@ if TYPE_CHECKING:
 Status = Literal["open", "ok", "failed", "canceled", "crashed"]
 
 _RUN_ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}")
-_CREDENTIALS: Final = re.compile(r"://[^/\s@\"']*:[^/\s@\"']+@")
-_URL: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://\S+")
 
 
-def without_credentials(url: str) -> str:
-    """`url` without user, password, query and fragment: all the places where a secret may stand."""
-    parts = urlsplit(url)
-    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
+def _instant(text: str) -> str:
+    datetime.fromisoformat(text)
+    return text
 
 
-def _clean(value: Any) -> Any:
-    if isinstance(value, str):
-        return without_credentials(value) if _URL.fullmatch(value) else value
-    if isinstance(value, Mapping):
-        return {key: _clean(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_clean(item) for item in value]
-    return value
-
-
-def _texts_in(value: Any) -> Iterator[str]:
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, Mapping):
-        for item in value.values():
-            yield from _texts_in(item)
-    elif isinstance(value, list | tuple):
-        for item in value:
-            yield from _texts_in(item)
+Instant = Annotated[str, AfterValidator(_instant)]
 
 
 class _Part(BaseModel):
@@ -83,7 +64,7 @@ class PinnedModel(_Part):
 
     model: str = Field(description="Logical model.")
     model_revision: str = Field(description="Digest of what in the model influences an answer.")
-    deployments: Annotated[list[dict[str, JsonValue]], BeforeValidator(_clean)] = Field(
+    deployments: Annotated[list[dict[str, JsonValue]], BeforeValidator(with_clean_urls)] = Field(
         default_factory=list, description="Its deployments; URLs without credentials."
     )
     content: dict[str, JsonValue] = Field(
@@ -104,6 +85,14 @@ class StageSummary(_Part):
     output_tokens: int = Field(default=0, description="Output tokens of all requests asked.")
     lease_wait_ms: float = Field(default=0.0, description="Waiting for leases, all requests together.")
     dropped_events: int = Field(default=0, description="Events that could not be written (disk full).")
+    unsynced_events: int = Field(
+        default=0,
+        description="Events that were written, but not for certain: a power cut may have taken them.",
+    )
+    telemetry_failing: bool = Field(
+        default=False,
+        description="Whether the last event could not be written or synced when the stage ended.",
+    )
 
 
 class LatencySummary(_Part):
@@ -132,8 +121,8 @@ class RunManifest(_Part):
     pipeline: str = Field(description="`judge` or `tagger`.")
     batch: str | None = Field(default=None, description="Batch that the run worked on.")
     status: Status = Field(default="open", description="`crashed`: its process ended without closing it.")
-    started_at: str = Field(default_factory=utc_now, description="ISO 8601, UTC.")
-    ended_at: str | None = Field(default=None, description="ISO 8601, UTC; of a crash, when it was seen.")
+    started_at: Instant = Field(default_factory=utc_now, description="ISO 8601, UTC.")
+    ended_at: Instant | None = Field(default=None, description="ISO 8601, UTC; of a crash, when it was seen.")
     host: str = Field(default_factory=lambda: this_process().host, description="Host that ran it.")
     boot_id: str = Field(default_factory=lambda: this_process().boot_id, description="Boot of the host.")
     pid: int = Field(default_factory=os.getpid, description="Process that ran it.")
@@ -142,6 +131,9 @@ class RunManifest(_Part):
         description="Start of the process, ticks since the boot.",
     )
     git_sha: str | None = Field(default=None, description="Commit of the code.")
+    git_dirty: bool | None = Field(
+        default=None, description="Whether the code differed from the commit; empty if git could not tell."
+    )
     git_dirty_digest: str | None = Field(default=None, description="SHA-256 of what differs from the commit.")
     python: str | None = Field(default=None, description="Version of Python.")
     packages: dict[str, str] = Field(default_factory=dict, description="Installed packages and versions.")
@@ -162,6 +154,19 @@ class RunManifest(_Part):
     def has_crashed(self) -> bool:
         """Whether it is marked as crashed, or open with its process gone."""
         return self.status == "crashed" or (self.status == "open" and self.process.is_gone())
+
+
+@dataclass(frozen=True, slots=True)
+class Manifests:
+    """Manifests of a home.
+
+    Attributes:
+        runs: The newest run first.
+        damaged: Which other files are there that are no manifests, and why.
+    """
+
+    runs: tuple[RunManifest, ...]
+    damaged: tuple[DamagedManifest, ...]
 
 
 def open_manifest(home: Home, manifest: RunManifest) -> RunManifest:
@@ -254,14 +259,9 @@ def read_manifest(home: Home, run_id: str) -> RunManifest:
     return _read(_path(home, run_id))
 
 
-def manifests(home: Home) -> list[RunManifest]:
-    """All manifests, the newest run first.
-
-    Raises:
-        DamagedManifest: A file is not a manifest.
-    """
-    found = [_read(path) for path in manifest_files(home)]
-    return sorted(found, key=lambda manifest: (manifest.started_at, manifest.run_id), reverse=True)
+def manifests(home: Home) -> Manifests:
+    """All manifests."""
+    return _each(home, _read)
 
 
 def manifest_files(home: Home) -> list[Path]:
@@ -269,25 +269,42 @@ def manifest_files(home: Home) -> list[Path]:
     return sorted(path for path in home.manifests.glob("*.json") if _RUN_ID.fullmatch(path.stem))
 
 
-def mark_crashed(home: Home) -> list[str]:
+def mark_crashed(home: Home) -> Manifests:
     """Mark open manifests whose process, of this host, is gone.
 
     Returns:
-        The runs that were marked.
+        Those that were marked; a damaged one keeps no other from it.
     """
-    marked = []
-    for path in manifest_files(home):
+
+    def mark(path: Path) -> RunManifest | None:
         if not _read(path).has_crashed():
-            continue
+            return None
         with _exclusively(home):
             manifest = _read(path)
             if manifest.status != "open" or not manifest.process.is_gone():
-                continue
+                return None
             manifest.status = "crashed"
             manifest.ended_at = utc_now()
             _publish(path, manifest)
-            marked.append(manifest.run_id)
-    return marked
+            return manifest
+
+    return _each(home, mark)
+
+
+def _each(home: Home, work: Callable[[Path], RunManifest | None]) -> Manifests:
+    runs, damaged = [], []
+    for path in manifest_files(home):
+        try:
+            run = work(path)
+        except MissingManifest:  # moved away meanwhile
+            continue
+        except DamagedManifest as error:
+            damaged.append(error)
+        else:
+            if run is not None:
+                runs.append(run)
+    runs.sort(key=lambda run: (run.started_at, run.run_id), reverse=True)
+    return Manifests(tuple(runs), tuple(damaged))
 
 
 def _path(home: Home, run_id: str) -> Path:
@@ -311,15 +328,28 @@ def _read(path: Path) -> RunManifest:
             f"Run {path.stem} has no manifest in {path.parent}. "
             "`python -m telemetry manifest` lists the runs that have one."
         ) from None
+    except OSError as error:
+        raise DamagedManifest(
+            f"{path} cannot be read: {error.strerror or error}. Mend that, or move it away.", path=path
+        ) from error
     try:
         return RunManifest.model_validate(json.loads(content))
-    except (ValueError, ValidationError) as error:
-        raise DamagedManifest(f"{path} is not a run manifest: {error}. Move it away.") from error
+    except (ValueError, RecursionError) as error:
+        raise DamagedManifest(
+            f"{path} is not a run manifest: {_in_a_line(error)}. Move it away.", path=path
+        ) from error
+
+
+def _in_a_line(error: Exception) -> str:
+    if not isinstance(error, ValidationError):
+        return str(error)
+    first = error.errors(include_url=False)[0]
+    return f"{'.'.join(map(str, first['loc'])) or 'the whole'}: {first['msg']}"
 
 
 def _publish(path: Path, manifest: RunManifest) -> None:
     for stage, model in manifest.models.items():
-        if any(_CREDENTIALS.search(text) for text in _texts_in(model.content)):
+        if has_password(model.content):
             raise SecretInManifest(
                 f"The registry entry of model {model.model!r} (stage {stage}) holds a URL with a password, "
                 "which would be readable in the run's manifest. Name its key's variable in `api_key_env`."

@@ -21,30 +21,36 @@ import socket
 import threading
 import time
 from typing import TYPE_CHECKING, Final, Self
+from weakref import WeakSet
 from zlib import crc32
 
 from store.publishing import sync_folder
 from telemetry.events import Event, to_json
+from telemetry.spool_reading import LONGEST_LINE
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
     from types import TracebackType
 
 _LOG: Final = logging.getLogger(__name__)
 _SERIAL: Final = itertools.count()
+_SPOOLS: Final[WeakSet[Spool]] = WeakSet()
 _OPEN_TRIES: Final = 8
+# Files that wait for their sync; a process has few descriptors.
+_MOST_LEFT: Final = 8
 
 
 class Spool:
     """Appends events to this process's spool file. Safe to use from several threads; never raises once made.
 
     A write or sync that fails (disk full, I/O error) closes the file for good, since a descriptor whose sync
-    failed cannot be trusted again; the next event opens a new one. Events that could not be written are
-    counted.
+    failed cannot be trusted again; the next event opens a new one. Events whose sync failed are written once
+    more, into a new file: readers know a double by its id. Events that are lost in spite of this are counted.
 
     Attributes:
         dropped: Events that could not be written, since the spool was made.
-        unsynced: Events that were written, but whose sync failed: a power cut may take them.
+        unsynced: Events that were written, but whose sync failed twice: a power cut may take them.
     """
 
     def __init__(
@@ -67,21 +73,26 @@ class Spool:
         self._sync_every_s = sync_every_s
         self._rotate_bytes = rotate_bytes
         self._rotate_after_s = rotate_after_s
+        # Held for a write; who holds both took the other one first.
         self._lock = threading.Lock()
+        # Held for a sync: nobody else closes a file that has events.
+        self._syncing = threading.Lock()
         self._dirty = threading.Event()
         self._closing = threading.Event()
         self._syncer: threading.Thread | None = None
         self._fd: int | None = None
         self._path: Path | None = None
+        self._left: list[int] = []
         self._opened_at = 0.0
         self._size = 0
-        self._pending = 0
-        self._seq = 0
-        self._pid = 0
+        self._written = 0
+        # The lines that are written and not known to be on the disk, the oldest first; all before them are.
+        self._waiting: list[bytes] = []
         self._failing = False
         self._closed = False
         self.dropped = 0
         self.unsynced = 0
+        _SPOOLS.add(self)
 
     @property
     def failing(self) -> bool:
@@ -105,58 +116,63 @@ class Spool:
         with self._lock:
             if self._closed:
                 return self._drop(OSError("the spool is closed"))
-            line = b'{"seq":%d%b' % (self._seq, tail)
-            # A file that fails is left, and the same event is tried once more in a new one.
-            written = self._write(line) or self._write(line)
-            if not written:
+            line = b'{"seq":%d%b' % (self._written, tail)
+            if len(line) > LONGEST_LINE:
+                _LOG.error(
+                    "An event of stage %r has %d bytes, which no reader takes; it is dropped.",
+                    event.stage,
+                    len(line),
+                )
                 self.dropped += 1
                 return False
-            self._seq += 1
-            self._pending += 1
+            # A file that fails is left, and the same event is tried once more in a new one.
+            if not (self._write(line) or self._write(line)):
+                self.dropped += 1
+                return False
+            self._written += 1
+            self._waiting.append(line)
             if not self._dirty.is_set():
                 self._dirty.set()
             if self._size >= self._rotate_bytes:
-                self._leave(sync=True)
-            return True
-
-    def sync(self) -> bool:
-        """Wait until all written events are on the disk; False if that failed."""
-        with self._lock:
-            self._dirty.clear()
-            pending, self._pending = self._pending, 0
-            if self._fd is None or self._pid != os.getpid():
-                return not self._failing
-            path = self._path
-            # Synced through a duplicate, so that appends go on and a rotation may close the file meanwhile.
-            duplicate = os.dup(self._fd)
-        try:
-            os.fdatasync(duplicate)
-        except OSError as error:
-            with self._lock:
-                self.unsynced += pending
-                self._fail(error)
-                if self._path == path:
-                    self._leave(sync=False)
-            return False
-        finally:
-            os.close(duplicate)
+                self._leave()
+            crowded = len(self._left) >= _MOST_LEFT
+        if crowded:
+            self.sync()
         return True
 
-    def rotate(self) -> None:
-        """Sync and close the file, so that compaction may take it; the next event opens a new one."""
-        with self._lock:
-            self._leave(sync=True)
+    def sync(self) -> bool:
+        """Wait until every event that was written so far is on the disk.
+
+        Returns:
+            Whether all of them are. Once some are `unsynced` this stays False: the caller may mean one of those.
+        """
+        with self._syncing:
+            if not (self._sync_files() or (self._write_again() and self._sync_files())):
+                self._give_up()
+            return not self.unsynced
 
     def close(self) -> None:
         """Sync and close the spool. Events appended later are dropped and counted."""
         self._closing.set()
         self._dirty.set()
         syncer = self._syncer
-        if syncer is not None and syncer is not threading.current_thread() and self._pid == os.getpid():
+        if syncer is not None and syncer is not threading.current_thread():
             syncer.join()
         with self._lock:
-            self._leave(sync=True)
             self._closed = True
+            self._leave()
+        self.sync()
+
+    def part_from_parent(self) -> None:
+        """In a child that was just forked, let go of the parent's files and of what its threads held.
+
+        A file's lock stays the parent's when our copy of the descriptor is closed.
+        """
+        _close(self._left if self._fd is None else [*self._left, self._fd])
+        self._fd, self._path, self._left = None, None, []
+        self._waiting = []
+        self._lock, self._syncing, self._dirty = threading.Lock(), threading.Lock(), threading.Event()
+        self._syncer = None
 
     def __enter__(self) -> Self:
         return self
@@ -169,20 +185,20 @@ class Spool:
     ) -> None:
         self.close()
 
-    def _write(self, line: bytes) -> bool:
-        """Write the line into the open file, or a new one; leave the file if that fails. Holds the lock."""
+    def _write(self, lines: bytes) -> bool:
+        """Write into the open file, or a new one; leave the file if that fails. Holds the lock."""
         try:
-            if self._fd is None or self._pid != os.getpid():
+            if self._fd is None:
                 self._open()
             assert self._fd is not None  # noqa: S101 - narrows the type; _open sets it or raises
-            count = os.write(self._fd, line)
-            if count != len(line):
-                raise OSError(f"only {count} of {len(line)} bytes could be written")  # noqa: TRY301 - one way to fail
+            count = os.write(self._fd, lines)
+            if count != len(lines):
+                raise OSError(f"only {count} of {len(lines)} bytes could be written")  # noqa: TRY301 - one way to fail
         except (OSError, RuntimeError) as error:  # RuntimeError: no thread can be started
             self._fail(error)
-            self._leave(sync=False)
+            self._leave()
             return False
-        self._size += len(line)
+        self._size += len(lines)
         if self._failing:
             _LOG.warning("The telemetry spool works again; %d events were dropped meanwhile.", self.dropped)
             self._failing = False
@@ -190,40 +206,72 @@ class Spool:
 
     def _open(self) -> None:
         """Begin a new file. Holds the lock."""
-        if self._fd is not None:
-            # After a fork the parent's descriptor is inherited: closing our copy leaves its lock alone.
-            os.close(self._fd)
-            self._fd = None
         self._folder.mkdir(parents=True, exist_ok=True)
-        self._pid = os.getpid()
         self._fd, self._path = _locked_file(self._folder)
         self._opened_at = time.monotonic()
         self._size = 0
-        self._pending = 0
-        if self._syncer is None or not self._syncer.is_alive():
+        if not self._closing.is_set() and (self._syncer is None or not self._syncer.is_alive()):
             self._syncer = threading.Thread(target=self._keep_syncing, name="telemetry-spool", daemon=True)
             self._syncer.start()
 
-    def _leave(self, *, sync: bool) -> None:
-        """Close the file if one is open; remove it if it holds no whole event. Holds the lock."""
+    def _leave(self) -> None:
+        """Write no more into the open file; the next sync closes it. Remove it if it holds no whole event.
+
+        Holds the lock.
+        """
         fd, path = self._fd, self._path
         if fd is None or path is None:
             return
         self._fd, self._path = None, None
+        if self._size:
+            self._left.append(fd)
+            self._dirty.set()
+            return
+        # Nothing but a torn line, if anything: a full disk must not fill with such files.
+        with contextlib.suppress(OSError):
+            path.unlink()
+        _close([fd])
+
+    def _sync_files(self) -> bool:
+        """Sync the files that hold waiting events, and close those that were left. Holds `_syncing`.
+
+        After a failure all are closed: none of them is trusted with another sync.
+        """
+        with self._lock:
+            self._dirty.clear()
+            waiting = len(self._waiting)
+            left, self._left = self._left, []
+            files = [fd for fd in (*left, self._fd) if fd is not None] if waiting else []
         try:
-            if sync and self._pid == os.getpid() and self._pending:
+            for fd in files:
                 os.fdatasync(fd)
         except OSError as error:
-            self.unsynced += self._pending
-            self._fail(error)
-        finally:
-            self._pending = 0
-            if self._size == 0 and self._pid == os.getpid():
-                # Nothing but a torn line, if anything: a full disk must not fill with such files.
-                with contextlib.suppress(OSError):
-                    path.unlink()
-            with contextlib.suppress(OSError):
-                os.close(fd)
+            with self._lock:
+                self._fail(error)
+                self._leave()
+                left += self._left
+                self._left = []
+            _close(left)
+            return False
+        _close(left)
+        with self._lock:
+            del self._waiting[:waiting]
+        return True
+
+    def _write_again(self) -> bool:
+        """Put the events that wait for a sync into a file of their own. Holds `_syncing`."""
+        with self._lock:
+            written = self._write(b"".join(self._waiting))
+            self._leave()
+        return written
+
+    def _give_up(self) -> None:
+        """Count the waiting events as such that a power cut may take. Holds `_syncing`."""
+        with self._lock:
+            self.unsynced += len(self._waiting)
+            self._waiting = []
+            _close(self._left)
+            self._left = []
 
     def _fail(self, error: Exception) -> None:
         if not self._failing:
@@ -246,10 +294,24 @@ class Spool:
             self._closing.wait(timeout=self._sync_every_s)
             if self._closing.is_set():
                 return
-            self.sync()
             with self._lock:
                 if time.monotonic() - self._opened_at >= self._rotate_after_s:
-                    self._leave(sync=True)
+                    self._leave()
+            self.sync()
+
+
+def _part_from_parent() -> None:
+    for spool in _SPOOLS:
+        spool.part_from_parent()
+
+
+os.register_at_fork(after_in_child=_part_from_parent)
+
+
+def _close(descriptors: Iterable[int]) -> None:
+    for descriptor in descriptors:
+        with contextlib.suppress(OSError):
+            os.close(descriptor)
 
 
 def _locked_file(folder: Path) -> tuple[int, Path]:

@@ -23,7 +23,17 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from imageworks_dagster.opened import OpenStore
+    from store.artifacts import RemovedTable
     from store.settings import Settings
+
+_WHAT_STAYS = (
+    "Their files are as they were. Telemetry still has their names and ids, and Dagster's run history may show small "
+    "pictures of them: delete those runs in the web UI."
+)
+_LOG_IN_USE = (
+    "Another program has the state database open, so copies may stay in its log (state.db-wal) until every run and "
+    "web UI of this home has ended."
+)
 
 
 def forget_path(settings: Settings, path: Path) -> str:
@@ -55,10 +65,21 @@ def forget_path(settings: Settings, path: Path) -> str:
     removed = [f"{count} {name.replace('_', ' ')}" for name, count in forgotten.counts.items() if count]
     removed += [f"the report of {report.parent.name} {report.name}" for report in reports]
     photos = "1 photo" if len(ids) == 1 else f"{len(ids)} photos"
+    return " ".join(
+        [
+            f"{photos} forgotten: {', '.join(removed) or 'nothing more was kept of them'}.",
+            *map(_removed, forgotten.unreadable),
+            *([] if forgotten.log_emptied else [_LOG_IN_USE]),
+            _WHAT_STAYS,
+        ]
+    )
+
+
+def _removed(table: RemovedTable) -> str:
+    again = f" Materialize {table.asset} again." if table.was_current else ""
     return (
-        f"{photos} forgotten: {', '.join(removed) or 'nothing more was kept of them'}. "
-        "Their files are as they were. Telemetry still has their names and ids, and Dagster's run history may show "
-        "small pictures of them: delete those runs in the web UI."
+        f"The table {table.asset} of batch {table.batch!r} by run {table.run_id} could not be read and may have held "
+        f"them, so it was removed.{again}"
     )
 
 

@@ -98,6 +98,9 @@ def run_batch(
     try:
         with TerminalProgress(console) as progress, open_instance(store.home) as instance:
             parts = assemble(settings, {"progress": progress})
+            close_dead_runs(instance)
+            for error in mark_crashed(store.home).damaged:
+                say(console, f"{error}", style="yellow")
             result = _execute(instance, parts, store, pipeline_name, batch, configured=configured, only=only)
     except KeyboardInterrupt:
         raise Interrupted(f"Interrupted. What was answered is kept; go on with:\n  {resume}") from None
@@ -135,8 +138,6 @@ def _execute(
         hub=parts.hub,
         registry=parts.registry,
     )
-    close_dead_runs(instance)
-    mark_crashed(store.home)
     add_batches(instance, pipeline_name, [batch])
     observe_now(instance, parts)
     job = definitions_of(parts).resolve_job_def(pipeline_name)

@@ -29,7 +29,10 @@ def print_status(settings: Settings, console: Console) -> None:
         say(console, "No batch yet. Begin with: imageworks demo")
         return
     latest: dict[tuple[str, str | None], RunManifest] = {}
-    for manifest in manifests(store.home):
+    found = manifests(store.home)
+    for error in found.damaged:
+        say(console, f"{error}", style="yellow")
+    for manifest in found.runs:
         latest.setdefault((manifest.pipeline, manifest.batch), manifest)
     for batch in known:
         last = latest.get((batch.pipeline, batch.name))
@@ -41,6 +44,12 @@ def print_status(settings: Settings, console: Console) -> None:
         say(console, f"    {_last_run(last, batch, store)}")
         if advice := _advice(last, batch):
             say(console, f"    {advice}", style="yellow")
+        if lost := sum(stage.dropped_events + stage.unsynced_events for stage in last.stages.values()):
+            say(
+                console,
+                f"    {lost} of its telemetry events are lost, or may be: look at the disk",
+                style="yellow",
+            )
 
 
 def _last_run(last: RunManifest, batch: Batch, store: OpenStore) -> str:

@@ -122,6 +122,12 @@ def run_lines(manifest: RunManifest) -> Iterator[str]:
             yield indented(f"{stage.entries - stage.ok} without a result: {reasons}")
         if stage.dropped_events:
             yield indented(f"{stage.dropped_events} telemetry events could not be written: look at the disk")
+        if stage.unsynced_events:
+            yield indented(
+                f"{stage.unsynced_events} telemetry events may not outlive a power cut: look at the disk"
+            )
+        if stage.telemetry_failing:
+            yield indented("telemetry is failing: events are lost until its disk is mended")
 
 
 def _columns(stage: str, *numbers: str) -> str:

@@ -184,7 +184,7 @@ class DurableHome:
 
     def last_manifest(self) -> RunManifest:
         """The manifest of the newest run."""
-        return manifests(self.home)[0]
+        return manifests(self.home).runs[0]
 
     def manifest(self, run_id: str) -> RunManifest:
         return read_manifest(self.home, run_id)

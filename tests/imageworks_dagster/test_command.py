@@ -5,9 +5,10 @@ import json
 import os
 import re
 import shutil
+import sqlite3
 import subprocess
 import sys
-from contextlib import redirect_stderr, redirect_stdout
+from contextlib import closing, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -147,6 +148,15 @@ def test_a_second_run_asks_no_model_and_says_so(home, folders):
     assert "No model was asked: all" in again.out
 
 
+def test_a_damaged_manifest_is_told_of_and_stops_no_run(home, folders):
+    (home / "manifests" / "a.json").write_text("{", encoding="utf-8")
+
+    said = imageworks(home, "tag", folders / "Harbor")
+
+    assert said.code == 0, said.err
+    assert f"{home}/manifests/a.json is not a run manifest" in said.out
+
+
 def test_tagging_changes_no_file_and_says_how_to_write_the_tags(made):
     place, (_, tagged, _) = made
 
@@ -236,7 +246,7 @@ def test_a_wrong_choice_lists_the_right_ones_and_starts_no_run(tmp_path, argumen
     complaint(imageworks(tmp_path / "home", command, tmp_path / "Round", *options), *parts)
 
     assert runs_in(tmp_path / "home") == []
-    assert manifests(Home(tmp_path / "home")) == []
+    assert manifests(Home(tmp_path / "home")).runs == ()
 
 
 def test_a_choice_is_remembered_for_the_batch(home, folders, store_of):
@@ -325,8 +335,17 @@ def test_status_names_every_batch_its_folder_and_its_last_run(home, folders):
     assert out.count("last run ok") == 3
 
 
+def test_status_tells_of_a_damaged_manifest_and_of_all_runs(home):
+    (home / "manifests" / "a.json").write_text("{", encoding="utf-8")
+
+    out = imageworks(home, "status").out
+
+    assert f"{home}/manifests/a.json is not a run manifest" in out
+    assert out.count("last run ok") == 3
+
+
 def test_status_says_how_to_go_on_with_a_run_that_crashed(home, folders):
-    newest = manifests(Home(home))[0]
+    newest = manifests(Home(home)).runs[0]
 
     def crashed(manifest):
         return manifest.model_copy(update={"status": "crashed"})
@@ -337,6 +356,17 @@ def test_status_says_how_to_go_on_with_a_run_that_crashed(home, folders):
 
     assert "last run crashed" in out
     assert f"Go on with: imageworks tag {shell_word(folders / 'Hills')} --batch hills" in out
+
+
+def test_status_tells_of_events_that_are_lost(home):
+    newest = manifests(Home(home)).runs[0]
+
+    def lost(manifest):
+        manifest.stages["tagger/captions"].dropped_events = 3
+
+    update_manifest(Home(home), newest.run_id, lost)
+
+    assert "3 of its telemetry events are lost, or may be: look at the disk" in imageworks(home, "status").out
 
 
 def test_status_tells_of_a_batch_that_never_ran(tmp_path):
@@ -472,6 +502,25 @@ def test_an_older_tables_photo_takes_the_report_with_it(tmp_path):
     imageworks(home, "forget", photo, "--yes")
 
     assert reports_in(home) == set()
+
+
+def test_what_could_not_be_read_and_what_may_still_hold_the_photo_is_told(home, folders):
+    (part,) = (home / "assets" / "tagger" / "captions" / "hills").glob("*/part-*.parquet")
+    part.write_bytes(b"junk")
+    with closing(sqlite3.connect(home / "state.db", isolation_level=None)) as reader:
+        reader.execute("BEGIN")
+        reader.execute("SELECT count(*) FROM measurements").fetchone()
+
+        said = imageworks(home, "forget", folders / "Harbor" / "shared.jpg", "--yes")
+
+    assert said.code == 0, said.err
+    out = " ".join(said.out.split())
+    assert "1 photo forgotten" in out
+    assert "The table tagger/captions of batch 'hills' by run" in out
+    assert "it was removed. Materialize tagger/captions again." in out
+    assert (
+        "copies may stay in its log (state.db-wal) until every run and web UI of this home has ended" in out
+    )
 
 
 def test_nothing_known_is_said_and_is_a_failure(home, tmp_path):

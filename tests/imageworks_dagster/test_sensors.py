@@ -13,6 +13,7 @@ from imageworks_dagster.pipelines import JUDGE
 from registry.errors import RegistryFileError
 from store.batches import publish
 from store.home import Home
+from telemetry.manifest import RunManifest, open_manifest
 
 OBSERVING, INBOX, UPKEEP = "observe_prompts_and_models_sensor", "inbox_sensor", "upkeep_sensor"
 
@@ -146,6 +147,17 @@ def test_upkeep_closes_runs_whose_process_is_gone(platform):
 
     assert "closed 1 dead runs" in tick.skip_message
     assert platform.instance.get_run_by_id(run.run_id).status is dg.DagsterRunStatus.FAILURE
+
+
+def test_upkeep_tells_of_a_damaged_manifest_and_marks_the_others(platform):
+    home = Home.of(platform.settings).create()
+    (home.manifests / "a.json").write_text("{", encoding="utf-8")
+    open_manifest(home, RunManifest(run_id="crashed", pipeline="judge", pid_started=1))
+
+    tick = platform.tick(UPKEEP)
+
+    assert "marked 1 manifests" in tick.skip_message
+    assert f"{home.manifests}/a.json is not a run manifest" in tick.skip_message
 
 
 def test_upkeep_compacts_the_telemetry_once_an_hour(platform, tmp_path):

@@ -75,8 +75,10 @@ def test_a_slice_is_worth_its_own_rows(some, before, after):
 
 @given(rows, rows)
 def test_two_tables_have_one_version_only_if_they_say_the_same(one, other):
-    same = repr(one).replace("-0.0", "0.0") == repr(other).replace("-0.0", "0.0")
-    assert (data_version(built(one)) == data_version(built(other))) == same
+    first, second = built(one), built(other)
+    # Read back, so that the order in which a row's names were drawn does not enter.
+    said = [repr(table.to_pylist()).replace("-0.0", "0.0") for table in (first, second)]
+    assert (data_version(first) == data_version(second)) == (said[0] == said[1])
 
 
 def test_widths_and_encodings_do_not_enter():

@@ -216,6 +216,23 @@ def test_sqlite_is_set_up_to_survive_a_power_loss(settings):
     assert found == ["wal", 2, 30_000, 1, 1]
 
 
+def test_a_checkpoint_empties_the_log_unless_somebody_still_reads_it(settings):
+    with StateDatabase.open(settings) as database:
+        database.write(measured("a"))
+        with database.read() as connection:
+            connection.execute(select(measurements)).all()
+            database.write(measured("b"))
+            assert not database.checkpoint()
+        assert database.checkpoint()
+        assert (settings.home / "state.db-wal").stat().st_size == 0
+
+
+@pytest.mark.real
+def test_a_server_has_no_log_of_ours(settings, postgresql_url):
+    with StateDatabase.open(Settings(home=settings.home, state_url=SecretStr(postgresql_url))) as database:
+        assert database.checkpoint()
+
+
 def test_a_full_disk_is_told_and_what_was_kept_stays(settings):
     with StateDatabase.open(settings) as database:
         database.write(measured("kept"))

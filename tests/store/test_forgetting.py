@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import sqlite3
 import subprocess
 import sys
 import zlib
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -13,10 +15,10 @@ import pyarrow.parquet as pq
 import pytest
 from sqlalchemy import func, insert, select
 
-from store.artifacts import TableStore
+from store.artifacts import ForgottenRows, RemovedTable, TableStore
 from store.data_version import data_version
 from store.database import StateDatabase
-from store.errors import PublishConflict
+from store.errors import DamagedTable, MissingTable, PublishConflict
 from store.forgetting import forget_photos
 from store.settings import Settings
 from store.tables import (
@@ -109,7 +111,7 @@ def test_more_photos_than_one_statement_takes_are_forgotten(database, tables):
 def test_older_tables_are_rewritten_too_and_the_old_files_are_gone(tables):
     first = publish(tables, "r1", rows("a", "b"))
     second = publish(tables, "r2", rows("a", "c"), expected=first)
-    assert tables.forget({"a"}) == 2
+    assert tables.forget({"a"}).count == 2
     assert not first.path.exists()
     assert not second.path.exists()
     assert tables.read("judge/critiques", "b")["photo_id"].to_pylist() == ["c"]
@@ -134,13 +136,13 @@ def test_a_rewritten_table_has_the_data_version_of_one_that_never_had_the_photo(
 
 def test_a_table_without_the_photo_is_left_as_it_is(tables):
     pointer = publish(tables, "r1", rows("a"))
-    assert tables.forget({"z"}) == 0
+    assert tables.forget({"z"}).count == 0
     assert tables.current("judge/critiques", "b") == pointer
 
 
 def test_a_table_of_nothing_but_the_photo_becomes_an_empty_one(tables):
     publish(tables, "r1", rows("a"))
-    assert tables.forget({"a"}) == 1
+    assert tables.forget({"a"}).count == 1
     assert tables.read("judge/critiques", "b").num_rows == 0
 
 
@@ -156,13 +158,90 @@ def test_a_table_of_nothing_but_the_photo_becomes_an_empty_one(tables):
 )
 def test_a_row_that_names_the_photo_in_another_column_goes_as_well(tables, column):
     publish(tables, "r1", rows("p", "q", "r", **column))
-    assert tables.forget({"a"}) == 1
+    assert tables.forget({"a"}).count == 1
     assert tables.read("judge/critiques", "b")["photo_id"].to_pylist() == ["p", "r"]
 
 
 def test_a_column_of_nothing_is_no_reason_to_fail(tables):
     publish(tables, "r1", rows("p", "a", photo_id_b=[None, None]))
-    assert tables.forget({"a"}) == 1
+    assert tables.forget({"a"}).count == 1
+
+
+def junk(part):
+    part.write_bytes(b"junk")
+
+
+def cut_off(part):
+    part.write_bytes(part.read_bytes()[:-20])
+
+
+def flip_data(part):
+    column = pq.read_metadata(part).row_group(0).column(0)
+    content = bytearray(part.read_bytes())
+    start = column.dictionary_page_offset or column.data_page_offset
+    for at in range(start, start + column.total_compressed_size):
+        content[at] ^= 0xFF
+    part.write_bytes(content)
+
+
+def forget_its_key(part):
+    table = pq.read_table(part, partitioning=None)
+    pq.write_table(table.replace_schema_metadata(None), part)
+
+
+@pytest.mark.parametrize("damage", [junk, cut_off, flip_data, forget_its_key])
+def test_a_damaged_table_is_removed_and_told_and_all_others_are_rewritten(tables, damage):
+    first = publish(tables, "r1", rows("a", "b"))
+    publish(tables, "r2", rows("a", "c"), expected=first)
+    later = tables.publish(asset="judge/results", batch="b", run_id="r3", table=rows("a", "d"), expected=None)
+    damage(first.parts[0])
+
+    forgotten = tables.forget({"a"})
+
+    assert forgotten.count == 2
+    assert forgotten.unreadable == (RemovedTable("judge/critiques", "b", "r1", was_current=False),)
+    assert not first.path.exists()
+    assert not later.path.exists()
+    assert tables.read("judge/critiques", "b")["photo_id"].to_pylist() == ["c"]
+    assert tables.read("judge/results", "b")["photo_id"].to_pylist() == ["d"]
+    with pytest.raises(MissingTable):
+        tables.read("judge/critiques", "b", "r1")
+    assert tables.forget({"a"}) == ForgottenRows(0, ())
+
+
+def test_a_damaged_current_table_is_removed_too_and_can_be_made_anew(tables):
+    pointer = publish(tables, "r1", rows("a", "b"))
+    junk(pointer.parts[0])
+    assert tables.forget({"z"}).unreadable == (RemovedTable("judge/critiques", "b", "r1", was_current=True),)
+    with pytest.raises(MissingTable, match="Materialize judge/critiques"):
+        tables.read("judge/critiques", "b")
+    publish(tables, "r2", rows("b"))
+    assert tables.read("judge/critiques", "b")["photo_id"].to_pylist() == ["b"]
+
+
+def test_a_run_that_was_built_on_a_removed_table_conflicts_and_is_told_why(tables):
+    expected = publish(tables, "r1", rows("a", "b"))
+    junk(expected.parts[0])
+    tables.forget({"a"})
+    with pytest.raises(PublishConflict, match="it was damaged when photos were forgotten") as caught:
+        publish(tables, "r2", rows("a", "b"), expected=expected)
+    assert caught.value.winner is None
+
+
+def test_a_part_that_was_lost_stays_missing_when_the_others_are_rewritten(tables):
+    pointer = publish(tables, "r1", rows(*[f"photo-{row}" for row in range(2500)]))
+    pointer.parts[1].unlink()
+    assert tables.forget({"photo-7"}).count == 1
+    with pytest.raises(DamagedTable, match=r"has 1999 rows .* published with 2499"):
+        tables.read("judge/critiques", "b")
+
+
+def test_a_table_of_somebody_else_without_the_photo_is_left_alone(tables):
+    strange = publish(tables, "r1", rows("b")).path.with_name("notes") / "part-0.parquet"
+    strange.parent.mkdir()
+    pq.write_table(pa.table({"note": ["n"]}), strange)
+    assert tables.forget({"a"}) == ForgottenRows(0, ())
+    assert strange.exists()
 
 
 def test_a_run_that_began_before_the_forgetting_cannot_bring_the_photo_back(tables):
@@ -182,6 +261,21 @@ def test_nothing_of_the_photo_stays_in_the_files(settings):
         forget_photos(database, tables, [secret])
         for path in database.home.root.rglob("*"):
             assert not path.is_file() or secret.encode() not in path.read_bytes(), path
+
+
+def test_while_another_process_reads_it_is_told_that_the_log_has_copies_until_all_have_ended(settings):
+    secret = "f00dfacecafebeef" * 4
+    row = {"photo_id": secret, "version": "1", "signals": {}}
+    with StateDatabase.open(settings) as database:
+        database.write(lambda connection: connection.execute(insert(measurements), [row]))
+        with closing(sqlite3.connect(database.home.state_db, isolation_level=None)) as reader:
+            reader.execute("BEGIN")
+            assert reader.execute("SELECT count(*) FROM measurements").fetchone() == (1,)
+            forgotten = forget_photos(database, TableStore(database.home, database), [secret])
+            assert forgotten.counts["measurements"] == 1
+            assert not forgotten.log_emptied
+    for path in settings.home.glob("state.db*"):
+        assert secret.encode() not in path.read_bytes(), path
 
 
 @pytest.mark.slow

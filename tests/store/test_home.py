@@ -33,6 +33,7 @@ def test_a_home_that_cannot_be_made_is_an_error_that_names_the_variable(tmp_path
         Home.of(Settings(home=tmp_path / "file" / "home")).create()
 
 
-def test_a_home_under_a_name_that_is_no_utf_8_works(tmp_path):
-    home = Home.of(Settings(home=tmp_path / "caf\udce9")).create()
-    assert home.assets.is_dir()
+def test_a_home_under_a_name_that_is_no_utf_8_is_refused_before_anything_is_made(tmp_path):
+    with pytest.raises(HomeError, match=r"caf%E9 cannot be used: its path is not UTF-8.*IMAGEWORKS_HOME"):
+        Home.of(Settings(home=tmp_path / "caf\udce9")).create()
+    assert list(tmp_path.iterdir()) == []

@@ -2,12 +2,26 @@
 
 from __future__ import annotations
 
+import os
 import resource
+import signal
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from store.errors import PublishFailed
 from store.publishing import TEMPORARY_SUFFIX, make_folder, publish_file
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from store.publishing import publish_file
+
+os.fsync = lambda _: os.kill(os.getpid(), signal.SIGKILL)
+publish_file(Path(sys.argv[1]), b"never")
+"""
 
 
 @pytest.fixture
@@ -61,6 +75,35 @@ def test_a_folder_in_the_place_is_an_error(tmp_path):
     with pytest.raises(PublishFailed, match="could not be written"):
         publish_file(tmp_path / "x", b"")
     assert not list(tmp_path.glob(f"*{TEMPORARY_SUFFIX}"))
+
+
+def test_what_a_killed_publisher_left_is_removed_by_the_next_one(tmp_path):
+    done = subprocess.run([sys.executable, "-c", KILLED, tmp_path / "a.json"], check=False)
+    assert done.returncode == -signal.SIGKILL
+    assert len(list(tmp_path.iterdir())) == 1
+    publish_file(tmp_path / "b.json", b"b")
+    assert [path.name for path in tmp_path.iterdir()] == ["b.json"]
+
+
+def test_what_a_living_publisher_writes_is_left_alone(tmp_path, monkeypatch):
+    real = os.fsync
+
+    def publish_another(descriptor):
+        monkeypatch.setattr(os, "fsync", real)
+        publish_file(tmp_path / "b.json", b"b")
+        real(descriptor)
+
+    monkeypatch.setattr(os, "fsync", publish_another)
+    publish_file(tmp_path / "a.json", b"a")
+    assert {path.name for path in tmp_path.iterdir()} == {"a.json", "b.json"}
+
+
+def test_many_publish_into_one_folder_at_once(tmp_path):
+    contents = [bytes([number]) * 50_000 for number in range(16)]
+    with ThreadPoolExecutor(8) as threads:
+        list(threads.map(lambda data: publish_file(tmp_path / "x", data), contents))
+    assert list(tmp_path.iterdir()) == [tmp_path / "x"]
+    assert (tmp_path / "x").read_bytes() in contents
 
 
 def test_making_a_folder_that_is_there_is_fine(tmp_path):

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
+
 import duckdb
 import pytest
 
 import telemetry
+from store.errors import DatabaseOlder
 from store.home import Home
 from telemetry.catalog import connect, select, view_name
 from telemetry.compaction import compact
@@ -30,6 +34,35 @@ def test_a_home_that_is_not_there_is_not_made(tmp_path):
     assert not (tmp_path / "none").exists()
 
 
+def test_a_home_is_left_as_it_was(made_home):
+    home, database = made_home
+    database.close()
+    for folder in (home.reports, home.prompts, home.dagster):
+        folder.rmdir()
+    before = {path: path.is_file() and path.read_bytes() for path in home.root.rglob("*")}
+    with connect(home) as connection:
+        assert connection.execute("SELECT count(*) FROM judge_critiques").fetchone() == (6,)
+    assert {path: path.is_file() and path.read_bytes() for path in home.root.rglob("*")} == before
+
+
+def test_a_state_database_of_an_earlier_version_is_not_brought_up_to_date_but_told(home):
+    with closing(sqlite3.connect(home.state_db)) as earlier:
+        earlier.execute("CREATE TABLE something (old)")
+    before = home.state_db.read_bytes()
+    with pytest.raises(DatabaseOlder, match="imageworks status"):
+        connect(home)
+    assert home.state_db.read_bytes() == before
+
+
+def test_files_that_appear_later_are_seen_by_later_queries(home, make_event):
+    with connect(home) as connection:
+        for number in range(2):
+            with Spool(home.spool) as spool:
+                spool.append(make_event(enqueued_at=f"2026-03-0{1 + number}T10:00:00+00:00"))
+            compact(home)
+            assert len(_ids(connection)) == number + 1
+
+
 def test_events_show_from_the_moment_they_are_written(home, make_event):
     with Spool(home.spool) as spool:
         spool.append(make_event())
@@ -44,7 +77,7 @@ def test_an_event_shows_once_before_during_and_after_compaction(home, make_event
     compact(home)
     with Spool(home.spool) as spool:
         spool.append(make_event())
-        spool.rotate()
+    with Spool(home.spool) as spool:
         spool.append(make_event())
         with connect(home) as connection:
             assert len(_ids(connection)) == 5

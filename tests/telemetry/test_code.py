@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import platform
+import shutil
 import subprocess
 
 import pytest
@@ -32,7 +34,7 @@ def repository(tmp_path):
 def test_a_clean_commit_is_named_and_has_no_difference(repository):
     facts = describe_code(repository)
     assert len(facts.git_sha) == 40
-    assert facts.git_dirty_digest is None
+    assert (facts.git_dirty, facts.git_dirty_digest) == (False, None)
 
 
 def test_python_and_the_packages_are_named(repository):
@@ -74,13 +76,30 @@ def test_a_repository_cannot_make_us_run_its_programs(repository):
     for name in ("core.fsmonitor", "diff.external"):
         _git(repository, "config", name, f"touch {witness}")
     (repository / "a.py").write_text("a = 2\n", encoding="utf-8")
-    assert describe_code(repository).git_dirty_digest
+    assert describe_code(repository).git_dirty
     assert not witness.exists()
+
+
+@pytest.mark.parametrize("failing", ["diff", "ls-files"])
+def test_where_git_cannot_tell_the_difference_it_is_unknown(
+    repository, tmp_path_factory, monkeypatch, failing
+):
+    folder = tmp_path_factory.mktemp("bin")
+    (folder / "git").write_text(
+        f'#!/bin/sh\nfor word in "$@"; do [ "$word" = {failing} ] && exit 128; done\n'
+        f'exec {shutil.which("git")} "$@"\n',
+        encoding="utf-8",
+    )
+    (folder / "git").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
+    facts = describe_code(repository)
+    assert len(facts.git_sha) == 40
+    assert (facts.git_dirty, facts.git_dirty_digest) == (None, None)
 
 
 def test_outside_a_repository_there_are_no_git_facts(tmp_path):
     facts = describe_code(tmp_path)
-    assert (facts.git_sha, facts.git_dirty_digest) == (None, None)
+    assert (facts.git_sha, facts.git_dirty, facts.git_dirty_digest) == (None, None, None)
 
 
 def test_without_git_there_are_no_git_facts(repository, monkeypatch):

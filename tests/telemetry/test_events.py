@@ -103,10 +103,11 @@ def test_durations_sizes_and_tokens_have_units():
             assert facts.column.unit == "tokens"
 
 
-def test_a_long_message_is_cut(make_event):
-    event = from_json(to_json(make_event(error_message="x" * 2000)))
-    assert len(event.error_message) == MESSAGE_LIMIT
-    assert event.error_message.endswith("…")
+@pytest.mark.parametrize("name", ["error_message", "served_model", "finish_reason"])
+def test_what_a_backend_says_at_length_is_cut(make_event, name):
+    text = getattr(from_json(to_json(make_event(**{name: "x" * 2000}))), name)
+    assert len(text) == MESSAGE_LIMIT
+    assert text.endswith("…")
 
 
 @pytest.mark.parametrize("strange", [math.nan, math.inf, -math.inf])

@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import os
+import re
 import subprocess
 import sys
 
@@ -69,6 +70,15 @@ def test_manifest_lists_runs_and_shows_one(ask):
     assert json.loads(ask("manifest", "run-1"))["models"]["judge/critiques"]["model"] == "qwen2.5-vl-7b"
 
 
+def test_manifest_lists_a_damaged_file_and_says_what_is_wrong_with_it(ask, made_home):
+    home, _ = made_home
+    (home.manifests / "run-0.json").write_text("{", encoding="utf-8")
+    said = ask("manifest")
+    assert re.search(r"run-0\W+damaged", said)
+    assert f"{home.manifests}/run-0.json is not a run manifest" in said
+    assert "run-1" in said
+
+
 def test_compact_and_fsck_say_what_they_did(ask):
     assert "8 events from 1 spools into 1 Parquet files" in ask("compact")
     assert "its process is gone" in ask("fsck", status=1)
@@ -100,6 +110,17 @@ def test_a_mistake_is_told_in_words(home, arguments, message, monkeypatch, capsy
         main()
     assert exit_.value.code == 1
     assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("folder", ["spool", "events", "quarantine"])
+def test_a_folder_that_cannot_be_read_is_told_in_words(home, folder, monkeypatch, capsys):
+    (home.telemetry / folder).rmdir()
+    (home.telemetry / folder).touch()
+    monkeypatch.setattr(sys, "argv", ["telemetry", "fsck", "--home", str(home.root)])
+    with pytest.raises(SystemExit) as exit_:
+        main()
+    assert exit_.value.code == 1
+    assert f"{home.telemetry / folder} cannot be read or written: Not a directory" in capsys.readouterr().err
 
 
 def test_the_module_is_a_command(home):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import random
+import resource
 import signal
 import subprocess
 import sys
@@ -15,7 +16,7 @@ import pytest
 
 from telemetry.events import Event
 from telemetry.spool import Spool
-from telemetry.spool_reading import BadLine, read_spool, spool_files
+from telemetry.spool_reading import LONGEST_LINE, BadLine, read_spool, spool_files
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -60,6 +61,30 @@ for step in sys.argv[2:]:
     states.append(f"{written},{int(spool.failing)},{spool.dropped}")
 spool.close()
 print(*states)
+"""
+
+
+CROWDED = """
+import resource, sys
+from pathlib import Path
+from telemetry.events import Event, utc_now
+from telemetry.spool import Spool
+
+def event(name):
+    return Event(event_id=name, request_digest="d" * 64, stage="s", model="m", enqueued_at=utc_now(),
+                 total_ms=1.0, status="ok")
+
+open_one, other = Spool(Path(sys.argv[1]), sync_every_s=0.01), Spool(Path(sys.argv[1]))
+said = [open_one.append(event("before"))]
+soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+resource.setrlimit(resource.RLIMIT_NOFILE, (0, hard))
+said += [open_one.append(event("in the open file")), open_one.sync(), other.append(event("in a new file"))]
+resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+said += [other.append(event("after")), other.sync(), open_one.append(event("last"))]
+said += [open_one.dropped, other.dropped, open_one._syncer.is_alive()]
+open_one.close()
+other.close()
+print(*map(int, said))
 """
 
 
@@ -158,27 +183,147 @@ def test_a_device_that_is_full_fails_nobody(tmp_path, make_event, monkeypatch):
         assert spool.dropped == 1
 
 
-def test_after_a_failed_sync_the_descriptor_is_never_trusted_again(tmp_path, make_event, monkeypatch):
+class Syncs:
+    """Stands before ``os.fdatasync``: knows the files that were synced, and fails the next so many times."""
+
+    def __init__(self):
+        self.real = os.fdatasync
+        self.failures = 0
+        self.tried = []
+        self.done = set()
+
+    def __call__(self, descriptor):
+        file = os.fstat(descriptor).st_ino
+        self.tried.append(file)
+        if self.failures:
+            self.failures -= 1
+            raise OSError(errno.EIO, "Input/output error")
+        self.real(descriptor)
+        self.done.add(file)
+
+
+@pytest.fixture
+def syncs(monkeypatch):
+    syncs = Syncs()
+    monkeypatch.setattr(os, "fdatasync", syncs)
+    return syncs
+
+
+def _ids_in(folder: Path, files: set[int]) -> set[str]:
+    paths = [path for path in spool_files(folder) if path.stat().st_ino in files]
+    return {item.event_id for path in paths for item in read_spool(path) if isinstance(item, Event)}
+
+
+def test_after_a_failed_sync_the_descriptor_is_never_trusted_again(tmp_path, make_event, syncs):
     spool = Spool(tmp_path, sync_every_s=3600)
     spool.append(make_event())
-    before = spool.path
-    synced = []
-
-    def failing(descriptor):
-        synced.append(descriptor)
-        raise OSError(errno.EIO, "Input/output error")
-
-    with monkeypatch.context() as patched:
-        patched.setattr(os, "fdatasync", failing)
-        assert not spool.sync()
+    syncs.failures = 2
+    assert not spool.sync()
     assert spool.failing
     assert spool.unsynced == 1
-    assert len(synced) == 1
     assert spool.append(make_event())
-    assert spool.path != before
     assert not spool.failing
+    spool.sync()
     spool.close()
-    assert len(_events(tmp_path)) == 2
+    assert len(syncs.tried) == len(set(syncs.tried)) == 3
+    assert {event.event_id for event in _events(tmp_path)} == {"event-00000", "event-00001"}
+
+
+def test_events_whose_sync_failed_are_on_the_disk_in_another_file(tmp_path, make_event, syncs):
+    spool = Spool(tmp_path, sync_every_s=3600)
+    for _ in range(3):
+        spool.append(make_event())
+    syncs.failures = 1
+    assert spool.sync()
+    assert spool.unsynced == 0
+    assert _ids_in(tmp_path, syncs.done) == {"event-00000", "event-00001", "event-00002"}
+    spool.close()
+
+
+def test_a_sync_never_vouches_for_events_that_an_earlier_one_lost(tmp_path, make_event, syncs):
+    spool = Spool(tmp_path, sync_every_s=3600)
+    spool.append(make_event())
+    syncs.failures = 2
+    assert not spool.sync()
+    spool.append(make_event())
+    assert not spool.sync()
+    assert spool.unsynced == 1
+    assert _ids_in(tmp_path, syncs.done) == {"event-00001"}
+    spool.close()
+
+
+def test_a_sync_waits_for_another_one_and_tells_of_its_failure(tmp_path, make_event, syncs, monkeypatch):
+    spool = Spool(tmp_path, sync_every_s=3600)
+    spool.append(make_event())
+    entered, go = threading.Event(), threading.Event()
+
+    def failing_in_the_first(descriptor):
+        if threading.current_thread().name == "first":
+            entered.set()
+            go.wait()
+            syncs.failures = 1
+        syncs(descriptor)
+
+    monkeypatch.setattr(os, "fdatasync", failing_in_the_first)
+    said = []
+    threads = [
+        threading.Thread(target=lambda: said.append(spool.sync()), name=name) for name in ("first", "second")
+    ]
+    threads[0].start()
+    entered.wait()
+    threads[1].start()
+    go.set()
+    for thread in threads:
+        thread.join()
+    assert said == [False, False]
+    spool.close()
+
+
+def test_events_in_a_file_that_was_left_when_it_was_full_are_synced_too(tmp_path, make_event, syncs):
+    spool = Spool(tmp_path, sync_every_s=3600)
+    spool.append(make_event())
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (spool.path.stat().st_size + 100, hard))
+    try:
+        assert spool.append(make_event())
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert spool.sync()
+    assert _ids_in(tmp_path, syncs.done) == {"event-00000", "event-00001"}
+    spool.close()
+
+
+def test_a_sync_vouches_for_files_that_were_rotated_away_too(tmp_path, make_event, syncs):
+    spool = Spool(tmp_path, sync_every_s=3600, rotate_bytes=1)
+    syncs.failures = 1
+    for _ in range(20):
+        spool.append(make_event())
+    assert spool.sync()
+    assert _ids_in(tmp_path, syncs.done) == {f"event-{number:05}" for number in range(20)}
+    spool.close()
+
+
+def test_a_process_without_descriptors_fails_nobody(tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-c", CROWDED, str(tmp_path)], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.split() == ["1", "1", "1", "0", "1", "1", "1", "0", "1", "1"]
+    assert len(_events(tmp_path)) == 4
+
+
+def test_an_event_that_is_too_long_for_a_reader_is_counted_as_dropped(tmp_path, make_event):
+    with Spool(tmp_path) as spool:
+        assert not spool.append(make_event(entry_id="x" * LONGEST_LINE))
+        assert spool.append(make_event())
+    assert spool.dropped == 1
+    assert [event.event_id for event in _events(tmp_path)] == ["event-00001"]
+    assert _bad(tmp_path) == []
+
+
+def test_an_answer_whose_backend_calls_itself_endlessly_has_its_event(tmp_path, make_event):
+    with Spool(tmp_path) as spool:
+        assert spool.append(make_event(served_model="x" * 2_000_000, finish_reason="y" * 2_000_000))
+    assert [event.event_id for event in _events(tmp_path)] == ["event-00000"]
 
 
 def test_written_events_are_synced_without_being_asked(tmp_path, make_event, monkeypatch):
