@@ -93,7 +93,7 @@ def _resolve(
     asks = stage.asks
     assert asks is not None  # noqa: S101 - the caller goes through the asking stages alone
     profile = hub.get(chosen.get("profile") or pipeline.default_profile)
-    if profile.id not in _usable_profiles(pipeline, asks, hub):
+    if profile.id not in usable_profiles(pipeline, asks, hub):
         raise WrongChoice(
             f"profile {profile.id!r} has no stage {asks.profile_stage!r} for {pipeline.application}."
         )
@@ -103,7 +103,8 @@ def _resolve(
     return Choice(asset=stage.asset, profile=profile, profile_stage=asks.profile_stage, model=model)
 
 
-def _usable_profiles(pipeline: Pipeline, asks: Asks, hub: PromptHub) -> list[str]:
+def usable_profiles(pipeline: Pipeline, asks: Asks, hub: PromptHub) -> list[str]:
+    """Names of the profiles that a stage may ask with."""
     return sorted(
         profile_id
         for profile_id, profile in hub.profiles.items()
@@ -111,12 +112,16 @@ def _usable_profiles(pipeline: Pipeline, asks: Asks, hub: PromptHub) -> list[str
     )
 
 
+def candidate_models(asks: Asks, registry: Registry) -> list[str]:
+    """Names of the models that may have the stage's role; the registry gives a role to no other."""
+    return sorted(model.name for model in registry.models.values() if asks.role in model.roles)
+
+
 def _right_ones(pipeline: Pipeline, stage: StageDeclaration, hub: PromptHub, registry: Registry) -> str:
     """What can be chosen: who reads this in the web UI has no shell at hand to ask for a list."""
     asks = stage.asks
     assert asks is not None  # noqa: S101 - as above
-    models = sorted(model.name for model in registry.models.values() if asks.role in model.roles)
     return (
-        f"Profiles for this stage: {', '.join(_usable_profiles(pipeline, asks, hub))}. "
-        f"Models for it: {', '.join(models)}."
+        f"Profiles for this stage: {', '.join(usable_profiles(pipeline, asks, hub))}. "
+        f"Models for it: {', '.join(candidate_models(asks, registry))}."
     )
