@@ -117,6 +117,12 @@ def candidate_models(asks: Asks, registry: Registry) -> list[str]:
     return sorted(model.name for model in registry.models.values() if asks.role in model.roles)
 
 
+def resolved_roles(registry: Registry) -> dict[str, str]:
+    """Name and revision of the model that each role resolves to, by role."""
+    models = {role: registry.models[name] for role, name in registry.roles.items()}
+    return {role: f"{model.name} {model.model_revision}" for role, model in models.items()}
+
+
 def _right_ones(pipeline: Pipeline, stage: StageDeclaration, hub: PromptHub, registry: Registry) -> str:
     """What can be chosen: who reads this in the web UI has no shell at hand to ask for a list."""
     asks = stage.asks

@@ -19,7 +19,7 @@ import duckdb
 from dagster._core.execution.plan.objects import ErrorSource
 
 from backends.devices import devices
-from imageworks_dagster.choices import Choice, explicit_pins, resolve_choices
+from imageworks_dagster.choices import Choice, explicit_pins, resolve_choices, resolved_roles
 from prompt_hub.schema import PromptProfile
 from registry.schema import Model
 from store.batches import pin
@@ -135,6 +135,7 @@ def enter_run(
             prompt_hub_version=hub.version,
             profiles={asset: _pinned_profile(choice) for asset, choice in choices.items()},
             models={asset: _pinned_model(choice) for asset, choice in choices.items()},
+            roles=resolved_roles(registry),
             settings=settings.masked(),
             devices=[device.as_dict() for device in devices()],
         )

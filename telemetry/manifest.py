@@ -149,6 +149,9 @@ class RunManifest(_Part):
     prompt_hub_version: str | None = Field(default=None, description="Digest of all effective profiles.")
     profiles: dict[str, PinnedProfile] = Field(default_factory=dict, description="By stage (asset key).")
     models: dict[str, PinnedModel] = Field(default_factory=dict, description="By stage (asset key).")
+    roles: dict[str, str] = Field(
+        default_factory=dict, description="Name and revision of the model that each role resolved to."
+    )
     settings: dict[str, JsonValue] = Field(default_factory=dict, description="Settings, secrets masked.")
     devices: list[dict[str, JsonValue]] = Field(default_factory=list, description="GPUs and their memory.")
     stages: dict[str, StageSummary] = Field(default_factory=dict, description="What each stage did.")

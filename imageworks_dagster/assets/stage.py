@@ -86,7 +86,7 @@ def stage_asset(
 
 
 def dependencies(pipeline: Pipeline, declaration: StageDeclaration, assembly: Assembly) -> list[str]:
-    """Keys of all that a stage's table is made from: what it reads, and every prompt and model on the way.
+    """Keys of all that a stage's table is made from: what it reads, and every prompt, model and role on the way.
 
     Dagster looks one step back for what makes an asset stale. A stage that named its own prompts alone would show
     as fresh after an edit of an earlier stage's prompt, until that earlier stage had run again.
@@ -97,14 +97,16 @@ def dependencies(pipeline: Pipeline, declaration: StageDeclaration, assembly: As
 
 
 def node_keys(pipeline: Pipeline, declaration: StageDeclaration, assembly: Assembly) -> list[str]:
-    """Keys of the prompts and models that a stage may itself ask with."""
+    """Keys of the prompts and models that a stage may itself ask with, and of its role, which chooses the model."""
     if declaration.asks is None:
         return []
     asks = declaration.asks
     prompts = [
         f"prompts/{name}/{asks.profile_stage}" for name in usable_profiles(pipeline, asks, assembly.hub)
     ]
-    return prompts + [f"models/{name}" for name in candidate_models(asks, assembly.registry)]
+    models = [f"models/{name}" for name in candidate_models(asks, assembly.registry)]
+    roles = [f"roles/{asks.role}"] if asks.role in assembly.registry.roles else []
+    return [*prompts, *models, *roles]
 
 
 def choice_options(
