@@ -144,6 +144,7 @@ JUDGE_ENTRIES = TableShape(
         *_IDENTITY,
         *_file_columns(volatile_bytes=False),
         Column("title", "text", "The entry's title by the naming rule; no author's name."),
+        Column("rules_digest", "text", "SHA-256 of the rules that the round is judged under."),
     ),
 )
 
