@@ -19,6 +19,8 @@ from rich.progress import (
 )
 from rich.text import Text
 
+from imageworks.counting import counted
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from types import TracebackType
@@ -140,6 +142,7 @@ def asked_line(manifest: RunManifest) -> str:
         ended = manifest.models.keys() <= manifest.stages.keys()
         return "There was nothing to ask a model." if ended else "No stage that asks a model came to its end."
     if asked == 0:
-        return f"No model was asked: all {recalled} answers of {models} were kept from before."
-    kept = f" and {recalled} answers were kept from before" if recalled else ""
-    return f"{models}: {asked} requests asked{kept}."
+        kept = f"all {recalled} answers" if recalled > 1 else "the one answer"
+        return f"No model was asked: {kept} of {models} {'were' if recalled > 1 else 'was'} kept from before."
+    kept = f", {counted(recalled, 'answer')} kept from before" if recalled else ""
+    return f"{models}: {counted(asked, 'request')} asked{kept}."
