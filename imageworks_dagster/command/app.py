@@ -117,11 +117,16 @@ def tag(
         name,
         console=console,
         configured=configured,
-        only=["tagger/metadata"] if undo else None,
+        # The photos anew: a folder that was moved is found where it is now.
+        only=["tagger/photos", "tagger/metadata"] if undo else None,
         resume=run_command("tagger", folder, name, *([] if action == "propose" else [f"--{action}"])),
     )
     _tell(finished, _report(settings, "tagger", name))
-    if finished.success and action == "propose":
+    if undo:
+        from imageworks_dagster.tagging.undoing import undo_words  # noqa: PLC0415 - loads the store
+
+        say(console, undo_words(open_store(settings).tables.read("tagger/metadata", name).to_pylist()))
+    if action == "propose":
         again = run_command("tagger", folder, name, "--apply")
         say(console, f"No file was changed. Write the tags with: {again}")
 

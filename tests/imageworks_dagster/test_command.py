@@ -162,8 +162,19 @@ def test_tags_are_written_and_taken_back(tmp_path):
 
     assert imageworks(tmp_path / "home", "tag", photo.parent, "--apply").code == 0
     assert read_metadata(photo).keywords
-    assert imageworks(tmp_path / "home", "tag", photo.parent, "--undo").code == 0
+    undone = imageworks(tmp_path / "home", "tag", photo.parent, "--undo")
+    assert undone.code == 0
+    assert "Taken back in 1 photo, byte for byte." in undone.out
     assert photo.read_bytes() == before
+
+
+def test_an_undo_in_a_folder_that_was_never_tagged_says_that_there_is_nothing_to_take_back(tmp_path):
+    write_photo(tmp_path / "Harbor" / "a.jpg", seed=1)
+
+    said = imageworks(tmp_path / "home", "tag", tmp_path / "Harbor", "--undo")
+
+    assert said.code == 0, said.err
+    assert "Nothing was taken back: 1 photo looked at" in said.out
 
 
 def test_writing_and_taking_back_at_once_is_refused(tmp_path):
