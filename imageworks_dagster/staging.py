@@ -94,8 +94,10 @@ def _run_stage(
     try:
         outcome = body(stage)
         pointer = stage.publish(outcome)
-    finally:
-        assembly.progress.finished(declaration.asset)
+    except BaseException:
+        assembly.progress.stopped(declaration.asset)
+        raise
+    assembly.progress.finished(declaration.asset)
     seconds = time.monotonic() - began
     run.stage_ended(declaration.asset, _summary(stage, outcome, seconds))
     return dg.MaterializeResult(
