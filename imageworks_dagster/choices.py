@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     from registry.schema import Model
 
 
+DEFAULT = "default"
+"""Chosen as profile or model: none in particular, and from now on not the batch's pinned one either."""
+
+
 @dataclass(frozen=True)
 class Choice:
     """What one stage asks with, fixed for the whole run."""
@@ -47,7 +51,8 @@ def resolve_choices(
     Args:
         pipeline: the pipeline that runs.
         planned: assets that the run will materialize.
-        configured: the run's configuration by asset; empty or missing ``profile`` and ``model`` mean no choice.
+        configured: the run's configuration by asset; empty or missing ``profile`` and ``model`` mean no choice,
+            `DEFAULT` means none and no pin.
         pins: what the batch has pinned, by asset.
         hub: the prompt profiles there are.
         registry: the models there are.
@@ -60,11 +65,16 @@ def resolve_choices(
     for stage in pipeline.asking:
         if stage.asset not in planned:
             continue
-        chosen = {**pins.get(stage.asset, {}), **_given(configured.get(stage.asset, {}))}
+        given = _given(configured.get(stage.asset, {}))
+        pinned = {
+            name: value for name, value in _given(pins.get(stage.asset, {})).items() if name not in given
+        }
+        chosen = {name: value for name, value in {**pinned, **given}.items() if value != DEFAULT}
         try:
             choices[stage.asset] = _resolve(pipeline, stage, chosen, hub, registry)
         except (WrongChoice, PromptHubError, RegistryError) as error:
-            problems.append(f"{stage.asset}: {error} {_right_ones(pipeline, stage, hub, registry)}")
+            right_ones = _right_ones(pipeline, stage, hub, registry)
+            problems.append(" ".join([f"{stage.asset}: {error}", *_pinned_words(pinned), right_ones]))
     if problems:
         raise WrongChoice("\n".join(problems))
     return choices
@@ -72,10 +82,12 @@ def resolve_choices(
 
 def explicit_pins(
     pipeline: Pipeline, configured: Mapping[str, Mapping[str, Any]]
-) -> dict[str, dict[str, str]]:
-    """What the run's configuration chose by name, to be pinned in the batch, by asset."""
+) -> dict[str, dict[str, str | None]]:
+    """What the run's configuration chose by name, to be pinned in the batch, by asset; None ends a pin."""
     return {
-        stage.asset: given for stage in pipeline.asking if (given := _given(configured.get(stage.asset, {})))
+        stage.asset: {name: None if value == DEFAULT else value for name, value in given.items()}
+        for stage in pipeline.asking
+        if (given := _given(configured.get(stage.asset, {})))
     }
 
 
@@ -121,6 +133,16 @@ def resolved_roles(registry: Registry) -> dict[str, str]:
     """Name and revision of the model that each role resolves to, by role."""
     models = {role: registry.models[name] for role, name in registry.roles.items()}
     return {role: f"{model.name} {model.model_revision}" for role, model in models.items()}
+
+
+def _pinned_words(pinned: Mapping[str, str]) -> list[str]:
+    """Whose choice it was: nobody made it in this run."""
+    if not pinned:
+        return []
+    what = " and ".join(f"{name} {value!r}" for name, value in pinned.items())
+    return [
+        f"Pinned for this batch by an earlier choice: {what}; choose another, or {DEFAULT!r} to end that."
+    ]
 
 
 def _right_ones(pipeline: Pipeline, stage: StageDeclaration, hub: PromptHub, registry: Registry) -> str:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 
 from imageworks_dagster.assembly import Assembly
-from imageworks_dagster.choices import candidate_models, usable_profiles
+from imageworks_dagster.choices import DEFAULT, candidate_models, usable_profiles
 from imageworks_dagster.partitions import PARTITIONS
 from imageworks_dagster.pipelines import Pipeline, StageDeclaration
 from imageworks_dagster.resources import (
@@ -125,14 +125,15 @@ def choice_options(
         "profile": dg.Field(
             str,
             default_value="",
-            description=f"Prompt profile: {', '.join(profiles)}. Empty: the batch's, else {pipeline.default_profile}.",
+            description=f"Prompt profile: {', '.join(profiles)}. Empty: the batch's, else {pipeline.default_profile}; "
+            f"{DEFAULT!r} ends the batch's.",
         ),
         "model": dg.Field(
             str,
             default_value="",
             description=(
                 f"Model or model role: {', '.join(candidate_models(asks, assembly.registry))}, or any other of the "
-                f"registry that can. Empty: the batch's, else role {asks.role!r}."
+                f"registry that can. Empty: the batch's, else role {asks.role!r}; {DEFAULT!r} ends the batch's."
             ),
         ),
         "fresh": dg.Field(bool, default_value=False, description="Ask again, even what has a kept answer."),

@@ -16,6 +16,7 @@ import pytest
 from made_up_photos import write_photo
 from sqlalchemy import func, select
 
+from imageworks_dagster.command import running
 from imageworks_dagster.command.app import run
 from imageworks_dagster.command.commands import shell_word
 from imageworks_dagster.opened import close_stores, open_store
@@ -23,7 +24,7 @@ from imageworks_dagster.picturing import thumbnail_path
 from imageworks_dagster.pipelines import JUDGE, PIPELINES, TAGGER
 from photos.identity import photo_id
 from photos.metadata.reading import read_metadata
-from store.batches import batch, batches
+from store.batches import batch, batches, pin
 from store.home import Home
 from store.settings import Settings, variable
 from store.tables import kept_answer_photos, measurements, metadata_writes, photo_identities
@@ -224,6 +225,32 @@ def test_a_folder_that_is_not_there_is_refused(tmp_path, command):
     assert runs_in(tmp_path / "home") == []
 
 
+@pytest.mark.parametrize(
+    ("command", "options"),
+    [
+        ("judge", ["--profile", "club-judge", "--model", "baseline-judge", "--fresh"]),
+        ("tag", ["--model", "baseline-tagger", "--fresh", "--apply"]),
+    ],
+)
+def test_the_command_that_goes_on_after_an_interrupt_is_the_whole_one(
+    tmp_path, monkeypatch, command, options
+):
+    write_photo(tmp_path / "Round" / "a.jpg", seed=1)
+
+    def interrupt(*_arguments, **_options):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(running, "observe_now", interrupt)
+
+    said = imageworks(tmp_path / "home", command, tmp_path / "Round", *options)
+
+    assert said.code == 130
+    assert (
+        f"go on with:\n  imageworks {command} {tmp_path / 'Round'} --batch round {' '.join(options)}\n"
+        in said.err
+    )
+
+
 @pytest.mark.parametrize("command", ["judge", "tag"])
 def test_a_folder_without_photos_fails_in_words(tmp_path, command):
     (tmp_path / "Empty").mkdir()
@@ -258,6 +285,17 @@ def test_a_choice_is_remembered_for_the_batch(home, folders, store_of):
     assert {stage.asset: pins[stage.asset]["profile"] for stage in TAGGER.asking} == {
         stage.asset: "storyteller" for stage in TAGGER.asking
     }
+
+
+def test_a_remembered_choice_is_ended_by_default(home, folders, store_of):
+    pin(store_of(home).database, "tagger", "hills", "tagger/captions", model="retired", profile="library")
+    complaint(imageworks(home, "tag", folders / "Hills"), "Pinned for this batch", "'default' to end that")
+
+    said = imageworks(home, "tag", folders / "Hills", "--model", "default")
+
+    assert said.code == 0, said.err
+    pins = batch(store_of(home).database, "tagger", "hills").pins
+    assert pins == {"tagger/captions": {"profile": "library"}}
 
 
 def test_a_name_that_another_folder_has_is_refused(home, folders):
