@@ -2,30 +2,38 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from pydantic import TypeAdapter, ValidationError
-
-from imageworks.errors import AnswerMisread
-from imageworks.judge_vision.comparing import PairwiseAnswer, read_pairwise
-from imageworks.judge_vision.critiquing import Critique, read_critique
+from backends.checking import check_answer
+from backends.errors import NotJson, SchemaMismatch
+from backends.output_schemas import canonical_schema
+from backends.recall import look_up
+from imageworks.counting import counted
 from imageworks_dagster.checks import ACCOUNTED, FAILURES, FIT, SPREAD, UNTOUCHED
 from imageworks_dagster.identifying import is_as_known, known_files
 from imageworks_dagster.opened import open_store
 from photos.errors import PhotoError
 from photos.identity import photo_id
+from prompt_hub.schema import PromptProfile
 from store.batches import batch as registered_batch
 from store.path_text import path_text, text_path
+from telemetry.errors import MissingManifest
+from telemetry.manifest import read_manifest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
+    from imageworks_dagster.opened import OpenStore
     from imageworks_dagster.pipelines import Pipeline
     from imageworks_dagster.stages import Row
     from store.database import StateDatabase
     from store.settings import Settings
+
+CHUNK = 500
+"""Kept answers in memory at once."""
 
 WARN_SHARE = 0.1
 FAIL_SHARE = 0.5
@@ -47,25 +55,37 @@ class CheckOutcome:
 
 @dataclass(frozen=True)
 class Checked:
-    """What a check looks at."""
+    """What a check looks at.
+
+    Attributes:
+        asset: the asset.
+        folder: the batch's.
+        entries: rows of the pipeline's first table.
+        rows: rows of the asset's table.
+        database: the state database.
+        output: the schema that the run which made the table pinned for its answers; None where that is not known.
+    """
 
     asset: str
     folder: Path
     entries: list[Row]
     rows: list[Row]
     database: StateDatabase
+    output: Mapping[str, Any] | None = None
 
     @classmethod
     def open(cls, settings: Settings, pipeline: Pipeline, asset: str, batch: str) -> Checked:
         """Read the tables of this batch."""
         store = open_store(settings)
         first = pipeline.stages[0].asset
+        rows = store.tables.read(asset, batch).to_pylist()
         return cls(
             asset=asset,
             folder=registered_batch(store.database, pipeline.name, batch).folder,
             entries=store.tables.read(first, batch).to_pylist(),
-            rows=store.tables.read(asset, batch).to_pylist(),
+            rows=rows,
             database=store.database,
+            output=_pinned_output(store, asset, rows),
         )
 
     @property
@@ -74,10 +94,22 @@ class Checked:
         return [row for row in self.rows if row.get("answered_by")]
 
 
+def _pinned_output(store: OpenStore, asset: str, rows: list[Row]) -> Mapping[str, Any] | None:
+    if not rows:
+        return None
+    try:
+        pinned = read_manifest(store.home, rows[0]["run_id"]).profiles.get(asset)
+    except MissingManifest:
+        return None
+    if pinned is None:
+        return None
+    return PromptProfile.model_validate(pinned.content).stage(pinned.profile_stage).output
+
+
 def every_entry_accounted_for(checked: Checked) -> CheckOutcome:
     """Each entry of the first stage has exactly one row here, with a result or a reason."""
-    expected = {entry["entry_id"] for entry in checked.entries}
-    found = {row["entry_id"] for row in checked.rows}
+    expected = Counter(entry["entry_id"] for entry in checked.entries)
+    found = Counter(row["entry_id"] for row in checked.rows)
     silent = [
         row["entry_id"] for row in checked.rows if not row["error_class"] and not row.get("answered_by")
     ]
@@ -85,10 +117,10 @@ def every_entry_accounted_for(checked: Checked) -> CheckOutcome:
     passed = not (missing or extra or silent)
     return CheckOutcome(
         passed,
-        f"{len(expected)} entries, {len(found)} rows"
+        f"{counted(len(checked.entries), 'entry', 'entries')}, {counted(len(checked.rows), 'row')}"
         if passed
-        else f"missing {missing[:SHOWN]}, unexpected {extra[:SHOWN]}, without result or reason {silent[:SHOWN]}; "
-        "materialize the pipeline from its first stage",
+        else f"missing {missing[:SHOWN]}, unexpected or double {extra[:SHOWN]}, "
+        f"without result or reason {silent[:SHOWN]}; materialize the pipeline from its first stage",
     )
 
 
@@ -96,31 +128,50 @@ def share_of_failures(checked: Checked) -> CheckOutcome:
     """How much of what was asked failed."""
     failed = [row for row in checked.asked if row["error_class"]]
     share = len(failed) / len(checked.asked) if checked.asked else 0.0
+    questions = counted(len(checked.asked), "question")
     return CheckOutcome(
         share <= WARN_SHARE,
-        f"{len(failed)} of {len(checked.asked)} questions failed; materialize again to ask for those alone"
+        f"{len(failed)} of {questions} failed; materialize again to ask for those alone"
         if failed
-        else f"all {len(checked.asked)} questions were answered",
+        else f"{questions}, none failed",
         grave=share > FAIL_SHARE,
         metadata={"share": round(share, 4)},
     )
 
 
 def answers_fit_the_schema(checked: Checked) -> CheckOutcome:
-    """Each answer in the table reads as what its stage asks for."""
-    read = READERS[checked.asset]
-    wrong = []
-    for row in checked.asked:
-        if row["error_class"]:
-            continue
-        try:
-            read(row)
-        except (AnswerMisread, ValidationError) as error:
-            wrong.append(f"{row['entry_id']}: {error}")
+    """Each answer that the table rests on, as it is kept, fits the schema that the run pinned for it.
+
+    A kept answer may be gone, being old or too many; then there is nothing to look at.
+    """
+    answered = [row for row in checked.asked if not row["error_class"]]
+    if not answered:
+        return CheckOutcome(True, "there is no answer to look at", metadata={"looked_at": 0})
+    if checked.output is None:
+        words = (
+            f"the manifest of run {answered[0]['run_id']} is gone, and with it the schema; materialize again"
+        )
+        return CheckOutcome(False, words, grave=False, metadata={"looked_at": 0})
+    schema = canonical_schema(checked.output)
+    looked_at, wrong = 0, []
+    for start in range(0, len(answered), CHUNK):
+        chunk = answered[start : start + CHUNK]
+        kept = look_up(checked.database, {row["request_digest"] for row in chunk})
+        for row in chunk:
+            answer = kept.get(row["request_digest"])
+            if answer is None or answer.answered_by != row["answered_by"]:
+                continue
+            looked_at += 1
+            try:
+                check_answer(answer.text, schema)
+            except (NotJson, SchemaMismatch) as error:
+                wrong.append(f"{row['entry_id']}: {error}")
+    gone = len(answered) - looked_at
+    words = f"{counted(looked_at, 'kept answer')} looked at, none misses its schema"
     return CheckOutcome(
         not wrong,
-        "; ".join(wrong[:SHOWN]) or f"{len(checked.asked)} answers read",
-        metadata={"wrong": len(wrong)},
+        "; ".join(wrong[:SHOWN]) or (f"{words}; {gone} more no longer kept" if gone else words),
+        metadata={"looked_at": looked_at, "wrong": len(wrong), "no_longer_kept": gone},
     )
 
 
@@ -131,11 +182,11 @@ def scores_in_range_and_spread(checked: Checked) -> CheckOutcome:
     distinct = len(set(scores))
     same = len(scores) >= FEW and distinct == 1
     if outside:
-        words = f"{len(outside)} scores lie outside 0-{HIGHEST_MARK}"
+        words = f"{counted(len(outside), 'score')} outside 0-{HIGHEST_MARK}"
     elif same:
         words = f"all {len(scores)} scores are {scores[0]:g}: this judge tells no entry from another"
     else:
-        words = f"{len(scores)} scores, {distinct} distinct"
+        words = f"{counted(len(scores), 'score')}, {distinct} distinct"
     return CheckOutcome(not outside and not same, words, grave=bool(outside), metadata={"distinct": distinct})
 
 
@@ -158,43 +209,17 @@ def originals_untouched(checked: Checked) -> CheckOutcome:
                 changed.append(f"{entry['relative_path']} holds another picture now")
         except (OSError, PhotoError) as error:
             changed.append(f"{entry['relative_path']}: {error}")
+    unread = len(checked.entries) - len(photos)
+    words = f"{counted(len(photos), 'file')} looked at, each with the picture that was read"
+    if unread:
+        words += f"; {unread} more without a picture that can be read"
     return CheckOutcome(
         not changed,
-        "; ".join(changed[:SHOWN]) or f"{len(checked.entries)} files hold the pictures that were read",
+        "; ".join(changed[:SHOWN]) or words,
         grave=False,
-        metadata={"changed": len(changed)},
+        metadata={"looked_at": len(photos), "changed": len(changed)},
     )
 
-
-def _read_critique(row: Row) -> None:
-    read_critique({name: row[name] for name in Critique.model_fields})
-
-
-def _read_comparison(row: Row) -> None:
-    read_pairwise({name: row[name] for name in PairwiseAnswer.model_fields})
-
-
-def _read_text(column: str) -> Callable[[Row], None]:
-    def read(row: Row) -> None:
-        if not isinstance(row[column], str) or not row[column].strip():
-            raise AnswerMisread(f"{column} is empty")
-
-    return read
-
-
-def _read_keywords(row: Row) -> None:
-    words = TypeAdapter(list[str]).validate_python(row["keywords"])
-    if not words or any(not word.strip() for word in words):
-        raise AnswerMisread("keywords are empty")
-
-
-READERS: dict[str, Callable[[Row], None]] = {
-    "judge/critiques": _read_critique,
-    "judge/playoff": _read_comparison,
-    "tagger/captions": _read_text("caption"),
-    "tagger/keywords": _read_keywords,
-    "tagger/descriptions": _read_text("description"),
-}
 
 CHECKS: dict[str, Callable[[Checked], CheckOutcome]] = {
     ACCOUNTED: every_entry_accounted_for,

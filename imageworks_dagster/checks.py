@@ -20,9 +20,9 @@ UNTOUCHED = "originals_untouched"
 DESCRIPTIONS = {
     ACCOUNTED: "Each entry of the first stage has its row, with a result or a reason; blocks what comes after.",
     FAILURES: "At most a tenth of what was asked failed (warning), at most half (error).",
-    FIT: "Each answer in the table reads as its profile stage's output.",
+    FIT: "Each answer that the table rests on, as it is kept, fits the schema that its run pinned.",
     SPREAD: "Scores lie in 0-20 and are not all the same.",
-    UNTOUCHED: "The files in the folder hold the pictures that were read.",
+    UNTOUCHED: "The files whose pictures were read still hold them.",
 }
 
 CHECKED = {

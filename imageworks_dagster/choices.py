@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     from registry.schema import Model
 
 
+DEFAULT = "default"
+"""Chosen as profile or model: none in particular, and from now on not the batch's pinned one either."""
+
+
 @dataclass(frozen=True)
 class Choice:
     """What one stage asks with, fixed for the whole run."""
@@ -47,7 +51,8 @@ def resolve_choices(
     Args:
         pipeline: the pipeline that runs.
         planned: assets that the run will materialize.
-        configured: the run's configuration by asset; empty or missing ``profile`` and ``model`` mean no choice.
+        configured: the run's configuration by asset; empty or missing ``profile`` and ``model`` mean no choice,
+            `DEFAULT` means none and no pin.
         pins: what the batch has pinned, by asset.
         hub: the prompt profiles there are.
         registry: the models there are.
@@ -60,11 +65,16 @@ def resolve_choices(
     for stage in pipeline.asking:
         if stage.asset not in planned:
             continue
-        chosen = {**pins.get(stage.asset, {}), **_given(configured.get(stage.asset, {}))}
+        given = _given(configured.get(stage.asset, {}))
+        pinned = {
+            name: value for name, value in _given(pins.get(stage.asset, {})).items() if name not in given
+        }
+        chosen = {name: value for name, value in {**pinned, **given}.items() if value != DEFAULT}
         try:
             choices[stage.asset] = _resolve(pipeline, stage, chosen, hub, registry)
         except (WrongChoice, PromptHubError, RegistryError) as error:
-            problems.append(f"{stage.asset}: {error} {_right_ones(pipeline, stage, hub, registry)}")
+            right_ones = _right_ones(pipeline, stage, hub, registry)
+            problems.append(" ".join([f"{stage.asset}: {error}", *_pinned_words(pinned), right_ones]))
     if problems:
         raise WrongChoice("\n".join(problems))
     return choices
@@ -72,10 +82,12 @@ def resolve_choices(
 
 def explicit_pins(
     pipeline: Pipeline, configured: Mapping[str, Mapping[str, Any]]
-) -> dict[str, dict[str, str]]:
-    """What the run's configuration chose by name, to be pinned in the batch, by asset."""
+) -> dict[str, dict[str, str | None]]:
+    """What the run's configuration chose by name, to be pinned in the batch, by asset; None ends a pin."""
     return {
-        stage.asset: given for stage in pipeline.asking if (given := _given(configured.get(stage.asset, {})))
+        stage.asset: {name: None if value == DEFAULT else value for name, value in given.items()}
+        for stage in pipeline.asking
+        if (given := _given(configured.get(stage.asset, {})))
     }
 
 
@@ -93,7 +105,7 @@ def _resolve(
     asks = stage.asks
     assert asks is not None  # noqa: S101 - the caller goes through the asking stages alone
     profile = hub.get(chosen.get("profile") or pipeline.default_profile)
-    if profile.id not in _usable_profiles(pipeline, asks, hub):
+    if profile.id not in usable_profiles(pipeline, asks, hub):
         raise WrongChoice(
             f"profile {profile.id!r} has no stage {asks.profile_stage!r} for {pipeline.application}."
         )
@@ -103,7 +115,8 @@ def _resolve(
     return Choice(asset=stage.asset, profile=profile, profile_stage=asks.profile_stage, model=model)
 
 
-def _usable_profiles(pipeline: Pipeline, asks: Asks, hub: PromptHub) -> list[str]:
+def usable_profiles(pipeline: Pipeline, asks: Asks, hub: PromptHub) -> list[str]:
+    """Names of the profiles that a stage may ask with."""
     return sorted(
         profile_id
         for profile_id, profile in hub.profiles.items()
@@ -111,12 +124,32 @@ def _usable_profiles(pipeline: Pipeline, asks: Asks, hub: PromptHub) -> list[str
     )
 
 
+def candidate_models(asks: Asks, registry: Registry) -> list[str]:
+    """Names of the models that may have the stage's role; the registry gives a role to no other."""
+    return sorted(model.name for model in registry.models.values() if asks.role in model.roles)
+
+
+def resolved_roles(registry: Registry) -> dict[str, str]:
+    """Name and revision of the model that each role resolves to, by role."""
+    models = {role: registry.models[name] for role, name in registry.roles.items()}
+    return {role: f"{model.name} {model.model_revision}" for role, model in models.items()}
+
+
+def _pinned_words(pinned: Mapping[str, str]) -> list[str]:
+    """Whose choice it was: nobody made it in this run."""
+    if not pinned:
+        return []
+    what = " and ".join(f"{name} {value!r}" for name, value in pinned.items())
+    return [
+        f"Pinned for this batch by an earlier choice: {what}; choose another, or {DEFAULT!r} to end that."
+    ]
+
+
 def _right_ones(pipeline: Pipeline, stage: StageDeclaration, hub: PromptHub, registry: Registry) -> str:
     """What can be chosen: who reads this in the web UI has no shell at hand to ask for a list."""
     asks = stage.asks
     assert asks is not None  # noqa: S101 - as above
-    models = sorted(model.name for model in registry.models.values() if asks.role in model.roles)
     return (
-        f"Profiles for this stage: {', '.join(_usable_profiles(pipeline, asks, hub))}. "
-        f"Models for it: {', '.join(models)}."
+        f"Profiles for this stage: {', '.join(usable_profiles(pipeline, asks, hub))}. "
+        f"Models for it: {', '.join(candidate_models(asks, registry))}."
     )

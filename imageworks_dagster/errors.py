@@ -3,6 +3,7 @@
 PlatformError
 ├── WrongChoice        a profile or model that does not exist or cannot do what the stage asks
 ├── OutdatedTable      an earlier stage's table that does not know an entry
+├── OtherRules         an earlier stage's table that was made under other rules
 └── NothingKnown       photos to forget of which nothing is known
 """
 
@@ -19,6 +20,10 @@ class WrongChoice(PlatformError):
 
 class OutdatedTable(PlatformError):
     """An earlier stage's table that does not know an entry: the folder changed after it was made."""
+
+
+class OtherRules(PlatformError):
+    """An earlier stage's table that was made under other rules than those of the competition now."""
 
 
 class NothingKnown(PlatformError):

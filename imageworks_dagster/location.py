@@ -1,7 +1,6 @@
-"""The code location that Dagster's servers load: the definitions, and what changed in prompts and models.
+"""The code location that Dagster's servers load: the definitions, and what changed in prompts, models and roles.
 
-A reload of the definitions observes prompts and models at once, so that an edit shows without waiting for the
-sensor.
+A reload of the definitions observes them at once, so that an edit shows without waiting for the sensor.
 """
 
 from __future__ import annotations

@@ -23,7 +23,10 @@ class ProgressSink(Protocol):
         """``done`` of them are done, ``failed`` of those without a result."""
 
     def finished(self, stage: str) -> None:
-        """The stage is over."""
+        """The stage has done all that it had to do."""
+
+    def stopped(self, stage: str) -> None:
+        """The stage failed or was interrupted, and goes no further."""
 
 
 class Silent:
@@ -36,6 +39,9 @@ class Silent:
         """Show nothing."""
 
     def finished(self, stage: str) -> None:
+        """Show nothing."""
+
+    def stopped(self, stage: str) -> None:
         """Show nothing."""
 
 

@@ -1,4 +1,4 @@
-"""What Dagster is told of the prompts and models that a stage's table was made from."""
+"""What Dagster is told of the prompts, models and roles that a stage's table was made from."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def provenance_tags(
     hub: PromptHub,
     registry: Registry,
 ) -> dict[str, str]:
-    """Tags for a materialization that name the version of each prompt and model on the way to it.
+    """Tags for a materialization that name the version of each prompt, model and role on the way to it.
 
     Left to itself, Dagster notes the versions that it has observed when the step begins. But a run asks with what it
     resolved at its start: an edit that nobody has observed yet is in it, and one that comes while it runs is not.
@@ -34,12 +34,13 @@ def provenance_tags(
     Args:
         pipeline: the pipeline that runs.
         declaration: the stage.
-        manifest: the run's, with the prompts and models that it asks with.
+        manifest: the run's, with the prompts and models that it asks with, and its roles.
         assembly: the parts that the graph was built from.
         hub: the prompt profiles as they are now, for those that the run does not ask with.
         registry: the models as they are now, likewise.
     """
     versions = node_versions(hub, registry)
+    versions |= {f"roles/{role}": version for role, version in manifest.roles.items()}
     for asset in (declaration.asset, *declaration.reads):
         if asset in manifest.profiles:
             profile, model = manifest.profiles[asset], manifest.models[asset]

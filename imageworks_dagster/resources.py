@@ -6,6 +6,7 @@ database's URL stays in the settings.
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,7 @@ from pydantic import Field, PrivateAttr
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from contextlib import AbstractContextManager
 
     from backends.client import Client
     from imageworks_dagster.assembly import EmbeddedFunction
@@ -87,6 +89,7 @@ class TelemetryResource(dg.ConfigurableResource["TelemetryResource"]):
     spool_folder: str = Field(description="Folder of the spool.")
 
     _store: OpenStore | None = PrivateAttr(default=None)
+    _held: ExitStack = PrivateAttr(default_factory=ExitStack)
 
     def spool(self) -> Spool:
         """The spool of one step; close it at the step's end."""
@@ -98,8 +101,16 @@ class TelemetryResource(dg.ConfigurableResource["TelemetryResource"]):
         """From now on the run's manifest may be open in ``store``: close it however the run ends."""
         self._store = store
 
+    def hold_to_the_end(self, held: AbstractContextManager[None]) -> None:
+        """Enter ``held`` now, and leave it when the run's last step is over, however the run ends."""
+        self._held.enter_context(held)
+
     def teardown_after_execution(self, context: dg.InitResourceContext) -> None:
-        """Close the manifest of a run that failed or was interrupted."""
+        """Close the manifest of a run that failed or was interrupted, and let go of what the run held."""
+        with self._held:
+            self._end_run(context)
+
+    def _end_run(self, context: dg.InitResourceContext) -> None:
         from imageworks_dagster.runs import end_run  # noqa: PLC0415 - as above
 
         if self._store is None or context.instance is None or context.run is None:

@@ -1,9 +1,9 @@
 """A run's manifest from the floor of Dagster: what it resolved at its start, stage summaries, its end.
 
-The first stage of a run resolves every prompt and model of the run and writes the open manifest; later stages of
-the same run read their choice back from it, so an edit reaches the next run and never the middle of one. The last
-planned stage closes it; `end_run` closes it for a run that ends in any other way, between two stages or in a check
-too. A run whose process died leaves it open, and so is visible.
+The first stage of a run resolves every prompt and model of the run, and the competition's rules, and writes the open
+manifest; later stages of the same run read them back from it, so an edit reaches the next run and never the middle of
+one. The last planned stage closes it; `end_run` closes it for a run that ends in any other way, between two stages or
+in a check too. A run whose process died leaves it open, and so is visible.
 """
 
 from __future__ import annotations
@@ -19,7 +19,9 @@ import duckdb
 from dagster._core.execution.plan.objects import ErrorSource
 
 from backends.devices import devices
-from imageworks_dagster.choices import Choice, explicit_pins, resolve_choices
+from imageworks_dagster.choices import Choice, explicit_pins, resolve_choices, resolved_roles
+from imageworks_dagster.judging.rules import rules_of
+from imageworks_dagster.pipelines import JUDGE
 from prompt_hub.schema import PromptProfile
 from registry.schema import Model
 from store.batches import pin
@@ -112,6 +114,7 @@ def enter_run(
 
     Raises:
         WrongChoice: a profile or model is wrong; nothing has been done yet.
+        imageworks.errors.CompetitionError: the rules cannot be used; likewise.
     """
     ordered = tuple(stage.asset for stage in pipeline.stages if stage.asset in planned)
     try:
@@ -136,6 +139,8 @@ def enter_run(
             prompt_hub_version=hub.version,
             profiles={asset: _pinned_profile(choice) for asset, choice in choices.items()},
             models={asset: _pinned_model(choice) for asset, choice in choices.items()},
+            roles=resolved_roles(registry),
+            rules=rules_of(batch) if pipeline is JUDGE else None,
             settings=settings.masked(),
             devices=[device.as_dict() for device in devices()],
         )

@@ -1,4 +1,4 @@
-"""The sensors: prompts and models observed, the inbox watched, dead runs closed and telemetry compacted."""
+"""The sensors: prompts, models and roles observed, the inbox watched, dead runs closed and telemetry compacted."""
 
 # Dagster reads the annotations of what it decorates: they are not postponed in this module.
 
@@ -29,7 +29,7 @@ def _observing(assembly: Assembly) -> dg.SensorDefinition:
         name="observe_prompts_and_models_sensor",
         minimum_interval_seconds=30,
         default_status=dg.DefaultSensorStatus.RUNNING,
-        description="Sees edits of prompts and models, so that what they make stale shows as stale.",
+        description="Sees edits of prompts, models and roles, so that what they make stale shows as stale.",
     )
     def observing(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
         home = Home.of(assembly.settings)
@@ -40,7 +40,7 @@ def _observing(assembly: Assembly) -> dg.SensorDefinition:
             registry=Registry.load(home.registry, embedded=assembly.embedded_revisions),
         )
         if not changed:
-            return dg.SkipReason("no prompt and no model has changed")
+            return dg.SkipReason("no prompt, no model and no role has changed")
         return dg.SensorResult(asset_events=changed)
 
     return observing

@@ -16,6 +16,7 @@ from imageworks_dagster.run_process import process_tags
 from imageworks_dagster.runs import enter_run
 from imageworks_dagster.stages import Stage, failures_by_class
 from imageworks_dagster.tables import SHAPES
+from imageworks_dagster.turns import turn
 from store.batches import batch as registered_batch
 from telemetry.manifest import StageSummary
 
@@ -60,12 +61,18 @@ def _run_stage(
     settings = assembly.settings
     store = open_store(settings)
     batch = registered_batch(store.database, pipeline.name, context.partition_key)
-    hub, registry = resources.prompt_hub.load(), resources.model_registry.load(assembly.embedded_revisions)
-    context.instance.add_run_tags(context.run.run_id, process_tags())
+    run_id = context.run.run_id
+    context.instance.add_run_tags(run_id, process_tags())
     # Before the manifest is opened: from here on whatever ends the run, even between two stages, closes it.
     resources.telemetry.close_manifest_in(store)
+    resources.telemetry.hold_to_the_end(
+        turn(store.home, pipeline.name, batch.name, who=f"run {run_id}", waiting=context.log.warning)
+    )
+    # Anew: who had the turn before may have changed what is pinned.
+    batch = registered_batch(store.database, pipeline.name, context.partition_key)
+    hub, registry = resources.prompt_hub.load(), resources.model_registry.load(assembly.embedded_revisions)
     run = enter_run(
-        context.run.run_id,
+        run_id,
         pipeline=pipeline,
         batch=batch,
         planned=_planned(context, pipeline),
@@ -94,8 +101,10 @@ def _run_stage(
     try:
         outcome = body(stage)
         pointer = stage.publish(outcome)
-    finally:
-        assembly.progress.finished(declaration.asset)
+    except BaseException:
+        assembly.progress.stopped(declaration.asset)
+        raise
+    assembly.progress.finished(declaration.asset)
     seconds = time.monotonic() - began
     run.stage_ended(declaration.asset, _summary(stage, outcome, seconds))
     return dg.MaterializeResult(

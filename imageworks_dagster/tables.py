@@ -144,6 +144,7 @@ JUDGE_ENTRIES = TableShape(
         *_IDENTITY,
         *_file_columns(volatile_bytes=False),
         Column("title", "text", "The entry's title by the naming rule; no author's name."),
+        Column("rules_digest", "text", "SHA-256 of the rules that the round is judged under."),
     ),
 )
 
@@ -243,12 +244,17 @@ TAGGER_METADATA = TableShape(
     "tagger/metadata",
     (
         *_IDENTITY,
-        Column("state", "text", "'proposed', 'written', 'unchanged', 'undone' or 'refused'."),
+        Column(
+            "state",
+            "text",
+            "'proposed'; 'written'; 'unchanged': the file says it all already; 'undone'; 'untouched' by an undo: "
+            "nothing of ours was in it; 'refused'.",
+        ),
         Column("title", "text", "Title to write; null leaves the field alone."),
         Column("description", "text", "Description to write; null leaves the field alone."),
         Column("keywords", "texts", "The full, merged keyword list."),
         Column("added_keywords", "texts", "Keywords that are not the photographer's own."),
-        Column("write_id", "text", "The undo record of the write.", volatile=True),
+        Column("write_id", "text", "The write that stands in the file, or was taken back.", volatile=True),
     ),
 )
 

@@ -88,6 +88,11 @@ class Home:
         return self.root / "manifests"
 
     @property
+    def locks(self) -> Path:
+        """Who works on which batch, one file a batch."""
+        return self.root / "locks"
+
+    @property
     def prompts(self) -> Path:
         """The user's layer of prompt profiles."""
         return self.root / "prompts"
@@ -119,6 +124,7 @@ class Home:
             self.events,
             self.quarantine,
             self.manifests,
+            self.locks,
             self.prompts,
             self.dagster,
         )

@@ -8,22 +8,32 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 
 @contextmanager
-def locked(path: Path) -> Iterator[None]:
+def locked(path: Path, *, waiting: Callable[[], None] | None = None) -> Iterator[None]:
     """Hold the exclusive lock on `path` (made when missing) for the length of the block.
 
-    The kernel releases it when the holder dies. Not reentrant: a thread that asks twice waits for itself.
+    The kernel releases it when the holder dies. Not reentrant: a thread that asks twice waits for itself. A wait in
+    the main thread ends at once when a signal's handler raises.
+
+    Args:
+        path: The file.
+        waiting: Called once, if somebody else holds the lock, before the wait.
 
     Raises:
         OSError: The file cannot be made or locked.
     """
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if waiting is not None:
+                waiting()
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
         yield
     finally:
         os.close(descriptor)

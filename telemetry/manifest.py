@@ -72,6 +72,14 @@ class PinnedModel(_Part):
     )
 
 
+class PinnedRules(_Part):
+    """The competition's rules, as they stood when the run began."""
+
+    file: str | None = Field(default=None, description="Where they were read; empty for the default rules.")
+    digest: str = Field(description="SHA-256 of `content` as canonical JSON (RFC 8785).")
+    content: dict[str, JsonValue] = Field(description="The rules themselves, as they were understood.")
+
+
 class StageSummary(_Part):
     """What one stage of a run did."""
 
@@ -141,6 +149,10 @@ class RunManifest(_Part):
     prompt_hub_version: str | None = Field(default=None, description="Digest of all effective profiles.")
     profiles: dict[str, PinnedProfile] = Field(default_factory=dict, description="By stage (asset key).")
     models: dict[str, PinnedModel] = Field(default_factory=dict, description="By stage (asset key).")
+    roles: dict[str, str] = Field(
+        default_factory=dict, description="Name and revision of the model that each role resolved to."
+    )
+    rules: PinnedRules | None = Field(default=None, description="Rules of a judging run.")
     settings: dict[str, JsonValue] = Field(default_factory=dict, description="Settings, secrets masked.")
     devices: list[dict[str, JsonValue]] = Field(default_factory=list, description="GPUs and their memory.")
     stages: dict[str, StageSummary] = Field(default_factory=dict, description="What each stage did.")

@@ -23,6 +23,9 @@ HIGHEST_MARK = 20
 
 _MAX_FILE_BYTES = 1_048_576
 
+_WHOLE = 2**53 - 1
+"""The largest whole number that every reader of JSON takes exactly (RFC 8259, section 6)."""
+
 _FIELD = re.compile(r"\{(\w+)\}")
 _NAMING_FIELDS = ("title", "author", "number", "category")
 
@@ -66,7 +69,7 @@ class Rules(_Rule):
     max_height: Pixels | None = Field(None, description="Greatest height, pixels; for portraits too.")
     min_width: Pixels | None = Field(None, description="Least width, pixels.")
     min_height: Pixels | None = Field(None, description="Least height, pixels.")
-    max_bytes: Annotated[int, Field(ge=1)] | None = Field(None, description="Largest file, bytes.")
+    max_bytes: Annotated[int, Field(ge=1, le=_WHOLE)] | None = Field(None, description="Largest file, bytes.")
     formats: tuple[Word, ...] = Field((), description="Formats taken, such as JPEG; empty: any.")
     borders: str = Field("", max_length=200, description="The club's words on borders; told to the judge.")
     manipulation: str = Field(
@@ -82,7 +85,7 @@ class Rules(_Rule):
     naming: Annotated[str, Field(max_length=120), AfterValidator(_check_naming)] = Field(
         "", description="How files are named, such as '{title} by {author}'; empty: anyhow."
     )
-    entries_per_author: Annotated[int, Field(ge=1)] | None = Field(
+    entries_per_author: Annotated[int, Field(ge=1, le=_WHOLE)] | None = Field(
         None, description="Most entries of one author; needs {author} in `naming`."
     )
 
@@ -104,7 +107,9 @@ class Playoff(_Rule):
 
     rounds: Annotated[int, Field(ge=0, le=100)] = Field(4, description="Rounds of pairs; 0: no playoff.")
     shortlist: Annotated[int, Field(ge=2, le=200)] = Field(12, description="How many entries take part.")
-    seed: int = Field(0, description="Decides what nothing else decides; the same seed, the same pairs.")
+    seed: Annotated[int, Field(ge=-_WHOLE, le=_WHOLE)] = Field(
+        0, description="Decides what nothing else decides; the same seed, the same pairs."
+    )
 
 
 class Competition(_Rule):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from imageworks.counting import counted
 from imageworks.judge_vision.compliance import Verdict  # noqa: TC001 - pydantic needs it at run time
 from imageworks.judge_vision.ranking import Ranking, Standing, rank_by_comparisons
 
@@ -216,14 +217,14 @@ def _explain(
     drawn = sum(1 for game in games if game.outcome == "draw")
     yield (
         f"The first {len(ranking.standings)} places come from a playoff: "
-        f"{_counted(len(games), 'comparison')}, each asked in both orders; {drawn} ended in a draw."
+        f"{counted(len(games), 'comparison')}, each asked in both orders; {drawn} ended in a draw."
     )
     yield (
         "Strengths are a Bradley-Terry fit. A bar shows the 95 % interval: where bars overlap, the order may "
         "well be another; the range beside a place holds the places that remain credible."
     )
     if rest:
-        yield f"The other {_counted(rest, 'entry', 'entries')} follow by score; equal scores share a place."
+        yield f"The other {counted(rest, 'entry', 'entries')} follow by score; equal scores share a place."
     if not ranking.connected:
         yield (
             f"The playoff fell into {len(ranking.groups)} groups that never met, so the order between groups is "
@@ -231,10 +232,6 @@ def _explain(
         )
     if cut_by_lot:
         yield f"Lots decided who of equal marks took part; left out: {_listed(cut_by_lot)}."
-
-
-def _counted(count: int, one: str, many: str | None = None) -> str:
-    return f"{count} {one if count == 1 else many or one + 's'}"
 
 
 def _listed(entries: Sequence[str], most: int = 8) -> str:

@@ -1,4 +1,4 @@
-"""Prompts and models as nodes of the graph: observable sources whose data versions are digests."""
+"""Prompts, models and model roles as nodes of the graph: observable sources whose data versions are digests."""
 
 # Dagster reads the annotations of what it decorates: they are not postponed in this module.
 
@@ -10,6 +10,7 @@ import dagster as dg
 
 from imageworks_dagster.assembly import Assembly
 from imageworks_dagster.assets.stage import node_keys
+from imageworks_dagster.choices import resolved_roles
 from imageworks_dagster.pipelines import PIPELINES
 from imageworks_dagster.resources import ModelRegistryResource, PromptHubResource
 from prompt_hub.hub import PromptHub
@@ -21,7 +22,7 @@ DATA_VERSION_TAG = "dagster/data_version"
 
 
 def used_nodes(assembly: Assembly) -> list[str]:
-    """Every prompt and model that some stage may ask with, and the models that no stage names."""
+    """Every prompt, model and role that some stage may ask with, and the models that no stage names."""
     used = {
         key
         for pipeline in PIPELINES.values()
@@ -32,14 +33,19 @@ def used_nodes(assembly: Assembly) -> list[str]:
 
 
 def node_versions(hub: PromptHub, registry: Registry) -> dict[str, str]:
-    """Data version of every prompt and model there is: stage hashes and model revisions, by asset key."""
+    """Data version of every prompt, model and role there is, by asset key.
+
+    Stage hashes, model revisions, and for a role the model that it resolves to: who has given a role to another model
+    sees as stale what was asked of the one before.
+    """
     prompts = {
         f"prompts/{profile.id}/{stage}": profile.stage_hash(stage)
         for profile in hub.profiles.values()
         for stage in profile.stages
     }
     models = {f"models/{model.name}": model.model_revision for model in registry.models.values()}
-    return prompts | models
+    roles = {f"roles/{role}": version for role, version in resolved_roles(registry).items()}
+    return prompts | models | roles
 
 
 def node_assets(assembly: Assembly) -> dg.AssetsDefinition:
@@ -114,6 +120,8 @@ def _description(key: str, assembly: Assembly) -> str:
     kind, name, *stage = key.split("/")
     if kind == "models":
         return assembly.registry.models[name].description
+    if kind == "roles":
+        return f"Asked where nobody chooses a model: `{assembly.registry.roles[name]}`."
     return f"{assembly.hub.profiles[name].description} Stage `{stage[0]}`."
 
 
@@ -125,4 +133,6 @@ def _kinds(key: str, assembly: Assembly) -> set[str]:
             "model",
             *(deployment.provider for deployment in assembly.registry.models[name].deployments[:1]),
         }
+    if kind == "roles":
+        return {"role"}
     return {"prompt", name}

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 
 from imageworks_dagster.assembly import Assembly
+from imageworks_dagster.choices import DEFAULT, candidate_models, usable_profiles
 from imageworks_dagster.partitions import PARTITIONS
 from imageworks_dagster.pipelines import Pipeline, StageDeclaration
 from imageworks_dagster.resources import (
@@ -85,7 +86,7 @@ def stage_asset(
 
 
 def dependencies(pipeline: Pipeline, declaration: StageDeclaration, assembly: Assembly) -> list[str]:
-    """Keys of all that a stage's table is made from: what it reads, and every prompt and model on the way.
+    """Keys of all that a stage's table is made from: what it reads, and every prompt, model and role on the way.
 
     Dagster looks one step back for what makes an asset stale. A stage that named its own prompts alone would show
     as fresh after an edit of an earlier stage's prompt, until that earlier stage had run again.
@@ -96,25 +97,16 @@ def dependencies(pipeline: Pipeline, declaration: StageDeclaration, assembly: As
 
 
 def node_keys(pipeline: Pipeline, declaration: StageDeclaration, assembly: Assembly) -> list[str]:
-    """Keys of the prompts and models that a stage may itself ask with."""
+    """Keys of the prompts and models that a stage may itself ask with, and of its role, which chooses the model."""
     if declaration.asks is None:
         return []
+    asks = declaration.asks
     prompts = [
-        f"prompts/{profile.id}/{declaration.asks.profile_stage}"
-        for profile in assembly.hub.profiles.values()
-        if profile.application == pipeline.application and declaration.asks.profile_stage in profile.stages
+        f"prompts/{name}/{asks.profile_stage}" for name in usable_profiles(pipeline, asks, assembly.hub)
     ]
-    return sorted(prompts) + [f"models/{name}" for name in candidate_models(declaration, assembly)]
-
-
-def candidate_models(declaration: StageDeclaration, assembly: Assembly) -> list[str]:
-    """Names of the models that have the stage's role, by their own declaration or by the role's assignment."""
-    assert declaration.asks is not None  # noqa: S101 - asked of asking stages alone
-    role = declaration.asks.role
-    named = {model.name for model in assembly.registry.models.values() if role in model.roles}
-    if role in assembly.registry.roles:
-        named.add(assembly.registry.roles[role])
-    return sorted(named)
+    models = [f"models/{name}" for name in candidate_models(asks, assembly.registry)]
+    roles = [f"roles/{asks.role}"] if asks.role in assembly.registry.roles else []
+    return [*prompts, *models, *roles]
 
 
 def choice_options(
@@ -127,23 +119,21 @@ def choice_options(
     """
     if declaration.asks is None:
         return {}
-    profiles = sorted(
-        profile.id
-        for profile in assembly.hub.profiles.values()
-        if profile.application == pipeline.application and declaration.asks.profile_stage in profile.stages
-    )
+    asks = declaration.asks
+    profiles = usable_profiles(pipeline, asks, assembly.hub)
     return {
         "profile": dg.Field(
             str,
             default_value="",
-            description=f"Prompt profile: {', '.join(profiles)}. Empty: the batch's, else {pipeline.default_profile}.",
+            description=f"Prompt profile: {', '.join(profiles)}. Empty: the batch's, else {pipeline.default_profile}; "
+            f"{DEFAULT!r} ends the batch's.",
         ),
         "model": dg.Field(
             str,
             default_value="",
             description=(
-                f"Model or model role: {', '.join(candidate_models(declaration, assembly))}, or any other of the "
-                f"registry that can. Empty: the batch's, else role {declaration.asks.role!r}."
+                f"Model or model role: {', '.join(candidate_models(asks, assembly.registry))}, or any other of the "
+                f"registry that can. Empty: the batch's, else role {asks.role!r}; {DEFAULT!r} ends the batch's."
             ),
         ),
         "fresh": dg.Field(bool, default_value=False, description="Ask again, even what has a kept answer."),

@@ -14,7 +14,7 @@ import typer
 from rich.console import Console
 from stamina.instrumentation import set_on_retry_hooks
 
-from imageworks_dagster.command.commands import run_command
+from imageworks_dagster.command.commands import choice_options, run_command
 from imageworks_dagster.command.running import (
     Finished,
     Interrupted,
@@ -45,8 +45,12 @@ errors = Console(stderr=True)
 
 Folder = Annotated[Path, typer.Argument(help="Folder of photos.", exists=True, file_okay=False)]
 BatchName = Annotated[str | None, typer.Option("--batch", help="Name of the batch; by default the folder's.")]
-Profile = Annotated[str, typer.Option("--profile", help="Prompt profile; remembered for this batch.")]
-Model = Annotated[str, typer.Option("--model", help="Model or model role; remembered for this batch.")]
+Profile = Annotated[
+    str, typer.Option("--profile", help="Prompt profile; remembered for this batch, until 'default'.")
+]
+Model = Annotated[
+    str, typer.Option("--model", help="Model or model role; remembered for this batch, until 'default'.")
+]
 Fresh = Annotated[bool, typer.Option("--fresh", help="Ask again, even what has a kept answer.")]
 
 
@@ -80,13 +84,14 @@ def judge(
     settings = _settings()
     name = register_folder(settings, "judge", folder, name=batch, rules=rules)
     choice = {"profile": profile, "model": model, "fresh": fresh}
+    asking_with = choice_options(profile=profile, model=model, fresh=fresh)
     finished = run_batch(
         settings,
         "judge",
         name,
         console=console,
         configured={"judge/critiques": choice, "judge/playoff": choice},
-        resume=run_command("judge", folder, name),
+        resume=run_command("judge", folder, name, *asking_with),
     )
     _tell(finished, _report(settings, "judge", name))
 
@@ -110,6 +115,7 @@ def tag(
     asking = ("tagger/captions", "tagger/keywords", "tagger/descriptions")
     configured: dict[str, dict[str, Any]] = dict.fromkeys(asking, choice)
     action = "undo" if undo else "apply" if apply else "propose"
+    asking_with = choice_options(profile=profile, model=model, fresh=fresh)
     configured["tagger/metadata"] = {"action": action}
     finished = run_batch(
         settings,
@@ -117,11 +123,18 @@ def tag(
         name,
         console=console,
         configured=configured,
-        only=["tagger/metadata"] if undo else None,
-        resume=run_command("tagger", folder, name, *([] if action == "propose" else [f"--{action}"])),
+        # The photos anew: a folder that was moved is found where it is now.
+        only=["tagger/photos", "tagger/metadata"] if undo else None,
+        resume=run_command(
+            "tagger", folder, name, *asking_with, *([] if action == "propose" else [f"--{action}"])
+        ),
     )
     _tell(finished, _report(settings, "tagger", name))
-    if finished.success and action == "propose":
+    if undo:
+        from imageworks_dagster.tagging.undoing import undo_words  # noqa: PLC0415 - loads the store
+
+        say(console, undo_words(open_store(settings).tables.read("tagger/metadata", name).to_pylist()))
+    if action == "propose":
         again = run_command("tagger", folder, name, "--apply")
         say(console, f"No file was changed. Write the tags with: {again}")
 

@@ -18,7 +18,17 @@ PLAIN = frozenset(string.ascii_letters + string.digits + " /._-")
 
 def run_command(pipeline: str, folder: Path, batch: str, *options: str) -> str:
     """The command that runs a batch again, with options such as ``--apply``."""
-    return " ".join(["imageworks", VERBS[pipeline], shell_word(folder), "--batch", batch, *options])
+    words = map(shlex.quote, options)
+    return " ".join(["imageworks", VERBS[pipeline], shell_word(folder), "--batch", batch, *words])
+
+
+def choice_options(*, profile: str, model: str, fresh: bool) -> list[str]:
+    """The options that were given for what a run asks with: until its first stage began, nothing else knows them."""
+    named = {"--profile": profile, "--model": model}
+    return [
+        *(word for option, value in named.items() if value for word in (option, value)),
+        *(["--fresh"] if fresh else []),
+    ]
 
 
 def shell_word(path: Path) -> str:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import or_, select
 
+from imageworks.counting import counted
 from imageworks_dagster.errors import NothingKnown
 from imageworks_dagster.opened import open_store
 from imageworks_dagster.picturing import thumbnail_path
@@ -64,10 +65,9 @@ def forget_path(settings: Settings, path: Path) -> str:
     forgotten = forget_photos(store.database, store.tables, ids)
     removed = [f"{count} {name.replace('_', ' ')}" for name, count in forgotten.counts.items() if count]
     removed += [f"the report of {report.parent.name} {report.name}" for report in reports]
-    photos = "1 photo" if len(ids) == 1 else f"{len(ids)} photos"
     return " ".join(
         [
-            f"{photos} forgotten: {', '.join(removed) or 'nothing more was kept of them'}.",
+            f"{counted(len(ids), 'photo')} forgotten: {', '.join(removed) or 'nothing more was kept of them'}.",
             *map(_removed, forgotten.unreadable),
             *([] if forgotten.log_emptied else [_LOG_IN_USE]),
             _WHAT_STAYS,

@@ -13,6 +13,7 @@ import dagster as dg
 from imageworks.judge_vision.competition import load_competition
 from imageworks_dagster.assets.nodes import observe_now
 from imageworks_dagster.choices import resolve_choices
+from imageworks_dagster.command.commands import VERBS
 from imageworks_dagster.command.terminal import TerminalProgress, asked_line, run_lines, say
 from imageworks_dagster.definitions import assemble, definitions_of
 from imageworks_dagster.instance import open_instance
@@ -20,6 +21,7 @@ from imageworks_dagster.opened import open_store
 from imageworks_dagster.partitions import add_batches
 from imageworks_dagster.pipelines import PIPELINES
 from imageworks_dagster.run_process import close_dead_runs, process_tags
+from imageworks_dagster.turns import turn
 from store.batches import batch as registered_batch
 from store.batches import name_for, register
 from telemetry.compaction import compact
@@ -98,10 +100,21 @@ def run_batch(
     try:
         with TerminalProgress(console) as progress, open_instance(store.home) as instance:
             parts = assemble(settings, {"progress": progress})
-            close_dead_runs(instance)
-            for error in mark_crashed(store.home).damaged:
-                say(console, f"{error}", style="yellow")
-            result = _execute(instance, parts, store, pipeline_name, batch, configured=configured, only=only)
+            _check_choices(parts, store, pipeline_name, batch, configured=configured, only=only)
+            its_turn = turn(
+                store.home,
+                pipeline_name,
+                batch,
+                who=f"imageworks {VERBS[pipeline_name]}",
+                waiting=lambda words: say(console, words, style="yellow"),
+            )
+            with its_turn:
+                close_dead_runs(instance)
+                for error in mark_crashed(store.home).damaged:
+                    say(console, f"{error}", style="yellow")
+                result = _execute(
+                    instance, parts, store, pipeline_name, batch, configured=configured, only=only
+                )
     except KeyboardInterrupt:
         raise Interrupted(f"Interrupted. What was answered is kept; go on with:\n  {resume}") from None
     try:
@@ -118,6 +131,26 @@ def run_batch(
     return finished
 
 
+def _check_choices(
+    parts: Assembly,
+    store: OpenStore,
+    pipeline_name: PipelineName,
+    batch: str,
+    *,
+    configured: Mapping[str, Mapping[str, Any]],
+    only: Sequence[str] | None,
+) -> None:
+    pipeline = PIPELINES[pipeline_name]
+    resolve_choices(
+        pipeline,
+        planned=only or [stage.asset for stage in pipeline.stages],
+        configured=configured,
+        pins=registered_batch(store.database, pipeline_name, batch).pins,
+        hub=parts.hub,
+        registry=parts.registry,
+    )
+
+
 def _execute(
     instance: dg.DagsterInstance,
     parts: Assembly,
@@ -129,22 +162,13 @@ def _execute(
     only: Sequence[str] | None,
 ) -> dg.ExecuteInProcessResult:
     pipeline = PIPELINES[pipeline_name]
-    planned = only or [stage.asset for stage in pipeline.stages]
-    resolve_choices(
-        pipeline,
-        planned=planned,
-        configured=configured,
-        pins=registered_batch(store.database, pipeline_name, batch).pins,
-        hub=parts.hub,
-        registry=parts.registry,
-    )
     add_batches(instance, pipeline_name, [batch])
     observe_now(instance, parts)
     job = definitions_of(parts).resolve_job_def(pipeline_name)
     ops = {
         pipeline.stage(asset).op_name: {"config": dict(config)}
         for asset, config in configured.items()
-        if asset in planned
+        if only is None or asset in only
     }
     run_id = str(uuid4())
     try:

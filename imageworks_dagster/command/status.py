@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from imageworks.counting import counted
 from imageworks_dagster.command.commands import run_command
 from imageworks_dagster.command.terminal import say
 from imageworks_dagster.opened import open_store
@@ -59,7 +60,7 @@ def _last_run(last: RunManifest, batch: Batch, store: OpenStore) -> str:
     if last.ended_at:
         facts.append(f"{last.ended_at[:16].replace('T', ' ')} UTC")
     if pointer is not None:
-        facts.append(f"{pointer.rows} entries")
+        facts.append(counted(pointer.rows, "entry", "entries"))
     if final in last.stages and last.stages[final].failed:
         facts.append(f"{sum(last.stages[final].failed.values())} of them without a result")
     return ", ".join(facts)

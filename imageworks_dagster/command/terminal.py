@@ -19,12 +19,14 @@ from rich.progress import (
 )
 from rich.text import Text
 
+from imageworks.counting import counted
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from types import TracebackType
     from typing import Self
 
-    from rich.console import Console
+    from rich.console import Console, RenderableType
 
     from telemetry.manifest import RunManifest
 
@@ -32,13 +34,38 @@ WIDTH = 78
 INDENT = "    "
 
 
+SHORT_S = 1.0
+"""A stage that took less found nearly all of it known; done a second says nothing then."""
+
+
 class RateColumn(ProgressColumn):
     """Done a second."""
 
     def render(self, task: Task) -> Text:
-        """``3.2/s``, or nothing while there is no rate."""
-        speed = task.finished_speed or task.speed
-        return Text(f"{speed:.1f}/s" if speed else "", style="cyan")
+        """``3.2/s``, or nothing where there is no rate worth the name."""
+        seconds = task.elapsed or 0.0
+        if seconds < SHORT_S or not task.completed:
+            return Text("")
+        return Text(f"{task.completed / seconds:.1f}/s", style="cyan")
+
+
+class SignColumn(SpinnerColumn):
+    """Turns while a stage is under way."""
+
+    def render(self, task: Task) -> RenderableType:
+        """The spinner, nothing for a stage that is done, a cross for one that was stopped."""
+        stopped = task.stop_time is not None and not task.finished
+        return Text("✗", style="red") if stopped else super().render(task)
+
+
+class LeftColumn(TimeRemainingColumn):
+    """How long a stage that is under way still needs."""
+
+    max_refresh = 0.0  # Rich would show the last text for a while after the end.
+
+    def render(self, task: Task) -> Text:
+        """``left 0:01:28``, or nothing once the stage has ended."""
+        return Text("") if task.stop_time is not None else Text("left ").append(super().render(task))
 
 
 class TerminalProgress:
@@ -46,14 +73,13 @@ class TerminalProgress:
 
     def __init__(self, console: Console) -> None:
         self._progress = Progress(
-            SpinnerColumn(),
+            SignColumn(),
             TextColumn("{task.description:<20}"),
             BarColumn(bar_width=24),
             MofNCompleteColumn(),
             RateColumn(),
             TimeElapsedColumn(),
-            TextColumn("left"),
-            TimeRemainingColumn(),
+            LeftColumn(),
             TextColumn("{task.fields[failures]}", style="red"),
             console=console,
             transient=False,
@@ -85,10 +111,18 @@ class TerminalProgress:
         self._progress.update(self._tasks[stage], completed=done, failures=failures)
 
     def finished(self, stage: str) -> None:
-        """Complete the stage's line."""
+        """Complete the stage's line: what was done was all there was to do."""
         if stage in self._tasks:
             task = self._progress.tasks[self._tasks[stage]]
-            self._progress.update(task.id, total=max(task.completed, 1), completed=max(task.completed, 1))
+            self._progress.update(task.id, total=task.completed)
+            self._progress.stop_task(task.id)
+
+    def stopped(self, stage: str) -> None:
+        """Leave the stage's line where it is, and say that it goes no further."""
+        if stage in self._tasks:
+            task = self._progress.tasks[self._tasks[stage]]
+            said = ", ".join(filter(None, [task.fields["failures"], "stopped"]))
+            self._progress.update(task.id, failures=said)
             self._progress.stop_task(task.id)
 
 
@@ -146,6 +180,7 @@ def asked_line(manifest: RunManifest) -> str:
         ended = manifest.models.keys() <= manifest.stages.keys()
         return "There was nothing to ask a model." if ended else "No stage that asks a model came to its end."
     if asked == 0:
-        return f"No model was asked: all {recalled} answers of {models} were kept from before."
-    kept = f" and {recalled} answers were kept from before" if recalled else ""
-    return f"{models}: {asked} requests asked{kept}."
+        kept = f"all {recalled} answers" if recalled > 1 else "the one answer"
+        return f"No model was asked: {kept} of {models} {'were' if recalled > 1 else 'was'} kept from before."
+    kept = f", {counted(recalled, 'answer')} kept from before" if recalled else ""
+    return f"{models}: {counted(asked, 'request')} asked{kept}."

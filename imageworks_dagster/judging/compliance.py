@@ -18,7 +18,7 @@ def check_entries(stage: Stage) -> Outcome:
     entries = stage.read("judge/entries")
     stage.progress.expect(len(entries))
     facts = [EntryFacts(**{name: entry[name] for name in EntryFacts.model_fields}) for entry in entries]
-    judged = check_all(facts, competition_of(stage.batch))
+    judged = check_all(facts, competition_of(stage))
     rows = []
     for entry, compliance in zip(entries, judged, strict=True):
         findings = [finding.model_dump() for finding in compliance.findings]

@@ -26,7 +26,7 @@ def critique_entries(stage: Stage) -> Outcome:
     entries = stage.read("judge/entries")
     verdicts = stage.read_by_entry("judge/compliance")
     signals = stage.read_by_entry("judge/signals")
-    competition = competition_of(stage.batch)
+    competition = competition_of(stage)
     rows: list[Row] = []
     questions: list[Question] = []
     for entry in entries:

@@ -30,7 +30,7 @@ def compare_shortlist(stage: Stage) -> Outcome:
 
     Rounds are a barrier: who meets next depends on all answers so far, never on which came first.
     """
-    rules = competition_of(stage.batch).playoff
+    rules = competition_of(stage).playoff
     entries = stage.read_by_entry("judge/entries")
     signals = stage.read_by_entry("judge/signals")
     critiques = {row["entry_id"]: row for row in stage.read("judge/critiques") if row["score"] is not None}

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 def announce(stage: Stage) -> Outcome:
     """One row an entry; entries that break a rule or have no critique are listed without a place."""
-    competition = competition_of(stage.batch)
+    competition = competition_of(stage)
     entries = stage.read_by_entry("judge/entries")
     verdicts = stage.read_by_entry("judge/compliance")
     critiques = stage.read_by_entry("judge/critiques")

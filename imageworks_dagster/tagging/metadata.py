@@ -9,16 +9,17 @@ from typing import TYPE_CHECKING, Any
 from imageworks.personal_tagger.merging import Merge, OurTags, merge
 from imageworks_dagster.stages import Outcome, inherited_error
 from imageworks_dagster.tagging.report import publish_report
+from imageworks_dagster.tagging.undoing import take_back, undo_words
 from imageworks_dagster.tagging.written import (
+    StandingWrite,
     record_prepared,
     record_state,
     settle_prepared,
-    undoable_writes,
-    written_tags,
+    standing_writes,
 )
+from photos.errors import PictureError
 from photos.metadata.errors import MetadataError
 from photos.metadata.reading import read_metadata
-from photos.metadata.undo import undo
 from photos.metadata.writing import MetadataWriter
 from store.path_text import path_text
 
@@ -34,14 +35,16 @@ ANSWERS = ("captions", "keywords", "descriptions")
 
 
 def handle_metadata(stage: Stage) -> Outcome:
-    """One row a photo: proposed, written, unchanged, undone, or why not."""
+    """One row a photo: proposed, written, unchanged, undone, untouched, or why not."""
     action = stage.config["action"]
     settle_prepared(stage.store.database, stage.batch.name)
     photos = stage.read("tagger/photos")
     stage.progress.expect(len(photos))
-    tags = _Tags.of(stage, photos)
+    tags = _Tags.of(stage, photos, complete=action != "undo")
+    told = {}
     if action == "undo":
-        rows = _undone(stage, photos)
+        rows = [_advanced(stage, tags.undone(photo)) for photo in photos]
+        told["undo"] = undo_words(rows)
     else:
         with MetadataWriter() as writer:
             rows = [
@@ -52,7 +55,7 @@ def handle_metadata(stage: Stage) -> Outcome:
     counts = {f"photos_{state}": count for state, count in sorted(states.items())}
     return Outcome(
         rows,
-        metadata={"action": action, **counts, **report},
+        metadata={"action": action, **told, **counts, **report},
         headline=("entry_id", "state", "title", "added_keywords", "error_class"),
     )
 
@@ -70,20 +73,25 @@ class _Tags:
     Attributes:
         stage: the stage.
         answers: rows by entry, by stage: captions, keywords, descriptions.
-        ours_before: what our last write put into each photo, by path.
+        standing: our last write into each photo, by path.
         merges: by entry, filled as rows are made.
     """
 
     stage: Stage
     answers: Mapping[str, Mapping[str, Row]]
-    ours_before: dict[Path, OurTags]
+    standing: dict[Path, StandingWrite]
     merges: dict[str, Merge] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, stage: Stage, photos: list[Row]) -> _Tags:
+    def of(cls, stage: Stage, photos: list[Row], *, complete: bool) -> _Tags:
+        """Read the earlier tables; unless they have to be ``complete``, those that are missing are empty."""
         files = [stage.photo_file(photo) for photo in photos if photo["photo_id"]]
-        answers = {name: stage.read_by_entry(f"tagger/{name}") for name in ANSWERS}
-        return cls(stage, answers, written_tags(stage.store.database, files))
+        answers: dict[str, Mapping[str, Row]] = {}
+        for name in ANSWERS:
+            asset = f"tagger/{name}"
+            there = complete or stage.store.tables.current(asset, stage.batch.name) is not None
+            answers[name] = stage.read_by_entry(asset) if there else {}
+        return cls(stage, answers, standing_writes(stage.store.database, files))
 
     def row(self, photo: Row, writer: MetadataWriter | None) -> Row:
         """The photo's row: written with ``writer``, or only proposed without one."""
@@ -95,14 +103,48 @@ class _Tags:
         try:
             if writer is not None:
                 return self._write(photo, writer)
-            state = "proposed"
             if self._wanted(photo, read_metadata(self.stage.path(photo))).is_empty:
-                state = "unchanged"
+                return self._unchanged(photo)
         except MetadataError as error:
             return self.stage.row(
                 photo, state="refused", error_class=error.error_class, error_message=str(error)
             )
-        return self.stage.row(photo, state=state, **_columns(self.merges[entry]))
+        return self.stage.row(photo, state="proposed", **_columns(self.merges[entry]))
+
+    def undone(self, photo: Row) -> Row:
+        """The photo's row after all that we wrote into it was taken back."""
+        mine = [rows[photo["entry_id"]] for rows in self.answers.values() if photo["entry_id"] in rows]
+        failed = next((row for row in (photo, *mine) if row["error_class"]), None)
+        nothing = {"state": "untouched", **(inherited_error(failed) if failed else {})}
+        if photo["photo_id"] is None:
+            return self.stage.row(photo, **nothing)
+        try:
+            write_id = take_back(self.stage.store.database, self.stage.photo_file(photo))
+        except (MetadataError, PictureError) as error:
+            return self._not_undone(photo, error.error_class, str(error))
+        except OSError as error:
+            reason = f"{path_text(self.stage.path(photo))} cannot be undone: {error.strerror}; check its permissions"
+            return self._not_undone(photo, "unreadable", reason)
+        if write_id is None:
+            return self.stage.row(photo, **nothing)
+        return self.stage.row(photo, state="undone", write_id=write_id)
+
+    def _not_undone(self, photo: Row, error_class: str, reason: str) -> Row:
+        return self.stage.row(
+            photo,
+            state="refused",
+            write_id=self._standing_id(photo),
+            error_class=error_class,
+            error_message=reason,
+        )
+
+    def _unchanged(self, photo: Row) -> Row:
+        columns = _columns(self.merges[photo["entry_id"]])
+        return self.stage.row(photo, state="unchanged", write_id=self._standing_id(photo), **columns)
+
+    def _standing_id(self, photo: Row) -> str | None:
+        write = self.standing.get(self.stage.path(photo))
+        return write.write_id if write is not None else None
 
     def _wanted(self, photo: Row, existing: PhotoMetadata) -> MetadataFields:
         entry = photo["entry_id"]
@@ -111,7 +153,8 @@ class _Tags:
             description=self.answers["descriptions"][entry]["description"],
             keywords=tuple(self.answers["keywords"][entry]["keywords"]),
         )
-        self.merges[entry] = merge(existing, ours, self.ours_before.get(self.stage.path(photo)))
+        before = self.standing.get(self.stage.path(photo))
+        self.merges[entry] = merge(existing, ours, before.ours if before is not None else None)
         return self.merges[entry].fields
 
     def _write(self, photo: Row, writer: MetadataWriter) -> Row:
@@ -136,38 +179,9 @@ class _Tags:
             expected_photo_id=photo["photo_id"],
         )
         if not written.changed:
-            return self.stage.row(photo, state="unchanged", **_columns(self.merges[entry]))
+            return self._unchanged(photo)
         record_state(database, write_ids[0], "written")
         return self.stage.row(photo, state="written", write_id=write_ids[0], **_columns(self.merges[entry]))
-
-
-def _undone(stage: Stage, photos: list[Row]) -> list[Row]:
-    rows = {photo["entry_id"]: stage.row(photo, state="unchanged") for photo in photos}
-    by_path = {path_text(stage.path(photo)): photo for photo in photos}
-    stage.progress.expect(len(photos))
-    for recorded in undoable_writes(stage.store.database, stage.batch.name):
-        photo = by_path.get(path_text(recorded.path))
-        if photo is None:
-            stage.log.warning(
-                "%s is no longer in the folder; its write stays recorded.", path_text(recorded.path)
-            )
-            continue
-        try:
-            undo(recorded.path, recorded.undo)
-        except MetadataError as error:
-            rows[photo["entry_id"]] = stage.row(
-                photo, state="refused", error_class=error.error_class, error_message=str(error)
-            )
-        except OSError as error:
-            reason = f"{path_text(recorded.path)} cannot be undone: {error.strerror}; check its permissions"
-            rows[photo["entry_id"]] = stage.row(
-                photo, state="refused", error_class="unreadable", error_message=reason
-            )
-        else:
-            record_state(stage.store.database, recorded.write_id, "undone")
-            rows[photo["entry_id"]] = stage.row(photo, state="undone", write_id=recorded.write_id)
-        stage.progress.advance()
-    return list(rows.values())
 
 
 def _columns(merged: Merge) -> dict[str, Any]:

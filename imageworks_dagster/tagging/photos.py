@@ -9,7 +9,7 @@ from imageworks_dagster.identifying import identify_folder
 from imageworks_dagster.measuring import SIGNALS_VERSION, measure_photos
 from imageworks_dagster.picturing import PhotoFile, contact_sheet, thumbnails
 from imageworks_dagster.stages import Outcome, usable
-from imageworks_dagster.tagging.written import settle_prepared, written_tags
+from imageworks_dagster.tagging.written import settle_prepared, standing_writes
 from photos.metadata.errors import MetadataError
 from photos.metadata.reading import read_metadata
 from store.path_text import path_text
@@ -34,9 +34,10 @@ def list_photos(stage: Stage) -> Outcome:
         rows.append(stage.row(entry, **columns))
     readable = usable(rows)
     photos = {row["entry_id"]: stage.photo_file(row) for row in readable}
-    ours = written_tags(stage.store.database, photos.values())
+    standing = standing_writes(stage.store.database, photos.values())
     for row in readable:
-        _add_own_words(row, photos[row["entry_id"]].path, ours.get(photos[row["entry_id"]].path))
+        path = photos[row["entry_id"]].path
+        _add_own_words(row, path, standing[path].ours if path in standing else OurTags())
     _add_signals(stage, readable, list(photos.values()))
     rows += [stage.problem_row(problem) for problem in folder.problems]
     shown = [photos[row["entry_id"]] for row in readable if not row["error_class"]][:SHEET_PHOTOS]
@@ -49,14 +50,13 @@ def list_photos(stage: Stage) -> Outcome:
     )
 
 
-def _add_own_words(row: Row, path: Path, ours: OurTags | None) -> None:
+def _add_own_words(row: Row, path: Path, ours: OurTags) -> None:
     """What the photographer wrote; what we wrote before is not taken for the photographer's own words."""
     try:
         said = read_metadata(path)
     except MetadataError as error:
         row.update(error_class=error.error_class, error_message=str(error))
         return
-    ours = ours or OurTags()
     row["existing_title"] = said.title if said.title != ours.caption else None
     row["existing_description"] = said.description if said.description != ours.description else None
     row["existing_keywords"] = list(photographers_own(said.keywords, ours.keywords))

@@ -23,9 +23,6 @@ if TYPE_CHECKING:
     from imageworks.personal_tagger.merging import Merge
     from imageworks_dagster.stages import Row, Stage
 
-IN_THE_FILE = ("written", "unchanged")
-"""States in which our tags stand in the file."""
-
 
 def publish_report(
     stage: Stage,
@@ -37,7 +34,10 @@ def publish_report(
     """Publish report.html, unless the one there says the same; give its place for the metadata."""
     states = {row["entry_id"]: row for row in rows}
     folder = report_folder(stage)
-    said = [(entry, row.get("state"), row.get("error_class")) for entry, row in sorted(states.items())]
+    said = [
+        (entry, row.get("state"), row.get("error_class"), _stands(row))
+        for entry, row in sorted(states.items())
+    ]
     key = made_from(stage, [declaration.asset for declaration in TAGGER.stages[:-1]], said)
 
     def make() -> dict[str, bytes]:
@@ -73,16 +73,22 @@ def _photo(
     with_picture: bool,
 ) -> SheetPhoto:
     entry = photo["entry_id"]
-    mine = {column: table[entry] for column, table in answers.items()}
+    # An undo needs no answers, so that it works in a folder that was never tagged where it is now.
+    mine = {column: table.get(entry, {}) for column, table in answers.items()}
     files = [stage.photo_file(photo)] if photo["error_class"] is None and with_picture else []
     return SheetPhoto(
         path=photo["relative_path"],
         thumbnail=next(iter(thumbnails(stage.store.home, stage.settings, files)), None),
-        caption=mine["captions"]["caption"] or "",
-        keywords=tuple(mine["keywords"]["keywords"] or ()),
-        description=mine["descriptions"]["description"] or "",
+        caption=mine["captions"].get("caption") or "",
+        keywords=tuple(mine["keywords"].get("keywords") or ()),
+        description=mine["descriptions"].get("description") or "",
         existing_keywords=tuple(photo["existing_keywords"] or ()),
         merge=merges.get(entry),
-        written=row.get("state") in IN_THE_FILE,
+        written=_stands(row),
         problem=row.get("error_message") or "",
     )
+
+
+def _stands(row: Row) -> bool:
+    """Whether a recorded write of ours stands in the file."""
+    return row.get("write_id") is not None and row["state"] != "undone"

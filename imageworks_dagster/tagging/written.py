@@ -29,40 +29,77 @@ CHUNK = 500
 
 
 @dataclass(frozen=True)
+class StandingWrite:
+    """The last write of ours into a file that was not taken back."""
+
+    write_id: str
+    ours: OurTags
+
+
+@dataclass(frozen=True)
 class RecordedWrite:
-    """One write that can be undone."""
+    """A write of ours, with what takes it back.
+
+    Attributes:
+        write_id: names it.
+        path: the file, where it lay then.
+        before_sha256: of the file before it.
+        after_sha256: of the file after it.
+        undo: the record for `photos.metadata.undo.undo`.
+        state: prepared, written or undone.
+    """
 
     write_id: str
     path: Path
+    before_sha256: str
+    after_sha256: str
     undo: bytes
+    state: str
 
 
-def written_tags(database: StateDatabase, photos: Iterable[PhotoFile]) -> dict[Path, OurTags]:
-    """Tags of ours that stand in these photos, by path: those of the last write that was not undone.
+def standing_writes(database: StateDatabase, photos: Iterable[PhotoFile]) -> dict[Path, StandingWrite]:
+    """Our writes that stand in these photos, by path: the last ones that were not undone.
 
     A file is known by its own path first, so that two files with one picture keep their own tags; a photo that was
     moved since is known by its picture.
     """
     wanted = list(photos)
-    by_path: dict[str, OurTags] = {}
-    by_picture: dict[str, OurTags] = {}
+    by_path: dict[str, StandingWrite] = {}
+    by_picture: dict[str, StandingWrite] = {}
     ids = sorted({photo.photo_id for photo in wanted})
+    one = metadata_writes.c
     with database.read() as connection:
         for start in range(0, len(ids), CHUNK):
             statement = (
-                select(metadata_writes)
+                select(one.write_id, one.path, one.photo_id, one.fields)
                 .where(
-                    metadata_writes.c.photo_id.in_(ids[start : start + CHUNK]),
-                    metadata_writes.c.state.in_(("prepared", "written")),
+                    one.photo_id.in_(ids[start : start + CHUNK]),
+                    one.state.in_(("prepared", "written")),
                 )
-                .order_by(metadata_writes.c.at)
+                .order_by(one.at)
             )
             for row in connection.execute(statement).mappings():
-                by_path[row["path"]] = by_picture[row["photo_id"]] = _tags(row)
+                write = StandingWrite(row["write_id"], _tags(row))
+                by_path[row["path"]] = by_picture[row["photo_id"]] = write
     known = {
         photo.path: by_path.get(path_text(photo.path), by_picture.get(photo.photo_id)) for photo in wanted
     }
-    return {path: tags for path, tags in known.items() if tags is not None}
+    return {path: write for path, write in known.items() if write is not None}
+
+
+def writes_into(database: StateDatabase, photo_id: str) -> list[RecordedWrite]:
+    """All our writes into files that hold this picture, taken back or not, the newest first."""
+    one = metadata_writes.c
+    statement = (
+        select(one.write_id, one.path, one.before_sha256, one.after_sha256, one.undo, one.state)
+        .where(one.photo_id == photo_id)
+        .order_by(one.at.desc())
+    )
+    with database.read() as connection:
+        return [
+            RecordedWrite(**{**row, "path": text_path(row["path"])})
+            for row in connection.execute(statement).mappings()
+        ]
 
 
 def record_prepared(
@@ -98,7 +135,7 @@ def settle_prepared(database: StateDatabase, batch: str) -> None:
 
     A file that is not there, cannot be read or was edited since cannot tell: its record, and with it the undo, stays.
     """
-    for row in _rows(database, batch, "prepared"):
+    for row in _prepared(database, batch):
         place = text_path(row["path"])
         try:
             stands = standing(place, row["undo"])
@@ -110,24 +147,14 @@ def settle_prepared(database: StateDatabase, batch: str) -> None:
             _drop(database, row["write_id"])
 
 
-def undoable_writes(database: StateDatabase, batch: str) -> list[RecordedWrite]:
-    """Writes of this batch that stand, the newest first: the order in which they can be taken back."""
-    return [
-        RecordedWrite(row["write_id"], text_path(row["path"]), row["undo"])
-        for row in reversed(_rows(database, batch, "written"))
-    ]
-
-
 def _drop(database: StateDatabase, write_id: str) -> None:
     statement = delete(metadata_writes).where(metadata_writes.c.write_id == write_id)
     database.write(lambda connection: connection.execute(statement))
 
 
-def _rows(database: StateDatabase, batch: str, state: str) -> list[RowMapping]:
-    statement = (
-        select(metadata_writes)
-        .where(metadata_writes.c.batch == batch, metadata_writes.c.state == state)
-        .order_by(metadata_writes.c.at)
+def _prepared(database: StateDatabase, batch: str) -> list[RowMapping]:
+    statement = select(metadata_writes).where(
+        metadata_writes.c.batch == batch, metadata_writes.c.state == "prepared"
     )
     with database.read() as connection:
         return list(connection.execute(statement).mappings())

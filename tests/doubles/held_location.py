@@ -35,6 +35,9 @@ class HoldingProgress:
     def finished(self, stage: str) -> None:
         """Go on."""
 
+    def stopped(self, stage: str) -> None:
+        """Go on."""
+
 
 _settings = Settings()
 defs = definitions_of(assemble(_settings, {"progress": HoldingProgress(_settings.home)}))

@@ -165,6 +165,43 @@ def test_a_pinned_profile_that_has_gone_is_a_wrong_choice_and_no_silent_default(
         resolve(TAGGER, pins={"tagger/captions": {"profile": "retired"}})
 
 
+def test_a_pin_that_has_gone_is_told_to_be_the_batchs_and_how_to_end_it(resolve):
+    with pytest.raises(WrongChoice) as wrong:
+        resolve(TAGGER, pins={"tagger/captions": {"model": "retired"}})
+
+    message = str(wrong.value)
+    assert "Pinned for this batch by an earlier choice: model 'retired'" in message
+    assert "or 'default' to end that" in message
+
+
+def test_a_wrong_choice_of_the_run_itself_is_not_said_to_be_the_batchs(resolve):
+    with pytest.raises(WrongChoice) as wrong:
+        resolve(
+            TAGGER,
+            pins={"tagger/captions": {"model": "mine"}},
+            configured={"tagger/captions": {"model": "minne"}},
+        )
+
+    assert "Pinned" not in str(wrong.value)
+
+
+def test_default_is_chosen_over_a_pin(resolve, registry):
+    choices = resolve(
+        TAGGER,
+        pins={"tagger/captions": {"profile": "retired", "model": "retired"}},
+        configured={"tagger/captions": {"profile": "default", "model": "default"}},
+    )
+
+    assert choices["tagger/captions"].profile.id == "library"
+    assert choices["tagger/captions"].model.name == registry.roles["caption"]
+
+
+def test_default_ends_a_pin():
+    pins = explicit_pins(TAGGER, {"tagger/captions": {"profile": "storyteller", "model": "default"}})
+
+    assert pins == {"tagger/captions": {"profile": "storyteller", "model": None}}
+
+
 def test_only_what_was_chosen_by_name_is_pinned():
     pins = explicit_pins(
         TAGGER,

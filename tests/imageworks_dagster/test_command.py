@@ -17,6 +17,7 @@ import pytest
 from made_up_photos import write_photo
 from sqlalchemy import func, select
 
+from imageworks_dagster.command import running
 from imageworks_dagster.command.app import run
 from imageworks_dagster.command.commands import shell_word
 from imageworks_dagster.opened import close_stores, open_store
@@ -24,7 +25,7 @@ from imageworks_dagster.picturing import thumbnail_path
 from imageworks_dagster.pipelines import JUDGE, PIPELINES, TAGGER
 from photos.identity import photo_id
 from photos.metadata.reading import read_metadata
-from store.batches import batch, batches
+from store.batches import batch, batches, pin
 from store.home import Home
 from store.settings import Settings, variable
 from store.tables import kept_answer_photos, measurements, metadata_writes, photo_identities
@@ -172,8 +173,19 @@ def test_tags_are_written_and_taken_back(tmp_path):
 
     assert imageworks(tmp_path / "home", "tag", photo.parent, "--apply").code == 0
     assert read_metadata(photo).keywords
-    assert imageworks(tmp_path / "home", "tag", photo.parent, "--undo").code == 0
+    undone = imageworks(tmp_path / "home", "tag", photo.parent, "--undo")
+    assert undone.code == 0
+    assert "Taken back in 1 photo, byte for byte." in undone.out
     assert photo.read_bytes() == before
+
+
+def test_an_undo_in_a_folder_that_was_never_tagged_says_that_there_is_nothing_to_take_back(tmp_path):
+    write_photo(tmp_path / "Harbor" / "a.jpg", seed=1)
+
+    said = imageworks(tmp_path / "home", "tag", tmp_path / "Harbor", "--undo")
+
+    assert said.code == 0, said.err
+    assert "Nothing was taken back: 1 photo looked at" in said.out
 
 
 def test_writing_and_taking_back_at_once_is_refused(tmp_path):
@@ -223,6 +235,32 @@ def test_a_folder_that_is_not_there_is_refused(tmp_path, command):
     assert runs_in(tmp_path / "home") == []
 
 
+@pytest.mark.parametrize(
+    ("command", "options"),
+    [
+        ("judge", ["--profile", "club-judge", "--model", "baseline-judge", "--fresh"]),
+        ("tag", ["--model", "baseline-tagger", "--fresh", "--apply"]),
+    ],
+)
+def test_the_command_that_goes_on_after_an_interrupt_is_the_whole_one(
+    tmp_path, monkeypatch, command, options
+):
+    write_photo(tmp_path / "Round" / "a.jpg", seed=1)
+
+    def interrupt(*_arguments, **_options):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(running, "observe_now", interrupt)
+
+    said = imageworks(tmp_path / "home", command, tmp_path / "Round", *options)
+
+    assert said.code == 130
+    assert (
+        f"go on with:\n  imageworks {command} {tmp_path / 'Round'} --batch round {' '.join(options)}\n"
+        in said.err
+    )
+
+
 @pytest.mark.parametrize("command", ["judge", "tag"])
 def test_a_folder_without_photos_fails_in_words(tmp_path, command):
     (tmp_path / "Empty").mkdir()
@@ -257,6 +295,17 @@ def test_a_choice_is_remembered_for_the_batch(home, folders, store_of):
     assert {stage.asset: pins[stage.asset]["profile"] for stage in TAGGER.asking} == {
         stage.asset: "storyteller" for stage in TAGGER.asking
     }
+
+
+def test_a_remembered_choice_is_ended_by_default(home, folders, store_of):
+    pin(store_of(home).database, "tagger", "hills", "tagger/captions", model="retired", profile="library")
+    complaint(imageworks(home, "tag", folders / "Hills"), "Pinned for this batch", "'default' to end that")
+
+    said = imageworks(home, "tag", folders / "Hills", "--model", "default")
+
+    assert said.code == 0, said.err
+    pins = batch(store_of(home).database, "tagger", "hills").pins
+    assert pins == {"tagger/captions": {"profile": "library"}}
 
 
 def test_a_name_that_another_folder_has_is_refused(home, folders):

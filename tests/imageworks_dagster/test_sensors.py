@@ -48,7 +48,7 @@ def test_the_first_look_observes_every_node_of_the_graph_and_the_second_none(pla
     }
 
     assert keys(platform.tick(OBSERVING)) == nodes
-    assert platform.tick(OBSERVING).skip_message == "no prompt and no model has changed"
+    assert platform.tick(OBSERVING).skip_message == "no prompt, no model and no role has changed"
 
 
 def test_a_prompt_that_no_graph_shows_yet_waits_for_a_reload(platform):

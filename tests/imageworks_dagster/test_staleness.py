@@ -88,13 +88,14 @@ def tag_a_shoot(platform, folder, double):
     assert platform.asked(result) == {stage.asset: PHOTOS for stage in TAGGER.asking}
 
 
-def use_model(platform, double, *, revision, roles=("caption", "keywords", "description")):
+def use_model(platform, double, *, revision, roles=("caption", "keywords", "description"), assigned=None):
+    """The double as a model that may have ``roles``, and has those in ``assigned``: by default all of them."""
     platform.settings.home.mkdir(parents=True, exist_ok=True)
     text = REGISTRY.format(
         url=double.url,
         revision=revision,
         roles=", ".join(roles),
-        assigned=", ".join(f"{role}: double-vlm" for role in roles),
+        assigned=", ".join(f"{role}: double-vlm" for role in (roles if assigned is None else assigned)),
     )
     (platform.settings.home / "registry.yaml").write_text(text, encoding="utf-8")
 
@@ -232,10 +233,41 @@ def test_another_revision_of_a_model_makes_stale_what_asks_it(platform, double):
 
     tick = platform.tick(SENSOR)
 
-    assert observed(tick) == ["models/double-vlm"]
+    assert observed(tick) == ["models/double-vlm", "roles/caption", "roles/description", "roles/keywords"]
     assert stale(platform) == {"tagger/captions", *FROM_KEYWORDS_ON}
     assert platform.asked(platform.run("tagger", BATCH)) == {stage.asset: PHOTOS for stage in TAGGER.asking}
     assert stale(platform) == set()
+
+
+def test_a_role_given_to_another_model_makes_stale_what_asks_by_it(platform, double):
+    use_model(platform, double, revision="1", assigned=("caption",))
+
+    tick = platform.tick(SENSOR)
+
+    assert observed(tick) == ["roles/description", "roles/keywords"]
+    assert stale(platform) == FROM_KEYWORDS_ON
+    again = platform.run("tagger", BATCH)
+    assert platform.manifest(again).models["tagger/keywords"].model == "baseline-tagger"
+    assert platform.asked(again) == {"tagger/keywords": PHOTOS, "tagger/descriptions": PHOTOS}
+    assert stale(platform) == set()
+
+
+@pytest.mark.slow
+def test_a_role_given_away_in_the_middle_of_a_run_is_not_in_it_and_shows_as_stale(
+    platform, double, monkeypatch
+):
+    caption = captions.caption_photos
+
+    def give_away_meanwhile(stage):
+        outcome = caption(stage)
+        use_model(platform, double, revision="1", assigned=("caption",))
+        platform.tick(SENSOR)
+        return outcome
+
+    monkeypatch.setattr(captions, "caption_photos", give_away_meanwhile)
+    assert platform.asked(platform.run("tagger", BATCH)) == {}
+
+    assert stale(platform) == FROM_KEYWORDS_ON
 
 
 def test_another_address_of_a_model_makes_nothing_stale(platform):

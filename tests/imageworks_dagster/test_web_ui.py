@@ -36,6 +36,7 @@ GROUPS = {
 }
 PROMPTS = {"critique", "pairwise", "caption", "keywords", "description"}
 MODELS = {"baseline-judge", "baseline-tagger", "qwen2.5-vl-7b", "nima-mobilenet"}
+ROLES = {"judge", "pairwise", "caption", "keywords", "description"}
 CHECKS = (
     "answers_fit_the_schema",
     "every_entry_accounted_for",
@@ -92,7 +93,7 @@ def materialize(page, server, *, model):
     return page.url.rsplit("/", 1)[1].split("?")[0]
 
 
-def test_the_graph_shows_every_stage_prompt_and_model_in_its_group(page, server):
+def test_the_graph_shows_every_stage_prompt_model_and_role_in_its_group(page, server):
     open_graph(page, server.url)
 
     names = listed_names(page)
@@ -100,7 +101,7 @@ def test_the_graph_shows_every_stage_prompt_and_model_in_its_group(page, server)
     assert names[0] == "judge_vision"
     assert set(names[1:tagger]) == GROUPS["judge_vision"]
     assert set(names[tagger + 1 : platform]) == GROUPS["personal_tagger"]
-    assert set(names[platform + 1 :]) >= PROMPTS | MODELS
+    assert set(names[platform + 1 :]) >= PROMPTS | MODELS | ROLES
     drawn = set(page.locator("foreignObject").evaluate_all("all => all.map(e => e.textContent)"))
     assert drawn >= set.union(*GROUPS.values()) | {"judge_vision", "personal_tagger", "platform"}
 

@@ -14,8 +14,8 @@ def test_creating_a_home_makes_its_folders_and_doing_it_again_is_fine(settings):
     assert home.root == settings.home
     for folder in (home.assets, home.reports, home.spool, home.events, home.quarantine, home.manifests):
         assert folder.is_dir()
-    assert home.prompts.is_dir()
-    assert home.dagster.is_dir()
+    for folder in (home.locks, home.prompts, home.dagster):
+        assert folder.is_dir()
     assert not home.state_db.exists()
     assert not home.registry.exists()
     assert {path.name for path in home.root.iterdir() if path.is_file()} == set()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 import threading
@@ -63,4 +64,34 @@ def test_an_error_inside_releases_the_lock(tmp_path):
     with pytest.raises(KeyError), locked(tmp_path / "lock"):
         fail()
     with locked(tmp_path / "lock"):
+        pass
+
+
+def test_whoever_has_to_wait_is_told_once_and_nobody_else(tmp_path):
+    told, waits = [], threading.Event()
+
+    def wait():
+        with locked(tmp_path / "lock", waiting=waits.set):
+            told.append("held")
+
+    with locked(tmp_path / "lock", waiting=lambda: told.append("wrong")):
+        waiter = threading.Thread(target=wait)
+        waiter.start()
+        assert waits.wait(60)
+        assert told == []
+    waiter.join()
+    assert told == ["held"]
+
+
+def test_a_signal_whose_handler_raises_ends_the_wait(tmp_path):
+    main = threading.main_thread().ident
+
+    def interrupt():
+        threading.Thread(target=signal.pthread_kill, args=(main, signal.SIGINT)).start()
+
+    with (
+        locked(tmp_path / "lock"),
+        pytest.raises(KeyboardInterrupt),
+        locked(tmp_path / "lock", waiting=interrupt),
+    ):
         pass

@@ -3,7 +3,12 @@ from __future__ import annotations
 import pytest
 
 from imageworks.errors import CompetitionFileError, UnknownCompetition
-from imageworks.judge_vision.competition import default_competition, load_competition, read_competitions
+from imageworks.judge_vision.competition import (
+    Competition,
+    default_competition,
+    load_competition,
+    read_competitions,
+)
 
 CLUB = """
 [competition.club_dpi_2025]
@@ -112,3 +117,15 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path):
 def test_a_competition_survives_a_journey_through_json():
     club = read_competitions(CLUB)["club_dpi_2025"]
     assert type(club).model_validate(club.model_dump(mode="json")) == club
+
+
+def test_a_competition_is_the_same_after_a_trip_through_json():
+    club = read_competitions(CLUB)["club_dpi_2025"]
+
+    assert Competition.model_validate_json(club.model_dump_json()) == club
+
+
+@pytest.mark.parametrize("key", ["playoff]\nseed", "rules]\nmax_bytes"])
+def test_a_whole_number_that_json_cannot_carry_is_refused(key):
+    with pytest.raises(CompetitionFileError, match="less than or equal to 9007199254740991"):
+        read_competitions(f"[competition.april.{key} = 9007199254740992\n")

@@ -1,0 +1,118 @@
+"""The command's lines, as a person reads them."""
+
+import io
+
+import pytest
+from rich.console import Console
+from rich.progress import Task
+
+from imageworks_dagster.command.terminal import RateColumn, TerminalProgress, asked_line
+from telemetry.manifest import PinnedModel, RunManifest, StageSummary
+
+
+@pytest.mark.parametrize(
+    ("asked", "recalled", "line"),
+    [
+        (1, 0, "tiny: 1 request asked."),
+        (2, 1, "tiny: 2 requests asked, 1 answer kept from before."),
+        (0, 1, "No model was asked: the one answer of tiny was kept from before."),
+        (0, 3, "No model was asked: all 3 answers of tiny were kept from before."),
+        (0, 0, "There was nothing to ask a model."),
+    ],
+)
+def test_what_was_asked_is_one_sentence_of_right_grammar(asked, recalled, line):
+    manifest = RunManifest(
+        run_id="r1",
+        pipeline="judge",
+        models={"judge/critiques": PinnedModel(model="tiny", model_revision="1")},
+        stages={"judge/critiques": StageSummary(asked=asked, recalled=recalled)},
+    )
+
+    assert asked_line(manifest) == line
+
+
+@pytest.fixture
+def shown():
+    """What the terminal shows in the end of a progress, line by line."""
+
+    def show(work):
+        console = Console(file=io.StringIO(), width=80)
+        with TerminalProgress(console) as progress:
+            work(progress)
+        return console.file.getvalue().strip().splitlines()
+
+    return show
+
+
+def test_a_stage_that_failed_stops_where_it_was(shown):
+    def work(progress):
+        progress.started("judge/critiques", 6)
+        progress.stopped("judge/critiques")
+
+    (line,) = shown(work)
+
+    assert line.split() == ["✗", "judge/critiques", "0/6", "0:00:00", "stopped"]
+
+
+def test_a_stage_that_failed_on_the_way_says_how_far_it_came_and_what_had_failed(shown):
+    def work(progress):
+        progress.started("judge/critiques", 6)
+        progress.advanced("judge/critiques", 3, 1)
+        progress.stopped("judge/critiques")
+
+    (line,) = shown(work)
+
+    assert " 3/6 " in line
+    assert line.rstrip().endswith("1 failed, stopped")
+
+
+def test_a_stage_that_ended_is_complete_even_where_there_was_nothing_to_do(shown):
+    def work(progress):
+        for stage, total in (("judge/entries", 6), ("judge/playoff", 0)):
+            progress.started(stage, total)
+            progress.advanced(stage, total, 0)
+            progress.finished(stage)
+
+    entries, playoff = shown(work)
+
+    assert " 6/6 " in entries
+    assert " 0/0 " in playoff
+    assert "left" not in entries + playoff
+
+
+@pytest.mark.parametrize(("seconds", "rate"), [(0.0002, ""), (0.9, ""), (2.0, "3.0/s")])
+def test_a_rate_is_shown_only_for_what_took_time(seconds, rate):
+    task = Task(0, "judge/entries", 6, 6, _get_time=lambda: seconds)
+    task.start_time = 0.0
+
+    assert RateColumn().render(task).plain == rate
+
+
+def test_a_stage_that_a_run_cannot_do_is_stopped_and_not_finished(platform, entries_folder):
+    told = []
+
+    class Told:
+        def started(self, stage, total):
+            """Say nothing."""
+
+        def advanced(self, stage, done, failed):
+            """Say nothing."""
+
+        def finished(self, stage):
+            told.append(("finished", stage))
+
+        def stopped(self, stage):
+            told.append(("stopped", stage))
+
+    platform.overrides["progress"] = Told()
+    batch = platform.register("judge", entries_folder)
+
+    platform.run("judge", batch, only=["judge/entries"])
+    platform.run("judge", batch, only=["judge/signals"])
+    platform.run("judge", batch, only=["judge/critiques"])
+
+    assert told == [
+        ("finished", "judge/entries"),
+        ("finished", "judge/signals"),
+        ("stopped", "judge/critiques"),
+    ]
