@@ -137,12 +137,6 @@ class Registry:
         """
         return deployment.url(self.environ)
 
-    def with_role(self, role: str) -> tuple[Model, ...]:
-        """Give the models that may have a role, by name; the one that has it first, deprecated ones last."""
-        holder = self.roles.get(role)
-        able = [model for model in self.models.values() if role in model.roles]
-        return tuple(sorted(able, key=lambda model: (model.name != holder, model.deprecated, model.name)))
-
     def effective(self) -> dict[str, object]:
         """Give the effective registry as plain JSON values, in the form of a user's `registry.yaml`.
 

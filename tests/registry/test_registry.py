@@ -140,12 +140,6 @@ def test_a_need_that_is_no_capability_is_a_mistake_of_the_caller():
         Registry.load(None).resolve("judge", needs=["sight"])
 
 
-def test_models_of_a_role_come_with_its_holder_first(load):
-    names = [model.name for model in load(USER).with_role("judge")]
-    assert names[0] == "tiny-vlm"
-    assert names[1:] == sorted(names[1:])
-
-
 def test_an_embedded_model_has_the_digest_of_its_code_as_revision():
     embedded = {"baseline-judge": "abc", "baseline-tagger": "def"}
     bare, run = Registry.load(None), Registry.load(None, embedded=embedded)
