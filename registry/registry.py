@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+from registry.addresses import variables_of
 from registry.checking import check_model
 from registry.digests import digest
 from registry.errors import FileProblem, MissingCapability, RegistryFileError, UnknownModel
@@ -93,6 +94,15 @@ class Registry:
             provenance=MappingProxyType(dict(layers.provenance)),
             unset=layers.unset,
             environ=MappingProxyType(dict(environ)),
+        )
+
+    @property
+    def variables(self) -> frozenset[str]:
+        """The environment's variables that deployments' addresses and keys are read from."""
+        deployments = [deployment for model in self.models.values() for deployment in model.deployments]
+        return frozenset().union(
+            *(variables_of(deployment.base_url) for deployment in deployments if deployment.base_url),
+            (deployment.api_key_env for deployment in deployments if deployment.api_key_env),
         )
 
     def resolve(self, name: str, *, needs: Collection[str] = ()) -> Model:
