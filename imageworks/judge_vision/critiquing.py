@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Annotated, Any, TypedDict
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -42,6 +42,15 @@ class Critique(BaseModel):
         return weighted(self.impact, self.composition, self.technique)
 
 
+class CritiqueVariables(TypedDict):
+    """What profile stage `critique` is given. Nothing about the author or a folder is in it."""
+
+    title: str
+    category: str
+    signals: str
+    rules_notes: str
+
+
 def weighted(impact: float, composition: float, technique: float) -> float:
     """Half impact, two fifths composition, a tenth technique: how a UK club judge weighs them."""
     return math.fsum((IMPACT_WEIGHT * impact, COMPOSITION_WEIGHT * composition, TECHNIQUE_WEIGHT * technique))
@@ -54,8 +63,8 @@ def half_up(mark: float) -> int:
 
 def critique_variables(
     *, title: str, category: str, signals: Mapping[str, object], competition: Competition
-) -> dict[str, Any]:
-    """The prompt's variables for profile stage `critique`. Nothing about the author or a folder is in them.
+) -> CritiqueVariables:
+    """The prompt's variables for profile stage `critique`.
 
     Raises:
         SignalsMissing: The photo was not measured.
