@@ -1,16 +1,20 @@
 """What a comparison asks about two entries, and what its two answers mean together."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal, TypedDict
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypedDict
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from imageworks.errors import AnswerMisread, ComparisonError
-from imageworks.judge_vision.competition import Competition
-from imageworks.judge_vision.ranking import Outcome
 from imageworks.judge_vision.signal_words import signal_words
 from imageworks.plain_text import one_line
 from imageworks.signal_bands import rounded_signals
+
+if TYPE_CHECKING:
+    from imageworks.judge_vision.competition import Competition
+    from imageworks.judge_vision.ranking import Outcome
 
 Winner = Literal["first", "second", "draw"]
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
+from backends.providers.protocol import can_be_asked
 from imageworks_dagster.assembly import Assembly
 from imageworks_dagster.partitions import PARTITIONS
 from imageworks_dagster.pipelines import Pipeline, StageDeclaration
@@ -132,6 +133,11 @@ def choice_options(
         for profile in assembly.hub.profiles.values()
         if profile.application == pipeline.application and declaration.asks.profile_stage in profile.stages
     )
+    models = [
+        name
+        for name in candidate_models(declaration, assembly)
+        if can_be_asked(assembly.registry.models[name])
+    ]
     return {
         "profile": dg.Field(
             str,
@@ -142,7 +148,7 @@ def choice_options(
             str,
             default_value="",
             description=(
-                f"Model or model role: {', '.join(candidate_models(declaration, assembly))}, or any other of the "
+                f"Model or model role: {', '.join(models)}, or any other of the "
                 f"registry that can. Empty: the batch's, else role {declaration.asks.role!r}."
             ),
         ),
