@@ -16,6 +16,11 @@ IMPACT_WEIGHT = 0.5
 COMPOSITION_WEIGHT = 0.4
 TECHNIQUE_WEIGHT = 0.1
 
+FEWEST_WORDS = 110
+MOST_WORDS = 150
+FARTHEST_SCORE = 1
+"""Marks that a score may be away from the weighted marks, rounded."""
+
 Marks = Annotated[int, Field(ge=0, le=HIGHEST_MARK, strict=True)]
 
 
@@ -35,6 +40,16 @@ class Critique(BaseModel):
     def words(self) -> int:
         """How many words the critique has; 110 to 150 are asked for."""
         return len(self.critique.split())
+
+    @property
+    def has_length(self) -> bool:
+        """Whether it has as many words as are asked for."""
+        return FEWEST_WORDS <= self.words <= MOST_WORDS
+
+    @property
+    def score_follows(self) -> bool:
+        """Whether the score is as near to the three marks, weighted and rounded, as is asked for."""
+        return abs(self.score - half_up(self.weighted)) <= FARTHEST_SCORE
 
     @property
     def weighted(self) -> float:
