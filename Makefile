@@ -54,5 +54,5 @@ lock: $(UV) ## Resolve the dependencies anew, with hashes and without an index
 	$(UV) pip compile --quiet --no-header --generate-hashes --no-emit-index-url --python-version 3.11 pyproject.toml --extra dev --extra postgres -c requirements/base.txt -o requirements/dev.txt
 	printf "uv\nhatchling\neditables\n" | $(UV) pip compile --quiet --no-header --generate-hashes --no-emit-index-url --python-version 3.11 - -o requirements/build.txt
 
-clean:
-	rm -rf $(VENV) .imageworks .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+clean: ## What the targets here made; .imageworks/ is the user's: results, undo records, prompts, registry.yaml
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

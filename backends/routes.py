@@ -10,6 +10,7 @@ from backends.breaker import Breaker
 from backends.errors import ModelMisconfigured, ModelUnreachable, RemoteNotAllowed
 from backends.providers.embedded import Embedded
 from backends.providers.openai_compatible import OpenAiCompatible
+from backends.providers.protocol import ANSWERING
 from registry.errors import BadDeploymentUrl
 
 if TYPE_CHECKING:
@@ -161,10 +162,10 @@ def _backend(
 ) -> Backend:
     if deployment.provider == "embedded":
         return Embedded(model, embedded, threads)
-    if deployment.provider not in {"vllm", "openai"}:
+    if deployment.provider not in ANSWERING:
         raise ModelMisconfigured(
             f"Deployment {deployment.name!r} of model {model.name!r} has provider {deployment.provider}, which "
-            f"cannot be asked yet; vllm, openai and embedded can. Choose another model."
+            f"cannot be asked yet; those that can are {', '.join(ANSWERING)}. Choose another model."
         )
     try:
         if deployment.needs_consent(environ) and not settings.allow_remote:

@@ -11,7 +11,13 @@ from backends.errors import NotJson, SchemaMismatch
 from backends.output_schemas import canonical_schema
 from backends.recall import look_up
 from imageworks.counting import counted
-from imageworks_dagster.checks import ACCOUNTED, FAILURES, FIT, SPREAD, UNTOUCHED
+from imageworks.judge_vision.critiquing import (
+    FARTHEST_SCORE,
+    FEWEST_WORDS,
+    MOST_WORDS,
+    Critique,
+)
+from imageworks_dagster.checks import ACCOUNTED, AS_ASKED, FAILURES, FIT, SPREAD, UNTOUCHED
 from imageworks_dagster.identifying import is_as_known, known_files
 from imageworks_dagster.opened import open_store
 from photos.errors import PhotoError
@@ -190,6 +196,26 @@ def scores_in_range_and_spread(checked: Checked) -> CheckOutcome:
     return CheckOutcome(not outside and not same, words, grave=bool(outside), metadata={"distinct": distinct})
 
 
+def critiques_as_asked(checked: Checked) -> CheckOutcome:
+    """Most critiques have the length, and most scores follow the marks, as the shipped judge is asked to do it."""
+    # Whether a row reads as a critique at all is another check's question.
+    critiques = [
+        Critique.model_construct(**{name: row[name] for name in Critique.model_fields})
+        for row in checked.rows
+        if row["score"] is not None
+    ]
+    length = sum(not critique.has_length for critique in critiques)
+    score = sum(not critique.score_follows for critique in critiques)
+    most = WARN_SHARE * len(critiques)
+    return CheckOutcome(
+        length <= most and score <= most,
+        f"of {len(critiques)} critiques {length} have not {FEWEST_WORDS}-{MOST_WORDS} words, and {score} have a score "
+        f"more than {FARTHEST_SCORE} from their weighted marks",
+        grave=False,
+        metadata={"outside_length": length, "outside_score": score},
+    )
+
+
 def originals_untouched(checked: Checked) -> CheckOutcome:
     """The pictures in the files are those that were read; a file that is as it was is not read again."""
     photos = [entry for entry in checked.entries if entry["photo_id"] and not entry["error_class"]]
@@ -226,5 +252,6 @@ CHECKS: dict[str, Callable[[Checked], CheckOutcome]] = {
     FAILURES: share_of_failures,
     FIT: answers_fit_the_schema,
     SPREAD: scores_in_range_and_spread,
+    AS_ASKED: critiques_as_asked,
     UNTOUCHED: originals_untouched,
 }

@@ -15,6 +15,7 @@ ACCOUNTED = "every_entry_accounted_for"
 FAILURES = "share_of_failures"
 FIT = "answers_fit_the_schema"
 SPREAD = "scores_in_range_and_spread"
+AS_ASKED = "critiques_as_asked"
 UNTOUCHED = "originals_untouched"
 
 DESCRIPTIONS = {
@@ -22,11 +23,12 @@ DESCRIPTIONS = {
     FAILURES: "At most a tenth of what was asked failed (warning), at most half (error).",
     FIT: "Each answer that the table rests on, as it is kept, fits the schema that its run pinned.",
     SPREAD: "Scores lie in 0-20 and are not all the same.",
+    AS_ASKED: "Nine in ten critiques have 110-150 words and a score within one of their weighted marks (warning).",
     UNTOUCHED: "The files whose pictures were read still hold them.",
 }
 
 CHECKED = {
-    "judge/critiques": (ACCOUNTED, FAILURES, FIT, SPREAD),
+    "judge/critiques": (ACCOUNTED, FAILURES, FIT, SPREAD, AS_ASKED),
     "judge/playoff": (FAILURES, FIT),
     "judge/results": (UNTOUCHED,),
     "tagger/captions": (ACCOUNTED, FAILURES, FIT),

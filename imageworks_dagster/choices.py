@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from backends.providers.protocol import ANSWERING, can_be_asked
+from imageworks.contracts import CONTRACTS
 from imageworks_dagster.errors import WrongChoice
 from prompt_hub.errors import PromptHubError
 from registry.errors import RegistryError
@@ -105,13 +107,15 @@ def _resolve(
     asks = stage.asks
     assert asks is not None  # noqa: S101 - the caller goes through the asking stages alone
     profile = hub.get(chosen.get("profile") or pipeline.default_profile)
-    if profile.id not in usable_profiles(pipeline, asks, hub):
-        raise WrongChoice(
-            f"profile {profile.id!r} has no stage {asks.profile_stage!r} for {pipeline.application}."
-        )
+    problems = _profile_problems(pipeline, asks, profile)
+    if problems:
+        raise WrongChoice(f"profile {profile.id!r} cannot be used: {'; '.join(problems)}.")
     template = profile.stage(asks.profile_stage)
     needs = {"chat"} | ({"vision"} if template.images else set())
     model = registry.resolve(chosen.get("model") or asks.role, needs=needs)
+    problem = _model_problem(model, template.images)
+    if problem:
+        raise WrongChoice(f"model {model.name!r} {problem}.")
     return Choice(asset=stage.asset, profile=profile, profile_stage=asks.profile_stage, model=model)
 
 
@@ -122,6 +126,25 @@ def usable_profiles(pipeline: Pipeline, asks: Asks, hub: PromptHub) -> list[str]
         for profile_id, profile in hub.profiles.items()
         if profile.application == pipeline.application and asks.profile_stage in profile.stages
     )
+
+
+def _profile_problems(pipeline: Pipeline, asks: Asks, profile: PromptProfile) -> list[str]:
+    if profile.application != pipeline.application or asks.profile_stage not in profile.stages:
+        return [f"it has no stage {asks.profile_stage!r} for {pipeline.application}"]
+    return list(CONTRACTS[asks.profile_stage].misfits(profile.stage(asks.profile_stage)))
+
+
+def _model_problem(model: Model, pictures: int) -> str | None:
+    """What a model that has the capabilities still cannot do."""
+    if not can_be_asked(model):
+        providers = ", ".join(dict.fromkeys(deployment.provider for deployment in model.deployments))
+        return (
+            f"has provider {providers}, which cannot be asked yet; those that can are {', '.join(ANSWERING)}"
+        )
+    vision = model.capabilities.vision
+    if vision is not None and pictures > vision.max_images:
+        return f"has max_images {vision.max_images}, and {pictures} pictures are shown at once"
+    return None
 
 
 def candidate_models(asks: Asks, registry: Registry) -> list[str]:
@@ -149,7 +172,18 @@ def _right_ones(pipeline: Pipeline, stage: StageDeclaration, hub: PromptHub, reg
     """What can be chosen: who reads this in the web UI has no shell at hand to ask for a list."""
     asks = stage.asks
     assert asks is not None  # noqa: S101 - as above
+    profiles = [
+        profile_id
+        for profile_id in usable_profiles(pipeline, asks, hub)
+        if not _profile_problems(pipeline, asks, hub.profiles[profile_id])
+    ]
+    pictures = CONTRACTS[asks.profile_stage].pictures
+    models = [
+        model.name
+        for model in map(registry.models.__getitem__, candidate_models(asks, registry))
+        if model.can("chat") and model.can("vision") and _model_problem(model, pictures) is None
+    ]
     return (
-        f"Profiles for this stage: {', '.join(usable_profiles(pipeline, asks, hub))}. "
-        f"Models for it: {', '.join(candidate_models(asks, registry))}."
+        f"Profiles for this stage: {', '.join(profiles) or 'none'}. "
+        f"Models for it: {', '.join(models) or 'none'}."
     )

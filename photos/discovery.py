@@ -1,4 +1,4 @@
-"""Which photos a folder holds, and what changed since somebody looked last.
+"""Which photos a folder holds.
 
 Not taken for photos: hidden files, sidecars and anything else without a picture's extension, and the folders
 that operating systems and photo servers fill by themselves. Links are followed inside the folder only; what
@@ -12,15 +12,12 @@ import os
 import stat
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from photos.errors import FolderUnreadable, NoPhotos, PictureError
 from photos.formats import EXTENSIONS, HEADER_BYTES, RAW_EXTENSIONS, Format, sniff
 from photos.opening import open_photo
 from store.path_text import path_text
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
 
 Kind = Literal["picture", "raw"]
 
@@ -71,19 +68,6 @@ class Discovery:
     problems: tuple[Problem, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Changes:
-    """How a folder differs from what it was, each in the order of `relative`."""
-
-    added: tuple[FoundFile, ...]
-    changed: tuple[FoundFile, ...]
-    removed: tuple[FoundFile, ...]
-    unchanged: tuple[FoundFile, ...]
-
-    def __bool__(self) -> bool:
-        return bool(self.added or self.changed or self.removed)
-
-
 @dataclass(slots=True)
 class _Search:
     root: Path
@@ -127,24 +111,6 @@ def discover(folder: Path) -> Discovery:
     return Discovery(
         found=tuple(sorted(search.found, key=lambda one: one.relative)),
         problems=tuple(sorted(search.problems, key=lambda one: one.path_text)),
-    )
-
-
-def changed_since(previous: Iterable[FoundFile], now: Iterable[FoundFile]) -> Changes:
-    """Compare two looks at a folder by name, size and time of modification."""
-    before = {one.relative: one for one in previous}
-    after = {one.relative: one for one in now}
-
-    def same(one: FoundFile) -> bool:
-        old = before[one.relative]
-        return (old.size, old.mtime_ns) == (one.size, one.mtime_ns)
-
-    names = sorted(after)
-    return Changes(
-        added=tuple(after[name] for name in names if name not in before),
-        changed=tuple(after[name] for name in names if name in before and not same(after[name])),
-        removed=tuple(before[name] for name in sorted(before) if name not in after),
-        unchanged=tuple(after[name] for name in names if name in before and same(after[name])),
     )
 
 

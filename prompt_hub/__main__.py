@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from prompt_hub.checking import template_problems, template_warnings
+from prompt_hub.checking import stage_warnings, template_problems, template_warnings
 from prompt_hub.errors import PromptHubError, RenderError
 from prompt_hub.exporting import differing_stages, profile_diff, profile_yaml
 from prompt_hub.hashing import short
@@ -133,8 +133,9 @@ def validate(
             typer.echo(f"{profile.id}: {field_text(place)}: {problem}", err=True)
     if problems:
         raise typer.Exit(1)
+    shipped = PromptHub.load(None).profiles
     for profile in hub.profiles.values():
-        for place, doubt in template_warnings(profile):
+        for place, doubt in (*template_warnings(profile), *stage_warnings(profile, shipped)):
             doubts += 1
             typer.echo(f"warning: {profile.id}: {field_text(place)}: {doubt}", err=True)
     stages = sum(len(profile.stages) for profile in hub.profiles.values())

@@ -11,7 +11,7 @@ from prompt_hub.errors import TemplateRefused
 from prompt_hub.templates import compiled, free_names, syntax_tree
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Collection, Iterator, Mapping
 
     from prompt_hub.schema import PromptProfile, StageTemplate
 
@@ -69,6 +69,48 @@ def template_warnings(profile: PromptProfile) -> Iterator[tuple[Place, str]]:
                             "in the user message, so that servers can reuse the system message"
                         ),
                     )
+
+
+def stage_warnings(
+    profile: PromptProfile, shipped: Mapping[str, PromptProfile]
+) -> Iterator[tuple[Place, str]]:
+    """Where a stage has other variables or answers than the shipped ones of its application.
+
+    What an application gives and reads is known to it alone, on a floor above; the shipped profiles fit it.
+    """
+    for name, stage in profile.stages.items():
+        like = next(
+            (
+                other.stages[name]
+                for other in shipped.values()
+                if other.application == profile.application and name in other.stages
+            ),
+            None,
+        )
+        if like is None:
+            continue
+        needed = {variable for variable, declaration in stage.variables.items() if declaration.required}
+        yield from _unlike(
+            ("stages", name, "variables"), like.variables.keys(), stage.variables.keys(), needed
+        )
+        usual, fields = _answer_fields(like), _answer_fields(stage)
+        yield from _unlike(("stages", name, "output"), usual, fields, set(fields))
+
+
+def _answer_fields(stage: StageTemplate) -> list[str]:
+    answer: Mapping[str, Any] = stage.output
+    return list(answer["properties"])
+
+
+def _unlike(
+    place: Place, usual: Collection[str], there: Collection[str], needed: set[str]
+) -> Iterator[tuple[Place, str]]:
+    kind = "given" if place[-1] == "variables" else "read"
+    for name in usual:
+        if name not in there:
+            yield place, f"has no {name}, which is {kind}: a run refuses this stage"
+    for name in sorted(needed.difference(usual)):
+        yield place, f"has {name}, which is not {kind}: a run refuses this stage"
 
 
 def _outside_tags(tree: nodes.Template, stage: StageTemplate) -> list[tuple[int, str]]:

@@ -26,15 +26,6 @@ def profile_yaml(profile: PromptProfile) -> str:
     return _yaml(content)
 
 
-def stage_yaml(profile: PromptProfile, stage: str) -> str:
-    """One effective stage as YAML.
-
-    Raises:
-        UnknownStage: there is no such stage.
-    """
-    return _yaml(profile.stage(stage).model_dump(mode="json"))
-
-
 def profile_diff(first: PromptProfile, second: PromptProfile) -> str:
     """A unified diff of two effective profiles; empty when there is no difference but their `extends`."""
     return "".join(

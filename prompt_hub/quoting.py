@@ -20,15 +20,8 @@ _REPLACED = re.compile(
     r"&(?=(?:lt|gt|amp|#91);)|[<>]|\[(?=/?[A-Z][A-Z_]+\])|[\x00-\x08\x0b-\x1f\x7f-\x9f\U000e0000-\U000e007f]"
 )
 _WRITTEN = {"&": "&amp;", "<": "&lt;", ">": "&gt;", "[": "&#91;"}
-_READ = {written: character for character, written in _WRITTEN.items()}
-_WRITTEN_FORMS = re.compile("|".join(re.escape(written) for written in _READ))
 
 
 def quoted(text: str) -> str:
     """The text as it may stand in a prompt."""
     return _REPLACED.sub(lambda match: _WRITTEN.get(match.group(), ""), text)
-
-
-def unquoted(text: str) -> str:
-    """The text that was quoted, less the characters that nobody sees."""
-    return _WRITTEN_FORMS.sub(lambda match: _READ[match.group()], text)

@@ -108,11 +108,11 @@ def _text(source: str, values: Mapping[str, Any], place: str) -> str:
 
 
 def _generated(template: Template, values: Mapping[str, Any]) -> str:
-    from prompt_hub.templates import MAX_OUTPUT_CHARACTERS, TURNS, LoopTurns  # noqa: PLC0415 - as above
+    from prompt_hub.filters import BUDGET, MAX_OUTPUT_CHARACTERS, Budget  # noqa: PLC0415 - as above
 
     pieces: list[str] = []
     size = 0
-    for piece in template.generate({**values, TURNS: LoopTurns()}):
+    for piece in template.generate({**values, BUDGET: Budget()}):
         size += len(piece)
         if size > MAX_OUTPUT_CHARACTERS:
             raise RenderLimit(f"it prints more than {MAX_OUTPUT_CHARACTERS:,} characters")

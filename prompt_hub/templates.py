@@ -12,30 +12,20 @@ import math
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from jinja2 import StrictUndefined, Template, Undefined, nodes, pass_context
+from jinja2 import StrictUndefined, Template, nodes
 from jinja2.exceptions import TemplateSyntaxError
 from jinja2.runtime import LoopContext
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-from prompt_hub.errors import RenderLimit, TemplateRefused
-from prompt_hub.quoting import quoted
+from prompt_hub.errors import TemplateRefused
+from prompt_hub.filters import COMPARED, COUNTED, FILTERS, compared, counted, printed
 from prompt_hub.schema import MAX_TEMPLATE_BYTES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
-    from jinja2.runtime import Context
-
-MAX_OUTPUT_CHARACTERS = 256 * 1024
-MAX_LOOP_TURNS = 5_000
-# A step is one part of a loop's body, once; each may look at all of a value.
-MAX_LOOP_STEPS = 100_000
 MAX_NODES = 4_000
 MAX_DEPTH = 32
-
-# No variable can have a name like these, so no template can reach them.
-TURNS = "_turns"
-_COUNTED = "_counted"
 
 _TESTS = frozenset({"defined", "undefined", "none"})
 _LOOP_FIELDS = frozenset({"index", "index0", "revindex", "revindex0", "first", "last", "length"})
@@ -64,27 +54,6 @@ _INSTEAD: dict[type[nodes.Node], str] = {
 }
 
 
-class LoopTurns:
-    """Counts the turns of all loops of one rendering, and the work in them."""
-
-    def __init__(self) -> None:
-        self._turns = MAX_LOOP_TURNS
-        self._steps = MAX_LOOP_STEPS
-
-    def take(self, parts: int) -> None:
-        """Count one turn of a loop whose body has so many parts.
-
-        Raises:
-            RenderLimit: there have been too many.
-        """
-        self._turns -= 1
-        self._steps -= parts
-        if self._turns < 0:
-            raise RenderLimit(f"its loops take more than {MAX_LOOP_TURNS:,} turns")
-        if self._steps < 0:
-            raise RenderLimit(f"its loops take more than {MAX_LOOP_STEPS:,} steps; say less in them")
-
-
 class PromptEnvironment(ImmutableSandboxedEnvironment):
     """Jinja2 with JSON values for objects: a field is a key, and nothing else of Python's can be reached."""
 
@@ -104,92 +73,6 @@ class PromptEnvironment(ImmutableSandboxedEnvironment):
         return self.undefined(obj=obj, name=argument)
 
 
-def printed(value: Any) -> Any:
-    """What `{{ value }}` prints: text, quoted, or a number.
-
-    Raises:
-        TypeError: it is neither; a prompt with "None" or "['sea']" in it is a mistake.
-    """
-    if isinstance(value, str):
-        return quoted(value)
-    if isinstance(value, Undefined):
-        return value  # Jinja2 turns it to text next, and it refuses by name.
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        kind = {bool: "true or false", type(None): "null", list: "a list", dict: "a mapping"}
-        raise TypeError(
-            f"it prints {kind.get(type(value), type(value).__name__)}; print texts and numbers, "
-            "ask about the rest with {% if %}, {% for %} or the filter join"
-        )
-    if isinstance(value, float) and not math.isfinite(value):
-        raise TypeError("it prints a number that is not finite")
-    return str(value)
-
-
-@pass_context
-def _counted(context: Context, value: Any, parts: int) -> Any:
-    if isinstance(value, Undefined):
-        return value
-    if not isinstance(value, list):
-        raise TypeError(f"it loops over {type(value).__name__}, which is no list")
-    return _turns(value, context[TURNS], parts)
-
-
-def _turns(values: list[Any], turns: LoopTurns, parts: int) -> Iterator[Any]:
-    for value in values:
-        turns.take(parts)
-        yield value
-
-
-def _join(value: Any, between: str = "") -> str:
-    if isinstance(value, Undefined) or not isinstance(value, list):
-        raise TypeError("the filter join needs a list")
-    for item in value:
-        if isinstance(item, bool) or not isinstance(item, str | int | float):
-            raise TypeError("the filter join needs a list of texts and numbers")
-    texts = [str(item) for item in value]
-    if sum(map(len, texts)) + len(texts) * len(between) > MAX_OUTPUT_CHARACTERS:
-        raise RenderLimit(f"the filter join makes more than {MAX_OUTPUT_CHARACTERS:,} characters")
-    return between.join(texts)
-
-
-def _length(value: Any) -> int:
-    if not isinstance(value, str | list | dict):
-        raise TypeError("the filter length needs a text, a list or a mapping")
-    return len(value)
-
-
-def _item(value: Any, index: int) -> Any:
-    if not isinstance(value, list) or not value:
-        raise TypeError("the filters first and last need a list that is not empty")
-    return value[index]
-
-
-def _default(value: Any, instead: Any = "") -> Any:
-    return instead if isinstance(value, Undefined) else value
-
-
-def _text_filter(change: Callable[[str], str]) -> Callable[[Any], str]:
-    def changed(value: Any) -> str:
-        if not isinstance(value, str):
-            raise TypeError("the filters lower, upper and trim need a text")
-        return change(value)
-
-    return changed
-
-
-# Jinja2 calls filters without the sandbox's checks, so these are ours and take plain JSON alone.
-FILTERS: dict[str, Callable[..., Any]] = {
-    "default": _default,
-    "first": lambda value: _item(value, 0),
-    "join": _join,
-    "last": lambda value: _item(value, -1),
-    "length": _length,
-    "lower": _text_filter(str.lower),
-    "trim": _text_filter(str.strip),
-    "upper": _text_filter(str.upper),
-}
-
-
 @lru_cache(maxsize=1)
 def environment() -> PromptEnvironment:
     """The environment; there is one."""
@@ -205,7 +88,8 @@ def environment() -> PromptEnvironment:
     made.globals.clear()
     made.filters.clear()
     made.filters.update(FILTERS)
-    made.filters[_COUNTED] = _counted
+    made.filters[COUNTED] = counted
+    made.filters[COMPARED] = compared
     made.tests = {name: test for name, test in made.tests.items() if name in _TESTS}
     return made
 
@@ -261,10 +145,13 @@ def compiled(text: str) -> Template:
     tree = syntax_tree(text)
     for loop in list(tree.find_all(nodes.For)):
         parts = sum(1 for child in loop.body for _ in child.find_all(nodes.Node))
-        weight = nodes.Const(parts + 1, lineno=loop.lineno, environment=made)
-        loop.iter = nodes.Filter(
-            loop.iter, _COUNTED, [weight], [], None, None, lineno=loop.lineno, environment=made
+        loop.iter = _filtered(
+            loop.iter, COUNTED, nodes.Const(parts + 1, lineno=loop.lineno, environment=made)
         )
+    side: Any
+    for side in list(tree.find_all((nodes.Compare, nodes.Operand))):
+        if not isinstance(side.expr, nodes.Const | nodes.List | nodes.Tuple):
+            side.expr = _filtered(side.expr, COMPARED)
     try:
         code = made.compile(tree, filename="<prompt>")
     except (RecursionError, SyntaxError) as error:
@@ -272,6 +159,12 @@ def compiled(text: str) -> Template:
     except TemplateSyntaxError as error:
         raise TemplateRefused(f"is not a template: {error.message}", error.lineno) from error
     return Template.from_code(made, code, {})
+
+
+def _filtered(node: Any, name: str, *arguments: nodes.Expr) -> nodes.Filter:
+    return nodes.Filter(
+        node, name, list(arguments), [], None, None, lineno=node.lineno, environment=environment()
+    )
 
 
 def _check(tree: nodes.Template) -> None:

@@ -78,6 +78,11 @@ def problem_with_url(url: str) -> str | None:
     return None
 
 
+def variables_of(template: str) -> frozenset[str]:
+    """Name the environment's variables that a base URL is filled in from."""
+    return frozenset(variable[1] for variable in _VARIABLE.finditer(template))
+
+
 def missing_variables(template: str, environ: Mapping[str, str]) -> tuple[str, ...]:
     """Name the variables that a template needs, has no default for, and that are unset or empty."""
     return tuple(

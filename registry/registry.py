@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+from registry.addresses import variables_of
 from registry.checking import check_model
 from registry.digests import digest
 from registry.errors import FileProblem, MissingCapability, RegistryFileError, UnknownModel
@@ -95,6 +96,15 @@ class Registry:
             environ=MappingProxyType(dict(environ)),
         )
 
+    @property
+    def variables(self) -> frozenset[str]:
+        """The environment's variables that deployments' addresses and keys are read from."""
+        deployments = [deployment for model in self.models.values() for deployment in model.deployments]
+        return frozenset().union(
+            *(variables_of(deployment.base_url) for deployment in deployments if deployment.base_url),
+            (deployment.api_key_env for deployment in deployments if deployment.api_key_env),
+        )
+
     def resolve(self, name: str, *, needs: Collection[str] = ()) -> Model:
         """Find a model by its name, an alias, or a model role.
 
@@ -136,12 +146,6 @@ class Registry:
             BadDeploymentUrl: it cannot be used; see `Deployment.url`.
         """
         return deployment.url(self.environ)
-
-    def with_role(self, role: str) -> tuple[Model, ...]:
-        """Give the models that may have a role, by name; the one that has it first, deprecated ones last."""
-        holder = self.roles.get(role)
-        able = [model for model in self.models.values() if role in model.roles]
-        return tuple(sorted(able, key=lambda model: (model.name != holder, model.deprecated, model.name)))
 
     def effective(self) -> dict[str, object]:
         """Give the effective registry as plain JSON values, in the form of a user's `registry.yaml`.

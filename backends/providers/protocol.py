@@ -3,10 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 if TYPE_CHECKING:
     from backends.request import Request
+    from registry.schema import Model
+
+ANSWERING: Final = ("embedded", "openai", "vllm")
+"""The providers that can be asked; the registry knows some more."""
+
+
+def can_be_asked(model: Model) -> bool:
+    """Whether some deployment of the model has a provider that can be asked at all."""
+    return any(deployment.provider in ANSWERING for deployment in model.deployments)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from imageworks import signal_bands as bands
 from imageworks.baseline.facets import Facets, facets
+from imageworks.judge_vision.critiquing import MOST_WORDS
 from imageworks.judge_vision.signal_words import percent, plain
 from imageworks.signal_bands import word_for
 
@@ -15,7 +16,6 @@ if TYPE_CHECKING:
 DRAW_MARGIN: Final = 0.25
 """Marks: two photos whose scores differ by less are called a draw; rounding a mark loses as much."""
 
-MOST_WORDS: Final = 150
 
 _NAMES: Final = {
     "contrast": "contrast",

@@ -1,15 +1,20 @@
 """What a comparison asks about two entries, and what its two answers mean together."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypedDict
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from imageworks.errors import AnswerMisread, ComparisonError
-from imageworks.judge_vision.ranking import Outcome
 from imageworks.judge_vision.signal_words import signal_words
 from imageworks.plain_text import one_line
 from imageworks.signal_bands import rounded_signals
+
+if TYPE_CHECKING:
+    from imageworks.judge_vision.competition import Competition
+    from imageworks.judge_vision.ranking import Outcome
 
 Winner = Literal["first", "second", "draw"]
 
@@ -23,25 +28,39 @@ class PairwiseAnswer(BaseModel):
     reason: Annotated[str, Field(min_length=1, max_length=400)]
 
 
+class PairwiseVariables(TypedDict):
+    """What profile stage `pairwise` is given; `_a` is the photo shown first."""
+
+    title_a: str
+    title_b: str
+    category_a: str
+    category_b: str
+    signals_a: str
+    signals_b: str
+    rules_notes: str
+
+
 @dataclass(frozen=True, slots=True)
 class Shown:
     """A photo as a comparison shows it: nothing about its author, place or marks.
 
     Attributes:
         title: Already without the author; see `naming.title_of`.
+        category: That it was entered in; may be empty.
         signals: As measured.
         width: Pixels, as the photo is seen.
         height: Pixels.
     """
 
     title: str
+    category: str
     signals: dict[str, float]
     width: int
     height: int
 
 
-def pairwise_variables(first: Shown, second: Shown) -> dict[str, Any]:
-    """The prompt's variables for profile stage `pairwise`; `_a` is the photo shown first.
+def pairwise_variables(first: Shown, second: Shown, *, competition: Competition) -> PairwiseVariables:
+    """The prompt's variables for profile stage `pairwise`.
 
     Raises:
         SignalsMissing: One of them was not measured.
@@ -49,8 +68,11 @@ def pairwise_variables(first: Shown, second: Shown) -> dict[str, Any]:
     return {
         "title_a": one_line(first.title),
         "title_b": one_line(second.title),
+        "category_a": first.category,
+        "category_b": second.category,
         "signals_a": signal_words(first.signals),
         "signals_b": signal_words(second.signals),
+        "rules_notes": competition.rules_notes(),
     }
 
 

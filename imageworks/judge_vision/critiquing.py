@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Annotated, Any, TypedDict
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -15,6 +15,11 @@ from imageworks.signal_bands import rounded_signals
 IMPACT_WEIGHT = 0.5
 COMPOSITION_WEIGHT = 0.4
 TECHNIQUE_WEIGHT = 0.1
+
+FEWEST_WORDS = 110
+MOST_WORDS = 150
+FARTHEST_SCORE = 1
+"""Marks that a score may be away from the weighted marks, rounded."""
 
 Marks = Annotated[int, Field(ge=0, le=HIGHEST_MARK, strict=True)]
 
@@ -37,9 +42,28 @@ class Critique(BaseModel):
         return len(self.critique.split())
 
     @property
+    def has_length(self) -> bool:
+        """Whether it has as many words as are asked for."""
+        return FEWEST_WORDS <= self.words <= MOST_WORDS
+
+    @property
+    def score_follows(self) -> bool:
+        """Whether the score is as near to the three marks, weighted and rounded, as is asked for."""
+        return abs(self.score - half_up(self.weighted)) <= FARTHEST_SCORE
+
+    @property
     def weighted(self) -> float:
         """The three marks by their weights: orders entries whose scores are equal, and replaces no score."""
         return weighted(self.impact, self.composition, self.technique)
+
+
+class CritiqueVariables(TypedDict):
+    """What profile stage `critique` is given. Nothing about the author or a folder is in it."""
+
+    title: str
+    category: str
+    signals: str
+    rules_notes: str
 
 
 def weighted(impact: float, composition: float, technique: float) -> float:
@@ -54,8 +78,8 @@ def half_up(mark: float) -> int:
 
 def critique_variables(
     *, title: str, category: str, signals: Mapping[str, object], competition: Competition
-) -> dict[str, Any]:
-    """The prompt's variables for profile stage `critique`. Nothing about the author or a folder is in them.
+) -> CritiqueVariables:
+    """The prompt's variables for profile stage `critique`.
 
     Raises:
         SignalsMissing: The photo was not measured.

@@ -120,15 +120,6 @@ class Ranking:
         """Whether every entry can be compared with every other through others."""
         return len(self.groups) <= 1
 
-    @property
-    def unseen(self) -> tuple[str, ...]:
-        """Entries that no comparison names."""
-        return tuple(standing.entry_id for standing in self.standings if standing.met == 0)
-
-    def by_entry(self) -> Mapping[str, Standing]:
-        """The standings by entry."""
-        return {standing.entry_id: standing for standing in self.standings}
-
 
 @dataclass(frozen=True, slots=True)
 class Fit:

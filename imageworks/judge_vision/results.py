@@ -72,10 +72,6 @@ class Result(BaseModel):
     comparisons: int = 0
     playoff_entries: int = 0
 
-    def by_entry(self) -> dict[str, ResultRow]:
-        """The rows by entry."""
-        return {row.entry_id: row for row in self.rows}
-
     @property
     def ranked(self) -> tuple[ResultRow, ...]:
         """Rows with a place."""

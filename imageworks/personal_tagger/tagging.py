@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, TypedDict, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -12,7 +12,8 @@ from imageworks.personal_tagger.keywords import normalize_keywords
 from imageworks.plain_text import clean_text
 from imageworks.signal_bands import rounded_signals
 
-MOST_KEYWORDS = 20
+MOST_KEYWORDS = 50
+"""Keywords of one answer that are read at most; how many are asked for is the profile's own affair."""
 MOST_EXISTING = 50
 """Keywords of the photographer's that travel in a prompt."""
 
@@ -53,7 +54,9 @@ class CaptionAnswer(_Answer):
 class KeywordsAnswer(_Answer):
     """An answer to profile stage `keywords`."""
 
-    keywords: Annotated[list[Annotated[str, Field(min_length=1)]], Field(min_length=1)]
+    keywords: Annotated[
+        list[Annotated[str, Field(min_length=1)]], Field(min_length=1, max_length=MOST_KEYWORDS)
+    ]
 
 
 class DescriptionAnswer(_Answer):
@@ -65,10 +68,32 @@ class DescriptionAnswer(_Answer):
 _A = TypeVar("_A", bound=_Answer)
 
 
+class CaptionVariables(TypedDict):
+    """What profile stage `caption` is given."""
+
+    signals: str
+    existing_keywords: list[str]
+    folder_words: list[str]
+
+
+class KeywordsVariables(CaptionVariables):
+    """What profile stage `keywords` is given."""
+
+    caption: str
+    max_keywords: int
+
+
+class DescriptionVariables(CaptionVariables):
+    """What profile stage `description` is given."""
+
+    caption: str
+    keywords: list[str]
+
+
 def caption_variables(
     *, signals: Mapping[str, object], existing_keywords: Sequence[str], folder_words: Sequence[str]
-) -> dict[str, Any]:
-    """The prompt's variables for profile stage `caption`.
+) -> CaptionVariables:
+    """The prompt's variables for profile stage `caption`, which the other two are given as well.
 
     Args:
         signals: As measured.
@@ -85,26 +110,22 @@ def caption_variables(
     }
 
 
-def keywords_variables(
-    *, caption: str, existing_keywords: Sequence[str], max_keywords: int = 12
-) -> dict[str, Any]:
+def keywords_variables(photo: CaptionVariables, *, caption: str, max_keywords: int) -> KeywordsVariables:
     """The prompt's variables for profile stage `keywords`."""
-    return {
-        "caption": caption,
-        "existing_keywords": list(normalize_keywords(existing_keywords, most=MOST_EXISTING)),
-        "max_keywords": max_keywords,
-    }
+    return {**photo, "caption": caption, "max_keywords": max_keywords}
 
 
 def description_variables(
-    *, caption: str, keywords: Sequence[str], existing_keywords: Sequence[str]
-) -> dict[str, Any]:
+    photo: CaptionVariables, *, caption: str, keywords: Sequence[str]
+) -> DescriptionVariables:
     """The prompt's variables for profile stage `description`."""
-    return {
-        "caption": caption,
-        "keywords": list(keywords),
-        "existing_keywords": list(normalize_keywords(existing_keywords, most=MOST_EXISTING)),
-    }
+    return {**photo, "caption": caption, "keywords": list(keywords)}
+
+
+def most_keywords(answer_schema: Mapping[str, Any]) -> int:
+    """How many keywords a profile stage asks for at most: `maxItems` in the schema of its answer."""
+    most: int = answer_schema["properties"]["keywords"]["maxItems"]
+    return most
 
 
 def tagging_facts(

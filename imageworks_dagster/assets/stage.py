@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
+from backends.providers.protocol import can_be_asked
 from imageworks_dagster.assembly import Assembly
 from imageworks_dagster.choices import DEFAULT, candidate_models, usable_profiles
 from imageworks_dagster.partitions import PARTITIONS
@@ -121,6 +122,11 @@ def choice_options(
         return {}
     asks = declaration.asks
     profiles = usable_profiles(pipeline, asks, assembly.hub)
+    models = [
+        name
+        for name in candidate_models(asks, assembly.registry)
+        if can_be_asked(assembly.registry.models[name])
+    ]
     return {
         "profile": dg.Field(
             str,
@@ -132,7 +138,7 @@ def choice_options(
             str,
             default_value="",
             description=(
-                f"Model or model role: {', '.join(candidate_models(asks, assembly.registry))}, or any other of the "
+                f"Model or model role: {', '.join(models)}, or any other of the "
                 f"registry that can. Empty: the batch's, else role {asks.role!r}; {DEFAULT!r} ends the batch's."
             ),
         ),

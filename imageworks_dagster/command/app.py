@@ -26,6 +26,8 @@ from imageworks_dagster.command.terminal import indented, say
 from imageworks_dagster.explained import EXPLAINED
 from imageworks_dagster.instance import prepare_dagster_home
 from imageworks_dagster.opened import open_store
+from registry.errors import RegistryError
+from registry.registry import Registry
 from store.home import Home
 from store.path_text import path_text
 from store.settings import Settings, unknown_variables, variable
@@ -227,10 +229,25 @@ def ui(
 
 
 def _settings() -> Settings:
-    for name in unknown_variables(os.environ):
+    settings = Settings()
+    for name in _ignored_variables(settings):
         said = f"{name} is no setting and is ignored; `imageworks config` lists them."
         say(errors, said, style="yellow")
-    return Settings()
+    return settings
+
+
+def _ignored_variables(settings: Settings) -> list[str]:
+    """Variables that look like settings and that nothing reads; the registry's addresses name some too."""
+    unknown = unknown_variables(os.environ)
+    if not unknown:
+        return []
+    try:
+        read = Registry.load(Home.of(settings).registry).variables
+    except RegistryError as error:
+        # It may be what this command is to be without, so it stops nothing here.
+        say(errors, str(error), style="yellow")
+        return []
+    return [name for name in unknown if name not in read]
 
 
 def _user() -> str:

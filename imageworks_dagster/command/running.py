@@ -112,9 +112,7 @@ def run_batch(
                 close_dead_runs(instance)
                 for error in mark_crashed(store.home).damaged:
                     say(console, f"{error}", style="yellow")
-                result = _execute(
-                    instance, parts, store, pipeline_name, batch, configured=configured, only=only
-                )
+                result = _execute(instance, parts, pipeline_name, batch, configured=configured, only=only)
     except KeyboardInterrupt:
         raise Interrupted(f"Interrupted. What was answered is kept; go on with:\n  {resume}") from None
     try:
@@ -154,7 +152,6 @@ def _check_choices(
 def _execute(
     instance: dg.DagsterInstance,
     parts: Assembly,
-    store: OpenStore,
     pipeline_name: PipelineName,
     batch: str,
     *,

@@ -11,6 +11,7 @@ from imageworks.judge_vision.comparing import (
     pairwise_variables,
     read_pairwise,
 )
+from imageworks.judge_vision.naming import category_of
 from imageworks.judge_vision.playoff import Candidate, choose_shortlist, next_pairs
 from imageworks_dagster.asking import Asker, Question
 from imageworks_dagster.judging.rules import competition_of
@@ -20,6 +21,7 @@ from imageworks_dagster.tables import signal_values
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from imageworks.judge_vision.competition import Competition
     from imageworks.judge_vision.playoff import Pair
     from imageworks.judge_vision.ranking import Comparison
     from imageworks_dagster.stages import Row, Stage
@@ -30,7 +32,8 @@ def compare_shortlist(stage: Stage) -> Outcome:
 
     Rounds are a barrier: who meets next depends on all answers so far, never on which came first.
     """
-    rules = competition_of(stage).playoff
+    competition = competition_of(stage)
+    rules = competition.playoff
     entries = stage.read_by_entry("judge/entries")
     signals = stage.read_by_entry("judge/signals")
     critiques = {row["entry_id"]: row for row in stage.read("judge/critiques") if row["score"] is not None}
@@ -38,7 +41,7 @@ def compare_shortlist(stage: Stage) -> Outcome:
         [Candidate(entry, row["score"], row["weighted"]) for entry, row in critiques.items()], rules
     )
     scores = {entry: critiques[entry]["score"] for entry in shortlist.entries}
-    shown = {entry: _shown(entries[entry], signals[entry]) for entry in shortlist.entries}
+    shown = {entry: _shown(entries[entry], signals[entry], competition) for entry in shortlist.entries}
     asker = Asker(stage)
     rows: list[Row] = []
     decided: list[Comparison] = []
@@ -47,7 +50,7 @@ def compare_shortlist(stage: Stage) -> Outcome:
         pairs = next_pairs(scores, decided, round_number=round_number, seed=rules.seed)
         if not pairs:
             break
-        answered = _ask_round(stage, asker, pairs, entries, shown)
+        answered = _ask_round(stage, asker, pairs, entries, shown, competition=competition)
         rows += answered.values()
         for pair in pairs:
             outcome = combine(*(answered[order].get("winner") for order in pair.orders))
@@ -74,13 +77,15 @@ def _ask_round(
     pairs: tuple[Pair, ...],
     entries: Mapping[str, Row],
     shown: Mapping[str, Shown],
+    *,
+    competition: Competition,
 ) -> dict[tuple[str, str], Row]:
     """The rows of a round, by (shown first, shown second)."""
     questions = {
         order: Question(
             key="\0".join(order),
             entry=entries[order[0]],
-            variables=pairwise_variables(shown[order[0]], shown[order[1]]),
+            variables=pairwise_variables(shown[order[0]], shown[order[1]], competition=competition),
             measured=pairwise_facts(shown[order[0]], shown[order[1]]),
             photos=(stage.photo_file(entries[order[0]]), stage.photo_file(entries[order[1]])),
         )
@@ -102,9 +107,10 @@ def _ask_round(
     return rows
 
 
-def _shown(entry: Row, measured: Row) -> Shown:
+def _shown(entry: Row, measured: Row, competition: Competition) -> Shown:
     return Shown(
         title=entry["title"],
+        category=category_of(entry["relative_path"], competition),
         signals=signal_values(measured),
         width=entry["width"],
         height=entry["height"],

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from imageworks.personal_tagger.keywords import folder_words
-from imageworks.personal_tagger.tagging import caption_variables, read_caption, tagging_facts
+from imageworks.personal_tagger.tagging import read_caption, tagging_facts
 from imageworks_dagster.tables import signal_values
-from imageworks_dagster.tagging.questions import ask_each_photo
+from imageworks_dagster.tagging.questions import ask_each_photo, photo_variables
 
 if TYPE_CHECKING:
     from imageworks_dagster.stages import Outcome, Stage
@@ -19,11 +18,7 @@ def caption_photos(stage: Stage) -> Outcome:
         stage,
         column="caption",
         before=(),
-        variables=lambda photo, _: caption_variables(
-            signals=signal_values(photo),
-            existing_keywords=photo["existing_keywords"],
-            folder_words=folder_words(photo["relative_path"]),
-        ),
+        variables=lambda photo, _: photo_variables(photo),
         measured=lambda photo, _: tagging_facts(
             "caption", signals=signal_values(photo), width=photo["width"], height=photo["height"]
         ),

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from imageworks.personal_tagger.tagging import description_variables, read_description, tagging_facts
 from imageworks_dagster.tables import signal_values
-from imageworks_dagster.tagging.questions import ask_each_photo
+from imageworks_dagster.tagging.questions import ask_each_photo, photo_variables
 
 if TYPE_CHECKING:
     from imageworks_dagster.stages import Outcome, Stage
@@ -19,9 +19,9 @@ def describe_photos(stage: Stage) -> Outcome:
         column="description",
         before=("tagger/captions", "tagger/keywords"),
         variables=lambda photo, mine: description_variables(
+            photo_variables(photo),
             caption=mine["tagger/captions"]["caption"],
             keywords=mine["tagger/keywords"]["keywords"],
-            existing_keywords=photo["existing_keywords"],
         ),
         measured=lambda photo, _: tagging_facts(
             "description", signals=signal_values(photo), width=photo["width"], height=photo["height"]

@@ -4,13 +4,26 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from imageworks.personal_tagger.keywords import folder_words
+from imageworks.personal_tagger.tagging import caption_variables
 from imageworks_dagster.asking import Asker, Question
 from imageworks_dagster.stages import Outcome, inherited_error
+from imageworks_dagster.tables import signal_values
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from imageworks.personal_tagger.tagging import CaptionVariables
     from imageworks_dagster.stages import Row, Stage
+
+
+def photo_variables(photo: Row) -> CaptionVariables:
+    """What every tagging prompt is given about a photo, from its row of tagger/photos."""
+    return caption_variables(
+        signals=signal_values(photo),
+        existing_keywords=photo["existing_keywords"],
+        folder_words=folder_words(photo["relative_path"]),
+    )
 
 
 def ask_each_photo(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 from photos.metadata.errors import InvalidFields
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
 
 LONGEST_TEXT = 16_000
 """Characters. A JPEG's XMP packet holds 65,502 bytes in all; nobody writes a caption of a quarter of that."""
@@ -90,8 +90,7 @@ class MetadataFields:
         title: dc:title (default language); other languages stay.
         description: dc:description (default language); other languages stay.
         keywords: dc:subject, flat.
-        hierarchical: lr:hierarchicalSubject, each `A|B|C`; `parts_of` gives the flat words that belong to
-            them.
+        hierarchical: lr:hierarchicalSubject, each `A|B|C`.
         headline: photoshop:Headline.
 
     Raises:
@@ -128,11 +127,6 @@ class MetadataFields:
             key: tuple(value) if key in listed else value for key, value in values.items()
         }
         return cls(**chosen)
-
-
-def parts_of(hierarchical: Iterable[str]) -> tuple[str, ...]:
-    """The flat words of hierarchical keywords, each once: they belong into dc:subject too."""
-    return tuple(dict.fromkeys(part for path in hierarchical for part in path.split("|")))
 
 
 def _check_text(name: str, text: str | None, *, one_line: bool = False) -> None:

@@ -20,6 +20,14 @@ models:
       vision: {max_images: 2, max_long_side: 1024}
     deployments: [{name: here, provider: vllm, base_url: "http://127.0.0.1:9"}]
     revision: "1"
+  narrow:
+    description: Sees one picture at a time.
+    roles: [judge, pairwise]
+    capabilities:
+      chat: {context_tokens: 4096, max_output_tokens: 1024, structured_output: true}
+      vision: {max_images: 1, max_long_side: 1024}
+    deployments: [{name: here, provider: vllm, base_url: "http://127.0.0.1:9"}]
+    revision: "1"
   blind:
     description: Reads, and sees nothing.
     capabilities:
@@ -42,18 +50,26 @@ def registry(tmp_path_factory):
 
 
 @pytest.fixture
-def resolve(hub, registry):
-    def resolved(pipeline, *, configured=None, pins=None, planned=None):
-        return resolve_choices(
-            pipeline,
-            planned=planned or [stage.asset for stage in pipeline.stages],
-            configured=configured or {},
-            pins=pins or {},
-            hub=hub,
-            registry=registry,
-        )
+def resolve_with(registry):
+    def with_hub(hub):
+        def resolved(pipeline, *, configured=None, pins=None, planned=None):
+            return resolve_choices(
+                pipeline,
+                planned=planned or [stage.asset for stage in pipeline.stages],
+                configured=configured or {},
+                pins=pins or {},
+                hub=hub,
+                registry=registry,
+            )
 
-    return resolved
+        return resolved
+
+    return with_hub
+
+
+@pytest.fixture
+def resolve(resolve_with, hub):
+    return resolve_with(hub)
 
 
 def test_without_a_choice_every_asking_stage_has_the_default_profile_and_its_roles_model(resolve, registry):
@@ -140,12 +156,52 @@ def test_a_wrong_model_is_told_with_near_names_and_the_right_ones(resolve):
         resolve(TAGGER, configured={"tagger/captions": {"model": "qwen2.5-vl-7"}})
 
     assert "Did you mean qwen2.5-vl-7b" in str(wrong.value)
-    assert "Models for it: baseline-tagger, gemma3-12b, mine, qwen2.5-vl-7b" in str(wrong.value)
+    assert str(wrong.value).endswith("Models for it: baseline-tagger, mine, qwen2.5-vl-7b.")
 
 
 def test_a_model_that_cannot_see_is_refused_for_a_stage_that_shows_pictures(resolve):
     with pytest.raises(WrongChoice, match="blind cannot do vision"):
         resolve(TAGGER, configured={"tagger/captions": {"model": "blind"}})
+
+
+def test_a_model_that_takes_too_few_pictures_is_refused_where_two_are_compared(resolve):
+    one = {"model": "narrow"}
+    assert resolve(JUDGE, configured={"judge/critiques": one})["judge/critiques"].model.name == "narrow"
+    with pytest.raises(WrongChoice, match="'narrow' has max_images 1, and 2 pictures are shown") as wrong:
+        resolve(JUDGE, configured={"judge/playoff": one})
+
+    assert str(wrong.value).endswith("Models for it: baseline-judge, qwen2.5-vl-7b.")
+
+
+def test_a_model_whose_provider_cannot_be_asked_yet_is_refused(resolve):
+    with pytest.raises(WrongChoice, match="'gemma3-12b' has provider ollama, which cannot be asked") as wrong:
+        resolve(TAGGER, configured={"tagger/captions": {"model": "gemma3-12b"}})
+
+    assert str(wrong.value).endswith("Models for it: baseline-tagger, mine, qwen2.5-vl-7b.")
+
+
+@pytest.mark.parametrize(
+    ("stage", "problem"),
+    [
+        ("variables: {camera: {schema: {type: string}}}", "needs the variable camera, which is not given"),
+        (
+            "output: {required: [critique, impact, composition, technique, score], properties: {improvement: null}}",
+            "its answer has no field improvement, which is read",
+        ),
+    ],
+)
+def test_a_profile_that_does_not_fit_its_stage_is_refused_with_those_that_do(
+    resolve_with, tmp_path, stage, problem
+):
+    ours = f"id: ours\nextends: club-judge\nstages: {{critique: {{{stage}}}}}\n"
+    (tmp_path / "ours.yaml").write_text(ours, encoding="utf-8")
+    resolve = resolve_with(PromptHub.load(tmp_path))
+
+    with pytest.raises(WrongChoice, match=rf"'ours' cannot be used: .*{problem}") as wrong:
+        resolve(JUDGE, configured={"judge/critiques": {"profile": "ours"}})
+
+    assert "Profiles for this stage: club-judge. " in str(wrong.value)
+    assert resolve(JUDGE, configured={"judge/playoff": {"profile": "ours"}})
 
 
 def test_all_wrong_choices_of_a_run_are_told_at_once(resolve):

@@ -321,6 +321,22 @@ def test_a_variable_that_is_no_setting_is_warned_of(tmp_path):
     assert "IMAGEWORKS_CONCURENCY is no setting and is ignored" in said.err
 
 
+def test_a_variable_that_an_address_of_the_registry_is_read_from_is_not_warned_of(tmp_path):
+    said = imageworks(tmp_path / "home", "status", IMAGEWORKS_TRTLLM_BASE_URL="http://gpu-box:8601")
+
+    assert (said.code, said.err) == (0, "")
+
+
+def test_a_registry_that_cannot_be_read_does_not_stop_a_command_that_needs_none(tmp_path):
+    (tmp_path / "registry.yaml").write_text("models:\n  mine: [\n", encoding="utf-8")
+
+    said = imageworks(tmp_path, "config", IMAGEWORKS_TRTLLM_BASE_URL="http://gpu-box:8601")
+
+    assert said.code == 0
+    assert "registry.yaml:" in said.err
+    assert "is ignored" not in said.err
+
+
 def test_a_variable_with_a_wrong_value_is_refused(tmp_path):
     said = imageworks(tmp_path / "home", "status", IMAGEWORKS_CONCURRENCY="many")
 

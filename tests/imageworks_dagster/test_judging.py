@@ -177,6 +177,7 @@ def test_the_checks_pass_and_name_their_partition(judged):
         "share_of_failures",
         "answers_fit_the_schema",
         "scores_in_range_and_spread",
+        "critiques_as_asked",
         "originals_untouched",
     }
     assert all(check.passed for check in checks), [check for check in checks if not check.passed]

@@ -38,6 +38,20 @@ def test_a_folder_becomes_a_tagged_library_and_no_file_changes(tagged, shoot_fol
     assert all(read_metadata(path).keywords == () for path in shoot_folder.iterdir())
 
 
+def test_the_profiles_own_maxitems_says_how_many_keywords_there_are(platform, shoot_folder):
+    prompts = platform.settings.home / "prompts"
+    prompts.mkdir(parents=True)
+    ours = "id: library\nstages: {keywords: {output: {properties: {keywords: {maxItems: 2}}}}}\n"
+    (prompts / "ours.yaml").write_text(ours, encoding="utf-8")
+    batch = platform.register("tagger", shoot_folder)
+
+    platform.run("tagger", batch, only=["tagger/photos", "tagger/captions", "tagger/keywords"])
+
+    rows = platform.rows("tagger/keywords", batch)
+    assert {row["error_class"] for row in rows} == {None}
+    assert {len(row["keywords"]) for row in rows} == {2}
+
+
 def test_tags_are_written_on_request_and_the_pictures_are_unchanged(tagged, shoot_folder):
     platform, batch, _ = tagged
     pictures = {path.name: photo_id(path) for path in shoot_folder.iterdir()}

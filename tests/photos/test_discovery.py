@@ -1,13 +1,12 @@
 from __future__ import annotations
 
 import os
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from photos import discovery
-from photos.discovery import changed_since, discover
+from photos.discovery import discover
 from photos.errors import FolderUnreadable, NoPhotos
 from store.path_text import text_path
 
@@ -161,24 +160,3 @@ def test_what_is_no_folder_is_named(tmp_path, name):
     touch(tmp_path, "file.jpg")
     with pytest.raises(FolderUnreadable, match=name):
         discover(tmp_path / name)
-
-
-def test_changes_are_told_by_name_size_and_time(tmp_path):
-    touch(tmp_path, "same.jpg", "touched.jpg", "gone.jpg")
-    before = discover(tmp_path).found
-    (tmp_path / "gone.jpg").unlink()
-    (tmp_path / "touched.jpg").write_bytes(b"longer")
-    touch(tmp_path, "new.jpg")
-    changes = changed_since(before, discover(tmp_path).found)
-    assert [one.relative for one in changes.added] == ["new.jpg"]
-    assert [one.relative for one in changes.changed] == ["touched.jpg"]
-    assert [one.relative for one in changes.removed] == ["gone.jpg"]
-    assert [one.relative for one in changes.unchanged] == ["same.jpg"]
-    assert changes
-
-
-def test_nothing_changed_is_false(tmp_path):
-    touch(tmp_path, "a.jpg")
-    look = discover(tmp_path).found
-    assert not changed_since(look, look)
-    assert changed_since(look, [replace(look[0], mtime_ns=5)]).changed

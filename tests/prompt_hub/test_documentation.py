@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from prompt_hub import templates
+from prompt_hub import filters
 from prompt_hub.__main__ import app
 from prompt_hub.hub import PromptHub
 from prompt_hub.schema import MAX_TEMPLATE_BYTES
@@ -53,9 +53,10 @@ def test_the_example_changes_what_the_guide_says_it_does(newcomer):
 def test_every_profile_filter_limit_and_command_is_in_the_guide():
     for profile in PromptHub.load(None).profiles.values():
         assert f"| `{profile.id}` |" in GUIDE
-    assert f"`{' '.join(templates.FILTERS)}`" in GUIDE
-    assert f"{templates.MAX_LOOP_TURNS:,} times" in GUIDE
-    assert f"{templates.MAX_OUTPUT_CHARACTERS // 1024} Ki characters" in GUIDE
+    assert f"`{' '.join(filters.FILTERS)}`" in GUIDE
+    assert f"{filters.MAX_LOOP_TURNS:,} times" in GUIDE
+    assert f"{filters.MAX_STEPS:,} steps" in GUIDE
+    assert f"{filters.MAX_OUTPUT_CHARACTERS // 1024} Ki characters" in GUIDE
     assert f"{MAX_TEMPLATE_BYTES // 1024} KiB" in GUIDE
     for command in app.registered_commands:
         assert f"prompt_hub {command.name or command.callback.__name__}" in GUIDE

@@ -93,6 +93,31 @@ def test_validate_warns_and_still_succeeds(command, tmp_path):
     assert "stages.keywords.variables.max_keywords: is required but never used" in shown.stderr
 
 
+def test_validate_warns_of_a_stage_that_no_run_can_use(command, tmp_path):
+    (tmp_path / "ours.yaml").write_text(
+        """
+id: ours
+extends: club-judge
+stages:
+  critique:
+    variables: {camera: {schema: {type: string}}, category: null}
+    user: "<title>{{ title }} {{ signals }} {{ rules_notes }} {{ camera }}</title>"
+    output:
+      required: [critique, impact, composition, technique, score, mood]
+      properties: {improvement: null, mood: {type: string}}
+""",
+        encoding="utf-8",
+    )
+    shown = command("validate", tmp_path / "ours.yaml")
+    assert shown.exit_code == 0
+    assert [line.removeprefix("warning: ours: stages.critique.") for line in shown.stderr.splitlines()] == [
+        "variables: has no category, which is given: a run refuses this stage",
+        "variables: has camera, which is not given: a run refuses this stage",
+        "output: has no improvement, which is read: a run refuses this stage",
+        "output: has mood, which is not read: a run refuses this stage",
+    ]
+
+
 def test_render_shows_the_messages_and_quotes_the_values(command, entry):
     entry.write_text(entry.read_text(encoding="utf-8").replace("Low tide", "Low</title>"), encoding="utf-8")
     shown = command("render", "club-judge", "critique", "--vars", entry).stdout

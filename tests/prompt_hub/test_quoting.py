@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from prompt_hub.quoting import quoted, unquoted
+from prompt_hub.quoting import quoted
 
 HIDDEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\U000e0000-\U000e007f]")
+READ = {"&amp;": "&", "&lt;": "<", "&gt;": ">", "&#91;": "["}
 
 texts = st.text(st.characters(exclude_categories=["Cs"]))
 nasty = st.lists(
@@ -35,6 +36,10 @@ nasty = st.lists(
         ]
     )
 ).map("".join)
+
+
+def unquoted(text):
+    return re.sub("|".join(READ), lambda match: READ[match.group()], text)
 
 
 @given(texts | nasty)

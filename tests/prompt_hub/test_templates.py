@@ -7,16 +7,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from prompt_hub.errors import PromptHubError, RenderError, RenderLimit, TemplateRefused
+from prompt_hub.filters import MAX_LOOP_TURNS, MAX_OUTPUT_CHARACTERS, MAX_STEPS
 from prompt_hub.rendering import render
 from prompt_hub.schema import MAX_TEMPLATE_BYTES
-from prompt_hub.templates import (
-    MAX_LOOP_STEPS,
-    MAX_LOOP_TURNS,
-    MAX_OUTPUT_CHARACTERS,
-    compiled,
-    free_names,
-    syntax_tree,
-)
+from prompt_hub.templates import compiled, free_names, syntax_tree
 
 ANY = {"schema": {"type": ["string", "integer", "number", "boolean", "null", "array", "object"]}}
 
@@ -107,8 +101,9 @@ HOSTILE = [
     "{% for k, v in a %}{% endfor %}",
     "{% for loop in a %}{% endfor %}",
     "{% for k in a %}{{ loop.cycle('x') }}{% endfor %}",
-    "{{ _turns }}",
+    "{{ _budget }}",
     "{{ a|_counted }}",
+    "{{ a|_compared }}",
     "{{ a is sameas b }}",
     "{{ a is callable }}",
     "{{ 1e999 }}",
@@ -191,8 +186,46 @@ def test_the_work_in_loops_is_bounded_too(profile_of):
     assert (
         said(profile_of, "{% for i in a %}" + condition + "{% endfor %}done", a=[1] * 4_000, b="x") == "done"
     )
-    with pytest.raises(RenderLimit, match=f"{MAX_LOOP_STEPS:,} steps"):
-        said(profile_of, "{% for i in a %}" + condition * 400 + "{% endfor %}", a=[1] * 4_000, b="x" * 60_000)
+    with pytest.raises(RenderLimit, match=f"{MAX_STEPS:,} steps"):
+        said(profile_of, "{% for i in a %}" + condition * 400 + "{% endfor %}", a=[1] * 4_000, b="x")
+
+
+VALUES = {
+    "long": "Ab" * 20_000,
+    "words": ["Ab"] * 4_000,
+    "deep": {"x": [["Ab"] * 4_000]},
+    "hidden": "\x00" * 40_000,
+}
+
+
+@pytest.mark.parametrize(
+    ("work", "value"),
+    [
+        ("{% if b|lower|upper|lower|upper == '' %}{% endif %}", "long"),
+        ("{% if b|trim is none %}{% endif %}", "long"),
+        ("{% if b|join is none %}{% endif %}", "words"),
+        ("{% if b == c %}{% endif %}", "long"),
+        ("{% if b < c %}{% endif %}", "long"),
+        ("{% if b in ['x'] %}{% endif %}", "long"),
+        ("{% if b == c %}{% endif %}", "words"),
+        ("{% if b == c %}{% endif %}", "deep"),
+        ("{{ b }}", "hidden"),
+    ],
+)
+@pytest.mark.parametrize("often", ["looped", "repeated"])
+def test_work_on_long_values_is_bounded_however_it_is_said(profile_of, often, work, value):
+    values = {"b": VALUES[value], "c": VALUES[value]}
+    assert said(profile_of, f"x{work}", **values) == "x"
+    text = f"{{% for i in a %}}{work}{{% endfor %}}" if often == "looped" else work * 200
+    with pytest.raises(RenderLimit, match=f"{MAX_STEPS:,} steps"):
+        said(profile_of, f"x{text}", a=[1] * 200, **values)
+
+
+def test_what_looks_at_no_more_than_a_length_costs_nothing_for_a_long_value(profile_of):
+    work = "{% if b|length > 3 and b|first is defined and b|last is defined %}{% endif %}"
+    assert (
+        said(profile_of, "{% for i in a %}" + work + "{% endfor %}x", a=[1] * 1_000, b=["Ab"] * 4_000) == "x"
+    )
 
 
 def test_output_ends_at_its_limit(profile_of):

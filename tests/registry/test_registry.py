@@ -135,15 +135,14 @@ def test_a_deprecated_model_still_works_but_is_not_suggested(load):
     assert caught.value.able == ("nima-mobilenet",)
 
 
+def test_the_variables_that_addresses_and_keys_are_read_from_are_named(load):
+    keyed = USER.replace("provider: vllm, base", "provider: vllm, api_key_env: TINY_KEY, base")
+    assert {"TINY_URL", "TINY_KEY", "IMAGEWORKS_TRTLLM_BASE_URL"} <= load(keyed).variables
+
+
 def test_a_need_that_is_no_capability_is_a_mistake_of_the_caller():
     with pytest.raises(ValueError, match="'sight' is no capability"):
         Registry.load(None).resolve("judge", needs=["sight"])
-
-
-def test_models_of_a_role_come_with_its_holder_first(load):
-    names = [model.name for model in load(USER).with_role("judge")]
-    assert names[0] == "tiny-vlm"
-    assert names[1:] == sorted(names[1:])
 
 
 def test_an_embedded_model_has_the_digest_of_its_code_as_revision():

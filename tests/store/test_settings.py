@@ -5,9 +5,13 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from pydantic import SecretStr, ValidationError
+from sqlalchemy import make_url
 
 from store.errors import SettingsError
 from store.settings import MASK, Settings, masked_url, unknown_variables, variable
@@ -48,6 +52,7 @@ def test_paths_become_absolute_and_know_the_tilde(tmp_path, monkeypatch):
         ("IMAGEWORKS_BYTES_IN_FLIGHT", "some", ["'some'"]),
         ("IMAGEWORKS_STATE_URL", "mysql://u:hunter2@h/d", ["postgresql://user:password@host"]),
         ("IMAGEWORKS_STATE_URL", "postgresql://u:hunter2@h:port/d", ["is not a URL"]),
+        ("IMAGEWORKS_STATE_URL", "postgresql://u:42/hunter2@h/d", ["is not a URL", "%2F for a /"]),
     ],
 )
 def test_a_bad_value_is_refused_with_its_variable_the_problem_and_what_is_right(
@@ -88,7 +93,7 @@ def test_every_setting_says_what_it_is_for():
 
 def test_printing_masks_secrets_and_gives_plain_values():
     settings = Settings(
-        home=Path("/homes/h\udce9"), state_url=SecretStr("postgresql://me:hun@ter2@db:5432/x?password=p")
+        home=Path("/homes/h\udce9"), state_url=SecretStr("postgresql://me:hun%40ter2@db:5432/x?password=p")
     )
     plain = settings.masked()
     assert plain["state_url"] == f"postgresql://me:{MASK}@db:5432/x?password={MASK}"
@@ -101,6 +106,59 @@ def test_printing_masks_secrets_and_gives_plain_values():
 
 def test_a_url_without_password_is_printed_as_it_is():
     assert masked_url("postgresql://me@db/x?sslmode=require") == "postgresql://me@db/x?sslmode=require"
+
+
+plain_parts = st.sampled_from(["me", "db", "s3cret", "s3%2Fcret", "42", "x=1", "password=s3cret&sslmode=s3"])
+wild_parts = st.lists(
+    st.sampled_from(["s3cret", "me", "42", *":@/?#&= \n[]", "%2F", "%40", "::1", "password=", "é"]),
+    max_size=4,
+).map("".join)
+
+
+def parted(*marks):
+    """Parts with these marks between them, any of which may be missing."""
+    between = [st.sampled_from([mark, mark, ""]) for mark in marks]
+    parts = [plain_parts | wild_parts for _ in range(len(marks) + 1)]
+    return st.tuples(*(one for pair in zip(parts, between, strict=False) for one in pair), parts[-1]).map(
+        "".join
+    )
+
+
+def shown_of(url):
+    """The URL as it is printed, or the refusal."""
+    try:
+        return Settings(state_url=SecretStr(url)).masked()["state_url"]
+    except SettingsError as refused:
+        return str(refused)
+
+
+@given(parted(":", "@", ":", "/", "?"))
+def test_what_is_shown_of_a_url_reads_as_the_same_place_without_its_passwords(rest):
+    url = f"postgresql://{rest}"
+    shown = shown_of(url)
+    if shown.startswith("IMAGEWORKS_STATE_URL"):
+        assert "s3cret" not in shown
+        return
+    # Read as the driver's side reads it, whatever this module thinks of it.
+    meant, told = make_url(url), make_url(shown)
+    assert told.password == (None if meant.password is None else MASK)
+    for part in ("username", "host", "port", "database"):
+        assert getattr(told, part) == getattr(meant, part)
+    for key, values in told.normalized_query.items():
+        secret = "password" in key
+        assert values == ((MASK,) * len(values) if secret else meant.normalized_query[key])
+
+
+@given(st.text(min_size=1), st.text(min_size=1))
+def test_a_password_that_is_quoted_is_taken_whole_and_never_shown(before, after):
+    password = f"{before}s3cret{after}"
+    url = f"postgresql://me:{quote(password, safe='')}@db:5432/x"
+    assert make_url(url).password == password
+    assert masked_url(url) == f"postgresql://me:{MASK}@db:5432/x"
+
+
+def test_what_is_no_url_is_masked_as_a_whole():
+    assert masked_url("postgresql://me:42/s3cret@db/x") == MASK
 
 
 def test_variables_that_no_setting_reads_are_found():

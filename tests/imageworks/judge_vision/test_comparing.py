@@ -13,6 +13,7 @@ from imageworks.judge_vision.comparing import (
     pairwise_variables,
     read_pairwise,
 )
+from imageworks.judge_vision.competition import Competition, Rules, default_competition
 
 WORDS = ("first", "second", "draw")
 
@@ -50,12 +51,20 @@ def test_answers_are_read_or_refused_by_field():
             read_pairwise(wrong)
 
 
+def test_a_comparison_is_told_what_the_club_says(signals):
+    competition = Competition(id="spring", notes="Borders are welcome.", rules=Rules(manipulation="none"))
+    shown = Shown("Blue Hour", "", signals, 1600, 1067)
+    told = pairwise_variables(shown, shown, competition=competition)["rules_notes"]
+    assert told == competition.rules_notes()
+    assert "Borders are welcome." in told
+
+
 def test_the_two_photos_keep_their_sides(signals):
-    sharp = Shown("Blue\nHour", signals, 1600, 1067)
-    soft = Shown("Grey Hour", {**signals, "sharpness": 3.0}, 1600, 1067)
-    variables = pairwise_variables(sharp, soft)
-    assert set(variables) == {"title_a", "title_b", "signals_a", "signals_b"}
+    sharp = Shown("Blue\nHour", "Colour", signals, 1600, 1067)
+    soft = Shown("Grey Hour", "Mono", {**signals, "sharpness": 3.0}, 1600, 1067)
+    variables = pairwise_variables(sharp, soft, competition=default_competition())
     assert variables["title_a"] == "Blue Hour"
+    assert (variables["category_a"], variables["category_b"]) == ("Colour", "Mono")
     assert "Sharpness: blurred" in variables["signals_b"]
     answers = [compare(pairwise_facts(*order))["winner"] for order in ((sharp, soft), (soft, sharp))]
     assert combine(*answers) == "a"

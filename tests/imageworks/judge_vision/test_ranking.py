@@ -27,6 +27,10 @@ def round_robin(names, better):
     ]
 
 
+def by_entry(ranking):
+    return {standing.entry_id: standing for standing in ranking.standings}
+
+
 def flipped(game):
     return Comparison(game.b, game.a, {"a": "b", "b": "a", "draw": "draw"}[game.outcome])
 
@@ -99,17 +103,17 @@ def test_an_unbeaten_entry_comes_before_one_with_more_wins_and_a_loss():
 def test_one_lucky_win_among_many_comparisons_does_not_make_a_champion():
     games = round_robin(NAMES, lambda one, other: one < other) * 3
     ranking = rank_by_comparisons([*NAMES, "lucky"], [*games, Comparison("lucky", NAMES[-1], "a")])
-    assert ranking.by_entry()["lucky"].place > 1
+    assert by_entry(ranking)["lucky"].place > 1
 
 
 def test_one_winless_or_unseen_entry_leaves_the_others_as_they_were():
     games = round_robin(NAMES[:4], lambda one, other: one < other)
-    alone = rank_by_comparisons(NAMES[:4], games).by_entry()
+    alone = by_entry(rank_by_comparisons(NAMES[:4], games))
     crowd = rank_by_comparisons([*NAMES[:4], "unseen"], games)
-    assert crowd.unseen == ("unseen",)
+    assert [name for name, standing in by_entry(crowd).items() if standing.met == 0] == ["unseen"]
     for name in NAMES[:4]:
-        assert crowd.by_entry()[name].strength == pytest.approx(alone[name].strength, abs=1e-9)
-    unseen = crowd.by_entry()["unseen"]
+        assert by_entry(crowd)[name].strength == pytest.approx(alone[name].strength, abs=1e-9)
+    unseen = by_entry(crowd)["unseen"]
     assert unseen.strength == pytest.approx(0, abs=1e-9)
     assert unseen.strength_high - unseen.strength_low > 6
 
@@ -119,7 +123,7 @@ def test_groups_that_never_met_are_named_largest_first():
     ranking = rank_by_comparisons(["a", "b", "c", "d", "e", "f"], games)
     assert ranking.groups == (("c", "d", "e"), ("a", "b"), ("f",))
     assert not ranking.connected
-    assert ranking.by_entry()["a"].group == 1
+    assert by_entry(ranking)["a"].group == 1
 
 
 def test_entries_that_nothing_tells_apart_share_a_place_unless_their_marks_do():
@@ -172,7 +176,7 @@ def test_intervals_hold_the_truth_as_often_as_they_say(spread, rounds):
             for _ in range(rounds)
             for game in judged(truth, names, dice.permutation(12).reshape(6, 2), dice)
         ]
-        ranking = rank_by_comparisons(names, games).by_entry()
+        ranking = by_entry(rank_by_comparisons(names, games))
         places = (-truth).argsort().argsort() + 1
         for index, name in enumerate(names):
             held.append(ranking[name].strength_low <= truth[index] <= ranking[name].strength_high)
@@ -207,7 +211,7 @@ def test_the_sparse_fit_agrees_with_the_dense_one(crowd, monkeypatch):
 
 def test_a_crowd_is_ranked_near_the_truth(crowd):
     truth, names, games = crowd
-    ranking = rank_by_comparisons(names, games).by_entry()
+    ranking = by_entry(rank_by_comparisons(names, games))
     strengths = np.array([ranking[name].strength for name in names])
     assert np.corrcoef(strengths, truth)[0, 1] > 0.8
     inside = [
@@ -236,7 +240,7 @@ def test_ten_thousand_entries_with_a_hundred_thousand_comparisons_are_ranked_wit
     ones = dice.integers(0, count, 100_000)
     others = (ones + dice.integers(1, count, 100_000)) % count
     games = list(judged(truth, names, zip(ones, others, strict=True), dice))
-    ranking = rank_by_comparisons(names, games).by_entry()
+    ranking = by_entry(rank_by_comparisons(names, games))
     inside = [
         ranking[name].strength_low <= truth[index] <= ranking[name].strength_high
         for index, name in enumerate(names)

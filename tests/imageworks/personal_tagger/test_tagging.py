@@ -9,12 +9,14 @@ from imageworks.personal_tagger.tagging import (
     caption_variables,
     description_variables,
     keywords_variables,
+    most_keywords,
     read_caption,
     read_description,
     read_keywords,
     tagging_facts,
     without_opener,
 )
+from prompt_hub.hub import PromptHub
 
 
 @pytest.mark.parametrize(
@@ -72,14 +74,20 @@ def test_an_answer_that_holds_nothing_is_refused(read, data, named):
         read(data)
 
 
-def test_the_variables_are_those_that_the_profiles_declare(signals):
-    caption = caption_variables(signals=signals, existing_keywords=["Sea", "sea"], folder_words=("Garda",))
-    assert set(caption) == {"signals", "existing_keywords", "folder_words"}
-    assert caption["existing_keywords"] == ["Sea"]
-    keywords = keywords_variables(caption="A lake", existing_keywords=[], max_keywords=8)
-    assert keywords == {"caption": "A lake", "existing_keywords": [], "max_keywords": 8}
-    description = description_variables(caption="A lake", keywords=("sea",), existing_keywords=("x",))
-    assert description == {"caption": "A lake", "keywords": ["sea"], "existing_keywords": ["x"]}
+def test_all_three_stages_are_given_what_is_known_of_the_photo(signals):
+    photo = caption_variables(signals=signals, existing_keywords=["Sea", "sea"], folder_words=("Garda",))
+    assert photo["existing_keywords"] == ["Sea"]
+    assert photo["folder_words"] == ["Garda"]
+    assert "Sharpness: sharp" in photo["signals"]
+    keywords = keywords_variables(photo, caption="A lake", max_keywords=8)
+    assert keywords == {**photo, "caption": "A lake", "max_keywords": 8}
+    description = description_variables(photo, caption="A lake", keywords=("sea",))
+    assert description == {**photo, "caption": "A lake", "keywords": ["sea"]}
+
+
+def test_the_answers_schema_says_how_many_keywords_are_wanted():
+    stage = PromptHub.load(None).get("library").stage("keywords")
+    assert most_keywords(stage.output) == stage.output["properties"]["keywords"]["maxItems"] == 12
 
 
 def test_an_embedded_model_gets_the_task_and_rounded_numbers(signals):

@@ -25,7 +25,7 @@ from photos.metadata.errors import (
     ReadOnlyFile,
     ReadOnlyFolder,
 )
-from photos.metadata.fields import MetadataFields, parts_of
+from photos.metadata.fields import MetadataFields
 from photos.metadata.reading import read_metadata
 from photos.metadata.temporary import hidden_copy
 from photos.metadata.undo import undo
@@ -424,10 +424,6 @@ def test_the_largest_caption_that_fits_is_written_and_a_larger_packet_refused(ph
 def test_fields_that_no_file_can_hold_are_refused_at_once(wrong):
     with pytest.raises(InvalidFields):
         MetadataFields(**wrong)
-
-
-def test_the_flat_words_of_a_hierarchy_are_named_once():
-    assert parts_of(("place|harbor", "place|quay")) == ("place", "harbor", "quay")
 
 
 def test_hostile_text_is_only_text(photo, writer):
