@@ -2,15 +2,16 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
+from imageworks.answers import read_answer
 from imageworks.errors import AnswerMisread
-from imageworks.judge_vision.signal_words import signal_words
 from imageworks.personal_tagger.keywords import normalize_keywords
 from imageworks.plain_text import clean_text
 from imageworks.signal_bands import rounded_signals
+from imageworks.signal_words import signal_words
 
 MOST_KEYWORDS = 20
 MOST_EXISTING = 50
@@ -60,9 +61,6 @@ class DescriptionAnswer(_Answer):
     """An answer to profile stage `description`."""
 
     description: Annotated[str, Field(min_length=1, max_length=1600)]
-
-
-_A = TypeVar("_A", bound=_Answer)
 
 
 def caption_variables(
@@ -155,7 +153,7 @@ def read_caption(data: object) -> str:
     Raises:
         AnswerMisread: The answer holds no caption.
     """
-    line = clean_text(_validated(CaptionAnswer, data).caption).strip('"“”').strip()
+    line = clean_text(read_answer(CaptionAnswer, data, "A caption answer").caption).strip('"“”').strip()
     return _something(without_opener(line), "caption")
 
 
@@ -165,7 +163,8 @@ def read_keywords(data: object, *, max_keywords: int = MOST_KEYWORDS) -> tuple[s
     Raises:
         AnswerMisread: The answer holds no keyword that is a word.
     """
-    found = normalize_keywords(_validated(KeywordsAnswer, data).keywords, most=max_keywords)
+    answer = read_answer(KeywordsAnswer, data, "A keywords answer")
+    found = normalize_keywords(answer.keywords, most=max_keywords)
     if not found:
         raise AnswerMisread("A keywords answer cannot be read: none of its keywords holds a letter or digit.")
     return found
@@ -177,7 +176,9 @@ def read_description(data: object) -> str:
     Raises:
         AnswerMisread: The answer holds no description.
     """
-    text = clean_text(_validated(DescriptionAnswer, data).description, keep_lines=True)
+    text = clean_text(
+        read_answer(DescriptionAnswer, data, "A description answer").description, keep_lines=True
+    )
     return _something(without_opener(text), "description")
 
 
@@ -185,13 +186,3 @@ def _something(text: str, stage: str) -> str:
     if not text:
         raise AnswerMisread(f"A {stage} answer cannot be read: it holds nothing but space.")
     return text
-
-
-def _validated(model: type[_A], data: object) -> _A:
-    try:
-        return model.model_validate(data)
-    except ValidationError as problem:
-        first = problem.errors()[0]
-        place = ".".join(str(part) for part in first["loc"]) or "the answer"
-        stage = model.__name__.removesuffix("Answer").lower()
-        raise AnswerMisread(f"A {stage} answer cannot be read: {place}: {first['msg']}.") from problem
