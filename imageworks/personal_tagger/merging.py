@@ -47,11 +47,6 @@ class Merge:
     added_keywords: tuple[str, ...]
     removed_keywords: tuple[str, ...]
 
-    @property
-    def changes_nothing(self) -> bool:
-        """Whether the file already says all of this."""
-        return self.fields.is_empty
-
 
 def photographers_own(existing_keywords: Iterable[str], previously_ours: Iterable[str]) -> tuple[str, ...]:
     """The keywords of a file that somebody else put there: all but those that we wrote.
