@@ -3,7 +3,7 @@
 The model (Bradley and Terry 1952, Biometrika 39): A is preferred to B with probability
 1 / (1 + exp(s_B - s_A)). A pair asked in both orders is one comparison, because one judge's two answers are not
 independent; a draw counts as half a win for each. Every strength has a Gaussian prior around their common
-center, which keeps one unbeaten, winless or unseen entry from dragging the others to nothing, and gives it a
+center, which keeps one undefeated, winless or unseen entry from dragging the others to nothing, and gives it a
 finite strength and a wide interval of its own. The mode is found by Newton's method with a line search.
 
 Intervals are the Gaussian approximation at the mode: the inverse of the centered Hessian. Places are drawn from
@@ -270,8 +270,10 @@ def rank_by_comparisons(
 ) -> Ranking:
     """Rank entries by their comparisons, with 95 % intervals of strengths and places.
 
-    An entry that won all its comparisons comes before all that did not, if it was compared at least half as
-    often as the typical entry of its group; several such are ranked among themselves by strength.
+    An undefeated entry, one that won at least once and lost never, comes before all that are not, if it was
+    compared at least half as often as the typical entry of its group; several such are ranked among themselves by
+    strength. Where comparisons fall into groups that nothing links, this counts in the largest group alone: who
+    met nobody but one weak opponent is not first of all for that.
 
     Args:
         entries: All who take part, seen or not.
@@ -296,10 +298,10 @@ def rank_by_comparisons(
             tallies[winner, 0] += 1
             tallies[loser, 2] += 1
     groups, group_of = _groups(ordered, games, position)
-    unbeaten = _unbeaten(tallies, group_of)
+    undefeated = _undefeated(tallies, group_of)
     breaks = tie_breaks or {}
     keys = [
-        (not unbeaten[index], -round(float(posterior.strengths[index]), 6), -breaks.get(entry, 0.0))
+        (not undefeated[index], -round(float(posterior.strengths[index]), 6), -breaks.get(entry, 0.0))
         for index, entry in enumerate(ordered)
     ]
     order = sorted(range(len(ordered)), key=lambda index: (*keys[index], ordered[index]))
@@ -344,15 +346,16 @@ def _groups(
     return tuple(tuple(members[group]) for group in by_size), renumbered[label]
 
 
-def _unbeaten(tallies: Indexes, group_of: Indexes) -> NDArray[np.bool_]:
-    """Who won every comparison, and had enough of them for that to mean something."""
+def _undefeated(tallies: Indexes, group_of: Indexes) -> NDArray[np.bool_]:
+    """Who won and never lost, in a group that no other exceeds, and often enough for that to mean something."""
     met = tallies.sum(axis=1)
-    won_all = (met > 0) & (tallies[:, 0] == met)
-    enough = np.zeros(len(met), dtype=bool)
-    for group in np.unique(group_of[won_all]):
+    never_lost = (tallies[:, 0] > 0) & (tallies[:, 2] == 0)
+    sizes = np.bincount(group_of)
+    counts = np.zeros(len(met), dtype=bool)
+    for group in np.flatnonzero(sizes == sizes.max(initial=0)):
         inside = group_of == group
-        enough |= inside & (met >= np.median(met[inside]) / 2)
-    first: NDArray[np.bool_] = won_all & enough
+        counts |= inside & (met >= np.median(met[inside]) / 2)
+    first: NDArray[np.bool_] = never_lost & counts
     return first
 
 

@@ -90,13 +90,56 @@ def test_a_round_robin_without_upsets_is_ranked_as_played():
     assert (ranking.standings[0].wins, ranking.standings[-1].losses) == (7, 7)
 
 
-def test_an_unbeaten_entry_comes_before_one_with_more_wins_and_a_loss():
+def test_an_undefeated_entry_comes_before_one_with_more_wins_and_a_loss():
     field = [f"other-{number}" for number in range(12)]
     games = [Comparison("often", other, "a") for other in field] * 2
     games += [Comparison("strong", "often", "a"), Comparison("strong", "weak", "b")]
     games += [Comparison("unbeaten", other, "a") for other in field[:8]]
     ranking = rank_by_comparisons(["often", "strong", "weak", "unbeaten", *field], games)
     assert ranking.standings[0].entry_id == "unbeaten"
+
+
+def test_a_draw_defeats_nobody():
+    games = [
+        Comparison("drew", "weak", "a"),
+        Comparison("drew", "lost", "a"),
+        Comparison("drew", "third", "draw"),
+        *round_robin(["strong", "other", "weak", "lost", "third"], lambda one, _: one in {"strong", "other"}),
+        Comparison("other", "strong", "a"),
+    ]
+    ranking = rank_by_comparisons(["drew", "strong", "other", "weak", "lost", "third"], games)
+    assert by_entry(ranking)["strong"].strength > by_entry(ranking)["drew"].strength
+    assert ranking.standings[0].entry_id == "drew"
+
+
+def test_who_only_drew_is_not_undefeated():
+    games = [*round_robin(NAMES[:4], lambda one, other: one < other), Comparison(NAMES[3], NAMES[0], "a")]
+    games += [Comparison("drew", NAMES[3], "draw"), Comparison("drew", NAMES[2], "draw")]
+    ranking = rank_by_comparisons([*NAMES[:4], "drew"], games)
+    assert ranking.standings[0].entry_id == NAMES[0]
+
+
+@given(games=comparisons())
+def test_who_won_and_never_lost_comes_before_all_who_lost(games):
+    # Everybody meets everybody else once more and draws, so that all are linked and met often enough.
+    games = [*games, *(Comparison(one, other, "draw") for one in NAMES for other in NAMES if one < other)]
+    ranking = rank_by_comparisons(NAMES, games)
+    usual = np.median([standing.met for standing in ranking.standings])
+    undefeated = [s for s in ranking.standings if s.wins and not s.losses and s.met >= usual / 2]
+    assert list(ranking.standings[: len(undefeated)]) == undefeated
+
+
+def test_who_never_lost_in_a_side_group_is_not_put_first_for_that():
+    games = round_robin(NAMES, lambda one, other: one < other and (one, other) != ("entry-0", "entry-7"))
+    ranking = rank_by_comparisons([*NAMES, "beside", "alone"], [*games, Comparison("beside", "alone", "a")])
+    first = ranking.standings[0]
+    assert (first.entry_id, first.wins, first.losses) == ("entry-0", 6, 1)
+    assert by_entry(ranking)["beside"].place > 1
+
+
+def test_of_two_groups_of_one_size_the_names_decide_nothing():
+    games = [Comparison("a", "b", "a"), Comparison("y", "z", "a")]
+    assert [s.place for s in rank_by_comparisons("abyz", games).standings] == [1, 1, 3, 3]
 
 
 def test_one_lucky_win_among_many_comparisons_does_not_make_a_champion():
