@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, Final
 from imageworks import signal_bands as bands
 from imageworks.baseline.facets import Facets, facets
 from imageworks.judge_vision.critiquing import MOST_WORDS
-from imageworks.judge_vision.signal_words import percent, plain
 from imageworks.signal_bands import word_for
+from imageworks.signal_words import percent, plain
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

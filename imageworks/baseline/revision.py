@@ -13,8 +13,8 @@ SOURCES: Final = (
     "baseline/judging.py",
     "baseline/tagging.py",
     "judge_vision/critiquing.py",
-    "judge_vision/signal_words.py",
     "signal_bands.py",
+    "signal_words.py",
 )
 """Relative to the package; a test holds that the baselines import no other module of ours that computes."""
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypedDict
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
-from imageworks.errors import AnswerMisread, ComparisonError
-from imageworks.judge_vision.signal_words import signal_words
+from imageworks.answers import read_answer
+from imageworks.errors import ComparisonError
 from imageworks.plain_text import one_line
 from imageworks.signal_bands import rounded_signals
+from imageworks.signal_words import signal_words
 
 if TYPE_CHECKING:
     from imageworks.judge_vision.competition import Competition
@@ -97,12 +98,7 @@ def read_pairwise(data: object) -> PairwiseAnswer:
     Raises:
         AnswerMisread: A field is missing, unknown, or out of range; names which.
     """
-    try:
-        return PairwiseAnswer.model_validate(data)
-    except ValidationError as problem:
-        first = problem.errors()[0]
-        place = ".".join(str(part) for part in first["loc"]) or "the answer"
-        raise AnswerMisread(f"A comparison cannot be read: {place}: {first['msg']}.") from problem
+    return read_answer(PairwiseAnswer, data, "A comparison")
 
 
 def combine(a_first: Winner | None, b_first: Winner | None) -> Outcome | None:

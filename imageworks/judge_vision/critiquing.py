@@ -4,13 +4,13 @@ import math
 from collections.abc import Mapping
 from typing import Annotated, Any, TypedDict
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
-from imageworks.errors import AnswerMisread
+from imageworks.answers import read_answer
 from imageworks.judge_vision.competition import HIGHEST_MARK, Competition
-from imageworks.judge_vision.signal_words import signal_words
 from imageworks.plain_text import one_line
 from imageworks.signal_bands import rounded_signals
+from imageworks.signal_words import signal_words
 
 IMPACT_WEIGHT = 0.5
 COMPOSITION_WEIGHT = 0.4
@@ -113,9 +113,4 @@ def read_critique(data: object) -> Critique:
     Raises:
         AnswerMisread: A field is missing, unknown, or out of range; names which.
     """
-    try:
-        return Critique.model_validate(data)
-    except ValidationError as problem:
-        first = problem.errors()[0]
-        place = ".".join(str(part) for part in first["loc"]) or "the answer"
-        raise AnswerMisread(f"A critique cannot be read: {place}: {first['msg']}.") from problem
+    return read_answer(Critique, data, "A critique")

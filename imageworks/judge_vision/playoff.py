@@ -125,18 +125,27 @@ def choose_shortlist(candidates: Iterable[Candidate], playoff: Playoff) -> Short
 
 
 def next_pairs(
-    scores: Mapping[str, float], comparisons: Sequence[Comparison], *, round_number: int, seed: int = 0
+    scores: Mapping[str, float],
+    comparisons: Sequence[Comparison],
+    *,
+    round_number: int,
+    seed: int = 0,
+    undecided: Iterable[Pair] = (),
 ) -> tuple[Pair, ...]:
     """The pairs of a round, each entry at most once, none that met before; empty when all have met.
+
+    A pair that was asked and got no valid answer has met: asked in every round again, one photo that no model can
+    answer about would take the same neighbor's comparisons away.
 
     Args:
         scores: Everybody on the shortlist, with marks from 0 to 20.
         comparisons: All decided so far, in any order.
         round_number: 1 for the first.
         seed: Decides between pairings that teach the same.
+        undecided: All pairs that were asked in vain.
 
     Raises:
-        ComparisonError: A comparison of somebody who is not on the shortlist, or with itself.
+        ComparisonError: A comparison or pair of somebody who is not on the shortlist, or with itself.
     """
     entries = sorted(scores)
     if len(entries) < 2:  # noqa: PLR2004 - a pair has two
@@ -148,7 +157,7 @@ def next_pairs(
         prior_means={entry: LOGITS_PER_MARK * (score - mean) for entry, score in scores.items()},
         prior_spread=_PAIRING_SPREAD,
     )
-    meetings = _meetings(entries, comparisons)
+    meetings = _meetings(entries, [*comparisons, *undecided])
     open_pairs = _open_pairs(posterior.strengths.tolist(), meetings)
     if not open_pairs:
         return ()
@@ -164,11 +173,11 @@ def next_pairs(
     return tuple(Pair(round_number, entries[one], entries[other]) for one, other in chosen)
 
 
-def _meetings(entries: Sequence[str], comparisons: Iterable[Comparison]) -> list[set[int]]:
+def _meetings(entries: Sequence[str], pairs: Iterable[Comparison | Pair]) -> list[set[int]]:
     position = {entry: index for index, entry in enumerate(entries)}
     met: list[set[int]] = [set() for _ in entries]
-    for game in comparisons:
-        one, other = position[game.a], position[game.b]
+    for pair in pairs:
+        one, other = position[pair.a], position[pair.b]
         met[one].add(other)
         met[other].add(one)
     return met

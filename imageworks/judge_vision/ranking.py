@@ -3,9 +3,8 @@
 The model (Bradley and Terry 1952, Biometrika 39): A is preferred to B with probability
 1 / (1 + exp(s_B - s_A)). A pair asked in both orders is one comparison, because one judge's two answers are not
 independent; a draw counts as half a win for each. Every strength has a Gaussian prior around their common
-center, which keeps one unbeaten, winless or unseen entry from dragging the others to nothing, and gives it a
-finite strength and a wide interval of its own. The mode is found by Newton's method with a line search, dense
-for few entries and by sparse conjugate gradients for many.
+center, which keeps one undefeated, winless or unseen entry from dragging the others to nothing, and gives it a
+finite strength and a wide interval of its own. The mode is found by Newton's method with a line search.
 
 Intervals are the Gaussian approximation at the mode: the inverse of the centered Hessian. Places are drawn from
 the same approximation, because the place of an entry depends on all the others (Goldstein and Spiegelhalter
@@ -43,12 +42,7 @@ intervals hold the truth in 94 to 100 %. With 1.5 it was 84 % at the far end; a 
 
 Z95: Final = 1.959963984540054
 
-DENSE_LIMIT: Final = 800
-"""Entries up to which the covariance is computed whole; above, its diagonal is estimated."""
-
-_PROBES: Final = 32
-_DRAWS_DENSE: Final = 4000
-_DRAWS_SPARSE: Final = 200
+_DRAWS: Final = 4000
 _TOLERANCE: Final = 1e-9
 _STEPS: Final = 60
 _ENTROPY: Final = 20_260_101
@@ -129,17 +123,17 @@ class Fit:
         entries: Sorted.
         strengths: In the order of `entries`; they sum to the sum of the prior's means.
         variances: Of each strength around the common center.
-        covariance: The whole centered matrix; None above `DENSE_LIMIT` entries.
+        covariance: Their centered matrix; its diagonal holds the variances.
     """
 
     entries: tuple[str, ...]
     strengths: Vector
     variances: Vector
-    covariance: NDArray[np.float64] | None
+    covariance: NDArray[np.float64]
 
     def variance_between(self, one: int, other: int) -> float:
         """Variance of the difference of two strengths, by their positions."""
-        shared = 0.0 if self.covariance is None else float(self.covariance[one, other])
+        shared = float(self.covariance[one, other])
         return max(0.0, float(self.variances[one] + self.variances[other]) - 2 * shared)
 
 
@@ -191,26 +185,13 @@ class _Problem:
             length /= 2
         return strengths
 
-    def dense_hessian(self, information: Vector) -> NDArray[np.float64]:
+    def hessian(self, information: Vector) -> NDArray[np.float64]:
         """The whole matrix of second derivatives."""
         hessian = np.zeros((self.count, self.count))
         hessian[self.first, self.second] = -information
         hessian += hessian.T
         np.fill_diagonal(hessian, self.precision - hessian.sum(axis=1))
         return hessian
-
-    def sparse_hessian(self, information: Vector) -> tuple[sparse.csr_array, Vector]:
-        """The matrix of second derivatives without its zeros, and its diagonal."""
-        diagonal: Vector = (
-            self.precision
-            + np.bincount(self.first, information, self.count)
-            + np.bincount(self.second, information, self.count)
-        ).astype(np.float64)
-        own = np.arange(self.count)
-        rows = np.concatenate((self.first, self.second, own))
-        columns = np.concatenate((self.second, self.first, own))
-        values = np.concatenate((-information, -information, diagonal))
-        return sparse.csr_array((values, (rows, columns)), shape=(self.count, self.count)), diagonal
 
 
 def fit(
@@ -234,7 +215,13 @@ def fit(
     ordered = tuple(sorted(set(entries)))
     means = np.array([(prior_means or {}).get(entry, 0.0) for entry in ordered], dtype=np.float64)
     problem = _problem(ordered, comparisons, means, 1 / prior_spread**2)
-    return _fit_dense(ordered, problem) if len(ordered) <= DENSE_LIMIT else _fit_sparse(ordered, problem)
+    if not ordered:
+        return Fit(ordered, means, means, np.zeros((0, 0)))
+    strengths, hessian = _mode(problem)
+    # The common center is no strength: its direction carries the prior's variance alone, and is taken out.
+    covariance = linalg.inv(hessian) - 1 / (problem.precision * problem.count)
+    covariance = (covariance + covariance.T) / 2
+    return Fit(ordered, strengths, np.maximum(np.diag(covariance), 0.0), covariance)
 
 
 def _problem(
@@ -262,83 +249,17 @@ def _problem(
     return _Problem(pairs // divisor, pairs % divisor, weight, won, means, precision)
 
 
-def _fit_dense(ordered: tuple[str, ...], problem: _Problem) -> Fit:
-    count = problem.count
+def _mode(problem: _Problem) -> tuple[Vector, NDArray[np.float64]]:
+    """The most probable strengths, and the matrix of second derivatives there."""
     strengths = problem.means.copy()
-    hessian = np.eye(count) * problem.precision
-    for _ in range(_STEPS if count else 0):
+    for _ in range(_STEPS):
         gradient, information = problem.slope(strengths)
-        hessian = problem.dense_hessian(information)
+        hessian = problem.hessian(information)
         if np.abs(gradient).max() < _TOLERANCE:
             break
         step = linalg.cho_solve(linalg.cho_factor(hessian), gradient)
         strengths = problem.descend(strengths, step, gradient)
-    if count == 0:
-        return Fit(ordered, strengths, strengths, hessian)
-    # The common center is no strength: its direction carries the prior's variance alone, and is taken out.
-    covariance = linalg.inv(hessian) - 1 / (problem.precision * count)
-    covariance = (covariance + covariance.T) / 2
-    return Fit(ordered, strengths, np.maximum(np.diag(covariance), 0.0), covariance)
-
-
-def _fit_sparse(ordered: tuple[str, ...], problem: _Problem) -> Fit:
-    strengths = problem.means.copy()
-    for _ in range(_STEPS):
-        gradient, information = problem.slope(strengths)
-        if np.abs(gradient).max() < _TOLERANCE:
-            break
-        hessian, diagonal = problem.sparse_hessian(information)
-        # Inexact Newton: far from the mode a rough step is as good, near it the steps grow exact.
-        exactness = min(0.1, float(np.linalg.norm(gradient)) / problem.count)
-        step = _solve(hessian, diagonal, gradient[:, None], exactness)[:, 0]
-        strengths = problem.descend(strengths, step, gradient)
-    _, information = problem.slope(strengths)
-    hessian, diagonal = problem.sparse_hessian(information)
-    variances = _inverse_diagonal(hessian, diagonal) - 1 / (problem.precision * problem.count)
-    return Fit(ordered, strengths, np.maximum(variances, 0.0), None)
-
-
-def _solve(
-    matrix: sparse.csr_array, diagonal: Vector, sides: NDArray[np.float64], tolerance: float
-) -> NDArray[np.float64]:
-    """Conjugate gradients with the diagonal as preconditioner, for several right sides at once.
-
-    SciPy's takes one side at a time, and the probes of the variances are 32.
-    """
-    solution = np.zeros_like(sides)
-    residual = sides.copy()
-    scaled = residual / diagonal[:, None]
-    direction = scaled.copy()
-    energy = np.einsum("ij,ij->j", residual, scaled)
-    goal = (tolerance**2) * energy
-    for _ in range(1000):
-        active = energy > goal
-        if not active.any():
-            break
-        product = matrix @ direction
-        curvature = np.einsum("ij,ij->j", direction, product)
-        pace = np.where(active, energy / np.where(curvature > 0, curvature, 1), 0.0)
-        solution += pace * direction
-        residual -= pace * product
-        scaled = residual / diagonal[:, None]
-        following = np.einsum("ij,ij->j", residual, scaled)
-        turn = np.where(active, following / np.where(energy > 0, energy, 1), 0.0)
-        direction = scaled + turn * direction
-        energy = np.where(active, following, energy)
-    return solution
-
-
-def _inverse_diagonal(matrix: sparse.csr_array, diagonal: Vector) -> Vector:
-    """The inverse's diagonal, estimated by random signs (Bekas, Kokiopoulou and Saad 2007, Appl. Numer. Math.).
-
-    What the preconditioner knows already, 1 / diagonal, is taken as it is, and only the rest is estimated; with
-    32 probes the standard deviations are right within some 2 % for comparisons that are spread out.
-    """
-    signs = np.random.default_rng(_ENTROPY).choice((-1.0, 1.0), size=(len(diagonal), _PROBES))
-    rest = _solve(matrix, diagonal, signs, 1e-3) - signs / diagonal[:, None]
-    floor: Vector = 1 / diagonal
-    estimated: Vector = np.maximum(floor + (signs * rest).mean(axis=1), floor)
-    return estimated
+    return strengths, hessian
 
 
 def rank_by_comparisons(
@@ -349,8 +270,10 @@ def rank_by_comparisons(
 ) -> Ranking:
     """Rank entries by their comparisons, with 95 % intervals of strengths and places.
 
-    An entry that won all its comparisons comes before all that did not, if it was compared at least half as
-    often as the typical entry of its group; several such are ranked among themselves by strength.
+    An undefeated entry, one that won at least once and lost never, comes before all that are not, if it was
+    compared at least half as often as the typical entry of its group; several such are ranked among themselves by
+    strength. Where comparisons fall into groups that nothing links, this counts in the largest group alone: who
+    met nobody but one weak opponent is not first of all for that.
 
     Args:
         entries: All who take part, seen or not.
@@ -375,10 +298,10 @@ def rank_by_comparisons(
             tallies[winner, 0] += 1
             tallies[loser, 2] += 1
     groups, group_of = _groups(ordered, games, position)
-    unbeaten = _unbeaten(tallies, group_of)
+    undefeated = _undefeated(tallies, group_of)
     breaks = tie_breaks or {}
     keys = [
-        (not unbeaten[index], -round(float(posterior.strengths[index]), 6), -breaks.get(entry, 0.0))
+        (not undefeated[index], -round(float(posterior.strengths[index]), 6), -breaks.get(entry, 0.0))
         for index, entry in enumerate(ordered)
     ]
     order = sorted(range(len(ordered)), key=lambda index: (*keys[index], ordered[index]))
@@ -423,15 +346,16 @@ def _groups(
     return tuple(tuple(members[group]) for group in by_size), renumbered[label]
 
 
-def _unbeaten(tallies: Indexes, group_of: Indexes) -> NDArray[np.bool_]:
-    """Who won every comparison, and had enough of them for that to mean something."""
+def _undefeated(tallies: Indexes, group_of: Indexes) -> NDArray[np.bool_]:
+    """Who won and never lost, in a group that no other exceeds, and often enough for that to mean something."""
     met = tallies.sum(axis=1)
-    won_all = (met > 0) & (tallies[:, 0] == met)
-    enough = np.zeros(len(met), dtype=bool)
-    for group in np.unique(group_of[won_all]):
+    never_lost = (tallies[:, 0] > 0) & (tallies[:, 2] == 0)
+    sizes = np.bincount(group_of)
+    counts = np.zeros(len(met), dtype=bool)
+    for group in np.flatnonzero(sizes == sizes.max(initial=0)):
         inside = group_of == group
-        enough |= inside & (met >= np.median(met[inside]) / 2)
-    first: NDArray[np.bool_] = won_all & enough
+        counts |= inside & (met >= np.median(met[inside]) / 2)
+    first: NDArray[np.bool_] = never_lost & counts
     return first
 
 
@@ -448,12 +372,8 @@ def _credible_places(posterior: Fit) -> tuple[Indexes, Indexes]:
     if count == 0:
         return np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64)
     dice = np.random.default_rng(_ENTROPY)
-    if posterior.covariance is None:
-        noise = dice.standard_normal((_DRAWS_SPARSE, count)) * np.sqrt(posterior.variances)
-    else:
-        values, vectors = linalg.eigh(posterior.covariance)
-        draws = max(_DRAWS_SPARSE, min(_DRAWS_DENSE, 400_000 // count))
-        noise = dice.standard_normal((draws, count)) @ (vectors * np.sqrt(np.maximum(values, 0.0))).T
+    values, vectors = linalg.eigh(posterior.covariance)
+    noise = dice.standard_normal((_DRAWS, count)) @ (vectors * np.sqrt(np.maximum(values, 0.0))).T
     places = (-(posterior.strengths + noise)).argsort(axis=1).argsort(axis=1) + 1
     low, high = np.quantile(places, (0.025, 0.975), axis=0, method="nearest")
     return low.astype(np.int64), high.astype(np.int64)

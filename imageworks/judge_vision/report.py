@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from imageworks import signal_bands as bands
 from imageworks.judge_vision.competition import HIGHEST_MARK, Competition
-from imageworks.judge_vision.signal_words import percent, plain
 from imageworks.page import data_uri, render_page
 from imageworks.signal_bands import rounded_signals, word_for
+from imageworks.signal_words import percent, plain
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

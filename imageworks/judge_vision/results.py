@@ -88,8 +88,9 @@ def rank(
 ) -> Result:
     """The result of a competition. The order of contenders and comparisons does not matter.
 
-    Those on the shortlist take the first places, by their comparisons; all others follow by score, and those of
-    equal score share a place. Entries that break a rule, or have no score, are listed without one.
+    Those on the shortlist that were compared take the first places, by their comparisons; all others follow by
+    score, and those of equal score share a place. Entries that break a rule, or have no score, are listed without
+    one.
 
     Args:
         contenders: Every entry of the batch.
@@ -105,23 +106,25 @@ def rank(
     ranked = [each for each in everybody if each.verdict != "fail" and each.score is not None]
     eligible_ids = {each.entry_id for each in ranked}
     # An entry may have been found out after the playoff: it leaves with its comparisons.
-    finalists = [entry for entry in shortlist if entry in eligible_ids]
     gone = set(shortlist) - eligible_ids
     games = [game for game in comparisons if game.a not in gone and game.b not in gone]
+    met = {entry for game in games for entry in (game.a, game.b)}
+    finalists = [entry for entry in shortlist if entry in met]
     ranking = _playoff_ranking(ranked, finalists, games)
+    unseen = [entry for entry in shortlist if entry in eligible_ids - met]
 
     rows: list[ResultRow] = []
     scores = {each.entry_id: each.score for each in ranked if each.score is not None}
     if ranking is not None:
         rows.extend(_finalist_rows(ranking, scores, competition))
-    rest = [each for each in ranked if ranking is None or each.entry_id not in set(finalists)]
+    rest = [each for each in ranked if each.entry_id not in met]
     rows.extend(_scored_rows(rest, len(rows), competition))
     rows.extend(_unranked_row(each) for each in everybody if each.entry_id not in eligible_ids)
     return Result(
         rows=tuple(rows),
-        explanation=tuple(_explain(ranking, len(rest), cut_by_lot, games)),
-        comparisons=len(games) if ranking is not None else 0,
-        playoff_entries=len(finalists) if ranking is not None else 0,
+        explanation=tuple(_explain(ranking, len(rest), cut_by_lot, unseen, games)),
+        comparisons=len(games),
+        playoff_entries=len(finalists),
     )
 
 
@@ -156,7 +159,7 @@ def _finalist_rows(ranking: Ranking, scores: dict[str, int], competition: Compet
             losses=standing.losses,
             tied=len(sharing := _sharing(standing, ranking.standings)),
             tied_with=sharing[:_MOST_NAMED],
-            decided_by="playoff" if standing.met else "score",
+            decided_by="playoff",
         )
 
 
@@ -204,7 +207,11 @@ def _unranked_row(each: Contender) -> ResultRow:
 
 
 def _explain(
-    ranking: Ranking | None, rest: int, cut_by_lot: Sequence[str], games: Sequence[Comparison]
+    ranking: Ranking | None,
+    rest: int,
+    cut_by_lot: Sequence[str],
+    unseen: Sequence[str],
+    games: Sequence[Comparison],
 ) -> Iterable[str]:
     if ranking is None:
         yield "Ranked by score alone; entries of equal score share a place."
@@ -219,12 +226,21 @@ def _explain(
         "Strengths are a Bradley-Terry fit. A bar shows the 95 % interval: where bars overlap, the order may "
         "well be another; the range beside a place holds the places that remain credible."
     )
+    yield (
+        "A photo that won at least once and lost never comes before those that lost, if it was compared at least "
+        "half as often as is usual."
+    )
     if rest:
         yield f"The other {counted(rest, 'entry', 'entries')} follow by score; equal scores share a place."
+    if unseen:
+        yield f"Placed by score because no comparison of theirs has a valid answer: {_listed(unseen)}."
     if not ranking.connected:
         yield (
             f"The playoff fell into {len(ranking.groups)} groups that never met, so the order between groups is "
-            "not known: " + "; ".join(_listed(group) for group in ranking.groups) + "."
+            "not known: "
+            + "; ".join(_listed(group) for group in ranking.groups)
+            + ". Nobody comes first for "
+            "having lost never in a group smaller than the largest."
         )
     if cut_by_lot:
         yield f"Lots decided who of equal marks took part; left out: {_listed(cut_by_lot)}."

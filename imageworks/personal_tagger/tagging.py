@@ -2,15 +2,16 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, TypedDict, TypeVar
+from typing import Annotated, Any, TypedDict
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
+from imageworks.answers import read_answer
 from imageworks.errors import AnswerMisread
-from imageworks.judge_vision.signal_words import signal_words
 from imageworks.personal_tagger.keywords import normalize_keywords
 from imageworks.plain_text import clean_text
 from imageworks.signal_bands import rounded_signals
+from imageworks.signal_words import signal_words
 
 MOST_KEYWORDS = 50
 """Keywords of one answer that are read at most; how many are asked for is the profile's own affair."""
@@ -23,6 +24,7 @@ _VERB = (
     r"(?:shows|depicts|features|captures|displays|presents|portrays|illustrates|is showing|is depicting|is of"
     r"|appears to show|seems to show|appears to be|seems to be)"
 )
+_SEEN = r"(?:(?:we|you|one)(?:\s+can)?\s+see|there\s+(?:is|are))"
 _OPENERS = (
     re.compile(rf"^(?:this|the|that)\s+{_WORDS}{_KIND}\s+{_VERB}\s*:?\s+(?:that\s+)?", re.IGNORECASE),
     re.compile(
@@ -31,8 +33,7 @@ _OPENERS = (
     ),
     re.compile(rf"^(?:an?|the)\s+{_KIND}\s+(?:of|showing|depicting|featuring|that shows)\s+", re.IGNORECASE),
     re.compile(
-        rf"^in\s+(?:this|the)\s+{_WORDS}{_KIND}\s*,?\s*"
-        r"(?:(?:we|you|one)(?:\s+can)?\s+see\s+|there\s+(?:is|are)\s+)?",
+        rf"^in\s+(?:this|the)\s+{_WORDS}{_KIND}(?:\s*,\s*(?:{_SEEN}\s+)?|\s+{_SEEN}\s+)",
         re.IGNORECASE,
     ),
     re.compile(r"^(?:sure|certainly|of course|okay)[,!.]\s+(?:here(?:'s| is)[^:]{0,60}:\s*)?", re.IGNORECASE),
@@ -63,9 +64,6 @@ class DescriptionAnswer(_Answer):
     """An answer to profile stage `description`."""
 
     description: Annotated[str, Field(min_length=1, max_length=1600)]
-
-
-_A = TypeVar("_A", bound=_Answer)
 
 
 class CaptionVariables(TypedDict):
@@ -167,7 +165,10 @@ def without_opener(text: str) -> str:
         rest = shorter
     if not rest:
         return text.strip()
-    return rest if rest == text.strip() else rest[0].upper() + rest[1:]
+    # A word with a capital inside is spelled as it is meant: iPhone.
+    first = rest.split(maxsplit=1)[0]
+    capital = rest != text.strip() and first[1:] == first[1:].lower()
+    return rest[0].upper() + rest[1:] if capital else rest
 
 
 def read_caption(data: object) -> str:
@@ -176,7 +177,7 @@ def read_caption(data: object) -> str:
     Raises:
         AnswerMisread: The answer holds no caption.
     """
-    line = clean_text(_validated(CaptionAnswer, data).caption).strip('"“”').strip()
+    line = clean_text(read_answer(CaptionAnswer, data, "A caption answer").caption).strip('"“”').strip()
     return _something(without_opener(line), "caption")
 
 
@@ -186,7 +187,8 @@ def read_keywords(data: object, *, max_keywords: int = MOST_KEYWORDS) -> tuple[s
     Raises:
         AnswerMisread: The answer holds no keyword that is a word.
     """
-    found = normalize_keywords(_validated(KeywordsAnswer, data).keywords, most=max_keywords)
+    answer = read_answer(KeywordsAnswer, data, "A keywords answer")
+    found = normalize_keywords(answer.keywords, most=max_keywords)
     if not found:
         raise AnswerMisread("A keywords answer cannot be read: none of its keywords holds a letter or digit.")
     return found
@@ -198,7 +200,9 @@ def read_description(data: object) -> str:
     Raises:
         AnswerMisread: The answer holds no description.
     """
-    text = clean_text(_validated(DescriptionAnswer, data).description, keep_lines=True)
+    text = clean_text(
+        read_answer(DescriptionAnswer, data, "A description answer").description, keep_lines=True
+    )
     return _something(without_opener(text), "description")
 
 
@@ -206,13 +210,3 @@ def _something(text: str, stage: str) -> str:
     if not text:
         raise AnswerMisread(f"A {stage} answer cannot be read: it holds nothing but space.")
     return text
-
-
-def _validated(model: type[_A], data: object) -> _A:
-    try:
-        return model.model_validate(data)
-    except ValidationError as problem:
-        first = problem.errors()[0]
-        place = ".".join(str(part) for part in first["loc"]) or "the answer"
-        stage = model.__name__.removesuffix("Answer").lower()
-        raise AnswerMisread(f"A {stage} answer cannot be read: {place}: {first['msg']}.") from problem

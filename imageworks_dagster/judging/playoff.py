@@ -45,9 +45,9 @@ def compare_shortlist(stage: Stage) -> Outcome:
     asker = Asker(stage)
     rows: list[Row] = []
     decided: list[Comparison] = []
-    undecided = 0
+    undecided: list[Pair] = []
     for round_number in range(1, rules.rounds + 1):
-        pairs = next_pairs(scores, decided, round_number=round_number, seed=rules.seed)
+        pairs = next_pairs(scores, decided, round_number=round_number, seed=rules.seed, undecided=undecided)
         if not pairs:
             break
         answered = _ask_round(stage, asker, pairs, entries, shown, competition=competition)
@@ -55,7 +55,7 @@ def compare_shortlist(stage: Stage) -> Outcome:
         for pair in pairs:
             outcome = combine(*(answered[order].get("winner") for order in pair.orders))
             if outcome is None:
-                undecided += 1
+                undecided.append(pair)
             else:
                 decided.append(pair.decided(outcome))
     return Outcome(
@@ -65,7 +65,7 @@ def compare_shortlist(stage: Stage) -> Outcome:
             "left_out_by_lot": len(shortlist.cut_by_lot),
             "pairs_decided": len(decided),
             "pairs_drawn": sum(1 for game in decided if game.outcome == "draw"),
-            "pairs_without_answer": undecided,
+            "pairs_without_answer": len(undecided),
         },
         headline=("entry_id", "opponent_id", "playoff_round", "winner", "reason", "error_class"),
     )

@@ -61,6 +61,23 @@ def test_the_first_round_pairs_neighbors_by_score():
     assert pairs == {("a", "b"), ("c", "d"), ("e", "f")}
 
 
+@settings(max_examples=20, deadline=None)
+@given(scores=SCORES, rounds=st.integers(1, 5), choice=st.randoms(use_true_random=False))
+def test_a_photo_that_no_model_can_answer_about_takes_one_comparison_of_another_at_most(
+    scores, rounds, choice
+):
+    failing = choice.choice(sorted(scores))
+    decided, undecided = [], []
+    for number in range(1, rounds + 1):
+        for pair in next_pairs(scores, decided, round_number=number, undecided=undecided):
+            if failing in {pair.a, pair.b}:
+                undecided.append(pair)
+            else:
+                decided.append(pair.decided("draw"))
+    asked = [frozenset((pair.a, pair.b)) for pair in (*undecided, *decided)]
+    assert len(asked) == len(set(asked))
+
+
 def test_with_enough_rounds_everybody_meets_everybody():
     scores = {name: 20 - index for index, name in enumerate("abcdefgh")}
     games = play(scores, 7)

@@ -81,6 +81,33 @@ def test_who_fails_after_the_playoff_leaves_it_with_its_comparisons():
     assert result.comparisons == 1
 
 
+def test_a_finalist_without_a_valid_comparison_is_placed_by_score_with_the_rest():
+    everybody = [contender("a", 18), contender("b", 17), contender("c", 10), contender("d", 15)]
+    games = [Comparison("a", "b", "a")]
+    result = rank(everybody, OPEN, comparisons=games, shortlist=("a", "b", "c"))
+    assert [(row.entry_id, row.place, row.decided_by) for row in result.rows] == [
+        ("a", 1, "playoff"),
+        ("b", 2, "playoff"),
+        ("d", 3, "score"),
+        ("c", 4, "score"),
+    ]
+    assert result.rows[3].strength is None
+    assert result.playoff_entries == 2
+    assert any(
+        "no comparison of theirs has a valid answer: c." in sentence for sentence in result.explanation
+    )
+
+
+def test_what_undefeated_means_is_said():
+    result = rank(
+        [contender("a", 18), contender("b", 17)],
+        OPEN,
+        comparisons=[Comparison("a", "b", "a")],
+        shortlist="ab",
+    )
+    assert any("won at least once and lost never" in sentence for sentence in result.explanation)
+
+
 def test_groups_that_never_met_are_said():
     games = [Comparison("a", "b", "a"), Comparison("c", "d", "a")]
     result = rank([contender(name, 18) for name in "abcd"], OPEN, comparisons=games, shortlist=tuple("abcd"))

@@ -5,8 +5,8 @@ import math
 import pytest
 
 from imageworks.errors import SignalsMissing
-from imageworks.judge_vision.signal_words import percent, plain, signal_words
 from imageworks.signal_bands import SIGNAL_NAMES, rounded_signals
+from imageworks.signal_words import percent, plain, signal_words
 
 
 def test_each_signal_has_a_line_with_a_word_and_a_rounded_number(signals):
