@@ -30,7 +30,7 @@ from photos.formats import Format
 from photos.inspection import PILLOW_NAMES, as_file, read_anatomy
 from photos.opening import MAX_FILE_BYTES, open_photo, telling
 from photos.raw import read_embedded_preview, read_raw_header
-from photos.turning import turn
+from photos.turning import SIDES_SWAPPED, turn
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -159,7 +159,7 @@ def _refuse_too_large(
     in_memory = file_bytes if way in _READ_AS_A_WHOLE else 0
     during, after = _BYTES_A_PIXEL[way]
     if kind is Format.TIFF and anatomy.orientation > 1:
-        # Pillow turns into a copy.
+        # Its readers turn into a copy.
         after += 1
     needed = in_memory + max(pixels * during + anatomy.buffer_bytes, pixels * after)
     if needed > MEMORY_BYTES:
@@ -183,11 +183,11 @@ def _decode_upright(
     icc = source_profile(anatomy)
     way = _way(kind, anatomy)
     if way is _Way.OPENCV_GREY and icc is not None:
-        pixels = flatten_grey(_opencv(path, file, cv2.IMREAD_GRAYSCALE, anatomy), icc)
+        pixels = flatten_grey(_opencv(path, file, kind, cv2.IMREAD_GRAYSCALE, anatomy), icc)
     elif way is _Way.OPENCV_ALPHA:
-        pixels = flatten_bgra(_opencv(path, file, cv2.IMREAD_UNCHANGED, anatomy), icc)
+        pixels = flatten_bgra(_opencv(path, file, kind, cv2.IMREAD_UNCHANGED, anatomy), icc)
     elif way is _Way.OPENCV:
-        pixels = _opencv(path, file, cv2.IMREAD_COLOR_RGB, anatomy)
+        pixels = _opencv(path, file, kind, cv2.IMREAD_COLOR_RGB, anatomy)
         if icc is not None:
             to_srgb(pixels, icc)
     else:
@@ -196,13 +196,15 @@ def _decode_upright(
             pixels = flatten(picture, icc, inverted=anatomy.inverted)
         except ValueError as error:
             raise UnsupportedFormat(path, f"cannot be shown: {error}; save it with 8 or 16 bits") from error
-        if kind is Format.TIFF:
-            # Of all of Pillow's readers, this one turns what it reads.
-            return pixels
-    return turn(pixels, orientation)
+    # Of Pillow's readers and of OpenCV's, those of TIFF turn what they read.
+    return pixels if kind is Format.TIFF else turn(pixels, orientation)
 
 
-def _opencv(path: Path, file: BinaryIO, flags: int, anatomy: Anatomy) -> NDArray[np.uint8]:
+def _opencv(path: Path, file: BinaryIO, kind: Format, flags: int, anatomy: Anatomy) -> NDArray[np.uint8]:
+    expected = anatomy.height, anatomy.width
+    if kind is Format.TIFF and anatomy.orientation in SIDES_SWAPPED:
+        # Its reader of TIFF turns, whatever the flag says.
+        expected = anatomy.width, anatomy.height
     try:
         # The bytes are freed when this returns: what comes next needs the memory.
         found = cv2.imdecode(np.frombuffer(file.read(), np.uint8), flags | cv2.IMREAD_IGNORE_ORIENTATION)
@@ -210,7 +212,7 @@ def _opencv(path: Path, file: BinaryIO, flags: int, anatomy: Anatomy) -> NDArray
         raise Damaged(
             path, f"does not decode: {error.err}; open it in an editor and save it again"
         ) from error
-    if found is None or found.shape[:2] != (anatomy.height, anatomy.width):
+    if found is None or found.shape[:2] != expected:
         raise Damaged(path, "does not decode, though its headers do; open it in an editor and save it again")
     return np.asarray(found, np.uint8)
 

@@ -62,9 +62,8 @@ def test_heics_own_rotation_is_applied_once(tmp_path, corners, exif):
     assert difference(decode(path).pixels, corners) < 8
 
 
-@pytest.mark.parametrize("orientation", range(1, 9))
-@pytest.mark.parametrize("name", ["a.jpg", "a.png", "a.webp", "bare.tif", "lzw.tif", "a.avif"])
-def test_orientation_is_applied_exactly_once(save, corners, exif, name, orientation):
+def stored_for(orientation, corners):
+    """The pixels as they lie in a file whose orientation brings `corners` upright."""
     stored = {
         1: corners,
         2: corners[:, ::-1],
@@ -75,11 +74,38 @@ def test_orientation_is_applied_exactly_once(save, corners, exif, name, orientat
         7: corners[::-1, ::-1].transpose(1, 0, 2),
         8: np.rot90(corners, -1),
     }[orientation]
+    return np.ascontiguousarray(stored)
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("name", ["a.jpg", "a.png", "a.webp", "bare.tif", "lzw.tif", "a.avif"])
+def test_orientation_is_applied_exactly_once(save, corners, exif, name, orientation):
     options = {"compression": "tiff_lzw"} if name.startswith("lzw") else {}
-    path = save(name, np.ascontiguousarray(stored), exif=exif(orientation), **options)
+    path = save(name, stored_for(orientation, corners), exif=exif(orientation), **options)
     picture = decode(path)
     assert difference(picture.pixels, corners) < 8
     assert (picture.facts.width, picture.facts.height) == (80, 48)
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("bits", [8, 16])
+@pytest.mark.parametrize(
+    "layout",
+    [
+        {"planarconfig": planes, "compression": packed}
+        for planes in ("contig", "separate")
+        for packed in (None, "deflate")
+    ],
+    ids=lambda layout: "-".join(map(str, layout.values())),
+)
+def test_a_tiff_is_turned_once_however_its_samples_lie(tmp_path, corners, layout, bits, orientation):
+    stored = stored_for(orientation, corners).astype(f"uint{bits}") * (257 if bits == 16 else 1)
+    if layout["planarconfig"] == "separate":
+        stored = np.ascontiguousarray(np.moveaxis(stored, 2, 0))
+    tag = (274, 3, 1, orientation, True)
+    path = tmp_path / "a.tif"
+    tifffile.imwrite(path, stored, photometric="rgb", metadata=None, extratags=[tag], **layout)
+    assert difference(decode(path).pixels, corners) == 0
 
 
 def test_orientation_in_xmp_alone_is_not_applied(save, corners):
