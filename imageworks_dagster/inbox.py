@@ -11,15 +11,19 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import select
 
+from imageworks_dagster.tagging.written import written_sizes
 from photos.discovery import discover
-from photos.errors import PhotoError
-from store.batches import batches, name_for, register
+from photos.errors import NoPhotos, PhotoError
+from store.batches import batches, name_for, register, without_rules
+from store.errors import BatchError
 from store.path_text import path_text
-from store.tables import inbox_folders
+from store.tables import inbox_activity, inbox_folders
 from store.upserting import upsert
 
 if TYPE_CHECKING:
     import logging
+
+    from sqlalchemy import Table
 
     from imageworks_dagster.pipelines import PipelineName
     from store.database import StateDatabase
@@ -37,14 +41,14 @@ class ReadyFolder:
     Attributes:
         pipeline: the pipeline that it is for.
         batch: the batch that it is registered as.
-        fingerprint: digest of what it holds.
-        quiet_since: when it was first seen to hold that.
+        fingerprint: digest of what it holds for a run.
+        since: when it was first seen to hold that.
     """
 
     pipeline: PipelineName
     batch: str
     fingerprint: str
-    quiet_since: datetime
+    since: datetime
 
     @property
     def run_key(self) -> str:
@@ -53,7 +57,7 @@ class ReadyFolder:
         A photo that is added and taken out again gives the old fingerprint at a new time: it has to run once more,
         or the tables would go on holding that photo.
         """
-        return f"{self.pipeline}:{self.batch}:{self.fingerprint}:{self.quiet_since.isoformat()}"
+        return f"{self.pipeline}:{self.batch}:{self.fingerprint}:{self.since.isoformat()}"
 
 
 def ready_folders(
@@ -64,53 +68,55 @@ def ready_folders(
     log: logging.Logger,
     now: datetime | None = None,
 ) -> list[ReadyFolder]:
-    """The inbox's folders that have not changed for ``quiet_s`` seconds, registered as batches.
+    """The inbox's folders in which nothing has changed for ``quiet_s`` seconds, registered as batches.
 
-    A folder whose batch was published, or that holds no photo yet, is left alone.
+    A folder whose batch was published, or that holds no photo yet, is left alone. So is one that cannot be handled;
+    the others do not suffer from it.
 
     Args:
         database: the state database.
         inbox: the folder with ``judge`` and ``tag`` in it.
         quiet_s: seconds without a change.
-        log: told about folders that are left alone for what they hold.
+        log: told about what is left alone, and why.
         now: the present; by default the clock's.
     """
     now = now or datetime.now(UTC)
     ready = []
     for name, pipeline in FOLDERS.items():
         published = {batch.folder for batch in batches(database, pipeline) if batch.state == "published"}
-        for folder in _folders_in(inbox / name):
-            if folder.resolve() in published:
-                continue
+        for folder in _folders_in(inbox / name, log):
             try:
-                fingerprint = folder_fingerprint(folder)
-            except PhotoError as error:
+                if folder.resolve() in published:
+                    continue
+                found = _looked_at(database, pipeline, folder, quiet_s=quiet_s, now=now)
+            except NoPhotos as error:
                 log.info("%s is left alone: %s", path_text(folder), error)
-                continue
-            since = _seen(database, pipeline, folder, fingerprint, now)
-            if now - since < timedelta(seconds=quiet_s):
-                continue
-            rules = folder / RULES_FILE
-            batch = register(
-                database,
-                pipeline=pipeline,
-                name=name_for(database, pipeline, folder),
-                folder=folder,
-                rules=rules if rules.is_file() else None,
-            )
-            ready.append(ReadyFolder(pipeline, batch.name, fingerprint, since))
+            except (PhotoError, BatchError) as error:
+                log.warning("%s is left alone: %s", path_text(folder), error)
+            except OSError as error:
+                log.warning("%s is left alone: it cannot be looked at: %s", path_text(folder), error.strerror)
+            else:
+                ready += [found] if found is not None else []
     return ready
 
 
-def folder_fingerprint(folder: Path) -> str:
+def folder_fingerprint(database: StateDatabase, folder: Path) -> str:
     """Digest of the photos in a folder by name, size and modification time, and of its rules.
+
+    What we wrote into a photo does not count: it changes the size alone, which then is taken from before.
 
     Raises:
         photos.errors.PhotoError: there is no photo in it, or it cannot be read.
+        OSError: its rules cannot be looked at.
     """
     digest = hashlib.sha256()
-    for file in discover(folder).found:
-        digest.update(f"{file.relative}\0{file.size}\0{file.mtime_ns}\n".encode())
+    place = folder.resolve()  # as writes are recorded
+    ours = written_sizes(database, place)
+    for file in discover(place).found:
+        size = file.size
+        for before, after in ours.get(path_text(file.path), ()):
+            size = before if size == after else size
+        digest.update(f"{file.relative}\0{size}\0{file.mtime_ns}\n".encode())
     rules = folder / RULES_FILE
     if rules.is_file():
         found = rules.stat()
@@ -118,25 +124,84 @@ def folder_fingerprint(folder: Path) -> str:
     return digest.hexdigest()[:32]
 
 
-def _folders_in(place: Path) -> list[Path]:
-    if not place.is_dir():
+def _looked_at(
+    database: StateDatabase, pipeline: PipelineName, folder: Path, *, quiet_s: float, now: datetime
+) -> ReadyFolder | None:
+    fingerprint = folder_fingerprint(database, folder)
+    where = (pipeline, path_text(folder.name))
+    since = _seen(database, inbox_folders, where, fingerprint, now)
+    quiet_since = _seen(database, inbox_activity, where, _activity(folder), now)
+    if now - quiet_since < timedelta(seconds=quiet_s):
+        return None
+    rules = folder / RULES_FILE
+    has_rules = rules.is_file()
+    batch = register(
+        database,
+        pipeline=pipeline,
+        name=name_for(database, pipeline, folder),
+        folder=folder,
+        rules=rules if has_rules else None,
+    )
+    if not has_rules and batch.rules == batch.folder / RULES_FILE:
+        batch = without_rules(database, pipeline, batch.name)
+    return ReadyFolder(pipeline, batch.name, fingerprint, since)
+
+
+def _activity(folder: Path) -> str:
+    """Digest of every file below a folder, also of those that are no photos yet: `a.jpg.part` is one on its way."""
+    digest = hashlib.sha256()
+    for place, folders, files in os.walk(folder):
+        folders.sort()
+        for name in sorted(files):
+            path = Path(place, name)
+            try:
+                found = path.lstat()
+            except FileNotFoundError:  # renamed or removed just now, which the next look will see
+                continue
+            digest.update(f"{path_text(path)}\0{found.st_size}\0{found.st_mtime_ns}\n".encode())
+    return digest.hexdigest()[:32]
+
+
+def _folders_in(place: Path, log: logging.Logger) -> list[Path]:
+    folders = []
+    try:
+        with os.scandir(place) as entries:
+            listed = sorted(entries, key=lambda entry: os.fsencode(entry.name))
+    except (FileNotFoundError, NotADirectoryError):
         return []
-    with os.scandir(place) as entries:
-        return sorted(
-            Path(entry.path) for entry in entries if entry.is_dir() and not entry.name.startswith(".")
-        )
+    except OSError as error:
+        log.warning("%s cannot be looked into: %s; check who may read it", path_text(place), error.strerror)
+        return []
+    for entry in listed:
+        try:
+            if not entry.name.startswith(".") and entry.is_dir():
+                folders.append(Path(entry.path))
+        except OSError as error:
+            where = path_text(Path(entry.path))
+            log.warning("%s is left alone: it cannot be looked at: %s", where, error.strerror)
+    return folders
 
 
-def _seen(database: StateDatabase, pipeline: str, folder: Path, fingerprint: str, now: datetime) -> datetime:
-    """Remember what the folder holds, and tell since when it has held that."""
-    # By its own name, not the batch's: two names may give one slug, and the batch is not registered yet.
-    name = path_text(folder.name)
-    where = (inbox_folders.c.pipeline == pipeline, inbox_folders.c.name == name)
+def _seen(
+    database: StateDatabase, table: Table, where: tuple[str, str], fingerprint: str, now: datetime
+) -> datetime:
+    """Remember in ``table`` what was found in a folder, and tell since when it has been that.
+
+    Args:
+        database: the state database.
+        table: one of the inbox's.
+        where: the pipeline, and the folder's own name: two names may give one slug, and there is no batch yet.
+        fingerprint: of what was found.
+        now: the present.
+    """
+    pipeline, name = where
     with database.read() as connection:
-        known = connection.execute(select(inbox_folders).where(*where)).one_or_none()
+        known = connection.execute(
+            select(table).where(table.c.pipeline == pipeline, table.c.name == name)
+        ).one_or_none()
     if known is not None and known.fingerprint == fingerprint:
         since: datetime = known.quiet_since
         return since
     row = {"pipeline": pipeline, "name": name, "fingerprint": fingerprint, "quiet_since": now}
-    database.write(lambda connection: upsert(connection, inbox_folders, [row]))
+    database.write(lambda connection: upsert(connection, table, [row]))
     return now

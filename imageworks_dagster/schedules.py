@@ -24,16 +24,25 @@ def _nightly(pipeline: Pipeline, job: Any, assembly: Assembly) -> dg.ScheduleDef
         name=f"{pipeline.name}_nightly",
         job=job,
         cron_schedule=NIGHT[pipeline.name],
-        description=f"Every open {pipeline.name} batch, each night; published batches are left alone.",
+        description=f"Every open {pipeline.name} batch, each night; published batches are left alone, and those "
+        "whose folder is gone.",
     )
     def nightly(context: dg.ScheduleEvaluationContext) -> Iterator[dg.RunRequest | dg.SkipReason]:
         from imageworks_dagster.opened import open_store  # noqa: PLC0415 - loads the store
         from store.batches import batches  # noqa: PLC0415 - as above
+        from store.path_text import path_text  # noqa: PLC0415 - as above
 
         store = open_store(assembly.settings)
-        names = [batch.name for batch in batches(store.database, pipeline.name) if batch.state == "open"]
+        open_batches = [batch for batch in batches(store.database, pipeline.name) if batch.state == "open"]
+        names = [batch.name for batch in open_batches if batch.has_folder]
+        gone = ", ".join(
+            f"{batch.name} ({path_text(batch.folder)})" for batch in open_batches if not batch.has_folder
+        )
+        if gone:
+            context.log.warning("Left alone, because their folders are gone: %s", gone)
         if not names:
-            yield dg.SkipReason(f"there is no open {pipeline.name} batch")
+            there = f" whose folder is there; gone: {gone}" if gone else ""
+            yield dg.SkipReason(f"there is no open {pipeline.name} batch{there}")
             return
         # The store says which batches there are. Dagster refuses a partition that it does not know, and with it
         # the whole night.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import hashlib
+import os
 import re
 import unicodedata
 from dataclasses import dataclass
@@ -57,6 +58,11 @@ class Batch:
     registered_at: datetime
     published_at: datetime | None
     published_by: str | None
+
+    @property
+    def has_folder(self) -> bool:
+        """Whether its folder is where it was, and can be reached."""
+        return os.path.isdir(self.folder)  # noqa: PTH112 - `Path.is_dir` raises where the way there is closed
 
 
 def register(
@@ -154,6 +160,23 @@ def pin(db: StateDatabase, pipeline: Pipeline, name: str, stage: str, **values: 
         if merged:
             pins[stage] = merged
         connection.execute(update(table).where(*_is(pipeline, name)).values(pins=pins))
+        return _one(connection, pipeline, name)
+
+    return db.write(work)
+
+
+def without_rules(db: StateDatabase, pipeline: Pipeline, name: str) -> Batch:
+    """Judge a batch by the default rules from its next run on.
+
+    Returns:
+        The batch as it is now.
+
+    Raises:
+        UnknownBatch: Nobody registered it.
+    """
+
+    def work(connection: Connection) -> Batch:
+        connection.execute(update(table).where(*_is(pipeline, name)).values(rules=None))
         return _one(connection, pipeline, name)
 
     return db.write(work)

@@ -162,8 +162,19 @@ metadata_writes = Table(
     CheckConstraint("state IN ('prepared', 'written', 'undone')", name="state"),
 )
 
+# What each folder of the inbox holds for a run, and since when.
 inbox_folders = Table(
     "inbox_folders",
+    metadata,
+    Column("pipeline", Text, primary_key=True),
+    Column("name", Text, primary_key=True),
+    Column("fingerprint", Text, nullable=False),
+    Column("quiet_since", UtcTime, nullable=False),
+)
+
+# The same of all its files, photos or not: a folder in which anything goes on is not quiet.
+inbox_activity = Table(
+    "inbox_activity",
     metadata,
     Column("pipeline", Text, primary_key=True),
     Column("name", Text, primary_key=True),

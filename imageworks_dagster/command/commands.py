@@ -22,6 +22,13 @@ def run_command(pipeline: str, folder: Path, batch: str, *options: str) -> str:
     return " ".join(["imageworks", VERBS[pipeline], shell_word(folder), "--batch", batch, *words])
 
 
+def publish_command(pipeline: str, batch: str) -> str:
+    """The command that closes a batch."""
+    return " ".join(
+        ["imageworks", "publish", batch, *([] if pipeline == "judge" else ["--pipeline", pipeline])]
+    )
+
+
 def choice_options(*, profile: str, model: str, fresh: bool) -> list[str]:
     """The options that were given for what a run asks with: until its first stage began, nothing else knows them."""
     named = {"--profile": profile, "--model": model}

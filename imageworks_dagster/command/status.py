@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from imageworks.counting import counted
-from imageworks_dagster.command.commands import run_command
+from imageworks_dagster.command.commands import publish_command, run_command
 from imageworks_dagster.command.terminal import say
 from imageworks_dagster.opened import open_store
 from imageworks_dagster.pipelines import PIPELINES
@@ -39,6 +39,8 @@ def print_status(settings: Settings, console: Console) -> None:
         last = latest.get((batch.pipeline, batch.name))
         say(console, f"{batch.pipeline} · {batch.name} · {batch.state}", style="bold")
         say(console, f"    {path_text(batch.folder)}")
+        if not batch.has_folder:
+            say(console, f"    {_gone(batch)}", style="yellow")
         if last is None:
             say(console, f"    never run; begin with: {_again(batch)}")
             continue
@@ -72,6 +74,16 @@ def _advice(last: RunManifest, batch: Batch) -> str:
     if last.status in ("failed", "canceled"):
         return f"what was answered is kept. Go on with: {_again(batch)}"
     return ""
+
+
+def _gone(batch: Batch) -> str:
+    if batch.state == "published":
+        return "its folder is gone, or cannot be reached"
+    close = publish_command(batch.pipeline, batch.name)
+    return (
+        "its folder is gone, or cannot be reached, and nothing runs this batch by itself. "
+        f"Put the folder back, or close the batch with: {close}"
+    )
 
 
 def _again(batch: Batch) -> str:

@@ -7,11 +7,11 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import LargeBinary, delete, func, insert, select, update
 
 from imageworks.personal_tagger.merging import OurTags
 from photos.metadata.errors import MetadataError
-from photos.metadata.undo import Standing, standing
+from photos.metadata.undo import HEADER_BYTES, Standing, facts_of, standing
 from store.path_text import path_text, text_path
 from store.tables import metadata_writes
 
@@ -100,6 +100,19 @@ def writes_into(database: StateDatabase, photo_id: str) -> list[RecordedWrite]:
             RecordedWrite(**{**row, "path": text_path(row["path"])})
             for row in connection.execute(statement).mappings()
         ]
+
+
+def written_sizes(database: StateDatabase, folder: Path) -> dict[str, list[tuple[int, int]]]:
+    """Bytes before and after each write of ours below a folder, by `path_text`, the newest first."""
+    one = metadata_writes.c
+    header = func.substr(one.undo, 1, HEADER_BYTES, type_=LargeBinary)
+    below = one.path.startswith(f"{path_text(folder).rstrip('/')}/", autoescape=True)
+    sizes: dict[str, list[tuple[int, int]]] = {}
+    with database.read() as connection:
+        for path, record in connection.execute(select(one.path, header).where(below).order_by(one.at.desc())):
+            facts = facts_of(bytes(record))
+            sizes.setdefault(path, []).append((facts.before_size, facts.after_size))
+    return sizes
 
 
 def record_prepared(

@@ -30,6 +30,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+HEADER_BYTES = 512
+"""Bytes of a record's beginning that hold its header; `facts_of` needs no more of it."""
+
 _MAGIC = b"IWU1"
 _CHUNK = 1 << 20
 _FAST_BEYOND = 8 << 20
@@ -95,6 +98,9 @@ def make_record(before: Path, after: Path) -> tuple[bytes, UndoFacts]:
 
 def facts_of(record: bytes) -> UndoFacts:
     """A record's header.
+
+    Args:
+        record: from `make_record`, or its first `HEADER_BYTES` alone.
 
     Raises:
         UndoRefused: the record is damaged.

@@ -25,7 +25,7 @@ from imageworks_dagster.picturing import thumbnail_path
 from imageworks_dagster.pipelines import JUDGE, PIPELINES, TAGGER
 from photos.identity import photo_id
 from photos.metadata.reading import read_metadata
-from store.batches import batch, batches, pin
+from store.batches import batch, batches, pin, register
 from store.home import Home
 from store.settings import Settings, variable
 from store.tables import kept_answer_photos, measurements, metadata_writes, photo_identities
@@ -441,6 +441,18 @@ def test_status_tells_of_a_batch_that_never_ran(tmp_path):
     out = imageworks(tmp_path / "home", "status").out
 
     assert f"never run; begin with: imageworks judge {tmp_path / 'Round'} --batch round" in out
+
+
+@pytest.mark.parametrize(("pipeline", "option"), [("judge", ""), ("tagger", " --pipeline tagger")])
+def test_status_tells_of_a_batch_whose_folder_is_gone(tmp_path, store_of, pipeline, option):
+    register(store_of(tmp_path / "home").database, pipeline=pipeline, name="april", folder=tmp_path / "April")
+
+    out = imageworks(tmp_path / "home", "status").out
+
+    assert "its folder is gone, or cannot be reached, and nothing runs this batch by itself" in out
+    assert f"close the batch with: imageworks publish april{option}\n" in out
+    imageworks(tmp_path / "home", "publish", "april", *option.split())
+    assert "nothing runs" not in imageworks(tmp_path / "home", "status").out
 
 
 def test_config_prints_every_setting_whole_with_its_meaning_and_no_secret(tmp_path):

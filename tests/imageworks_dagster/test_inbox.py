@@ -9,7 +9,7 @@ from made_up_photos import write_photo
 
 from imageworks_dagster.inbox import folder_fingerprint, ready_folders
 from imageworks_dagster.opened import close_stores, open_store
-from store.batches import batch, batches, publish, register
+from store.batches import batch, batches, name_for, publish, register
 
 QUIET_S = 30.0
 BEGIN = datetime(2026, 4, 1, 20, 0, tzinfo=UTC)
@@ -223,13 +223,120 @@ def test_no_wait_means_ready_at_first_sight(database, inbox):
     assert len(ready_folders(database, inbox, quiet_s=0, log=LOG)) == 1
 
 
-def test_the_fingerprint_is_of_names_sizes_and_times(tmp_path):
+def test_the_fingerprint_is_of_names_sizes_and_times(database, tmp_path):
     photo = write_photo(tmp_path / "one" / "a.jpg", seed=1)
-    before = folder_fingerprint(photo.parent)
+    before = folder_fingerprint(database, photo.parent)
 
-    assert folder_fingerprint(photo.parent) == before
+    assert folder_fingerprint(database, photo.parent) == before
     os.utime(photo, (0, 0))
-    touched = folder_fingerprint(photo.parent)
+    touched = folder_fingerprint(database, photo.parent)
     photo.rename(photo.with_name("b.jpg"))
 
-    assert len({before, touched, folder_fingerprint(photo.parent)}) == 3
+    assert len({before, touched, folder_fingerprint(database, photo.parent)}) == 3
+
+
+@pytest.mark.parametrize("name", ["b.jpg.part", "b.tmp", ".b.jpg.Xy12Zw", "deep/b.crdownload"])
+def test_a_folder_into_which_a_file_is_being_copied_is_not_quiet(looking, inbox, name):
+    folder = inbox / "judge" / "Spring"
+    write_photo(folder / "a.jpg", seed=1)
+    (folder / "deep").mkdir()
+    looking(0)
+    on_its_way = folder / name
+    on_its_way.write_bytes(b"half")
+    assert looking(QUIET_S) == []
+    on_its_way.write_bytes(b"half of it")
+    assert looking(2 * QUIET_S) == []
+
+    assert named(looking(3 * QUIET_S)) == [("judge", "spring")]
+
+
+def test_what_is_no_photo_asks_for_no_run_of_its_own(looking, inbox):
+    folder = inbox / "judge" / "Spring"
+    write_photo(folder / "a.jpg", seed=1)
+    looking(0)
+    (before,) = looking(30)
+    (folder / "notes.txt").write_text("to do", encoding="utf-8")
+    looking(40)
+
+    (after,) = looking(70)
+
+    assert after.run_key == before.run_key
+
+
+def test_rules_that_were_taken_out_leave_the_batch_without_and_ask_for_another_run(looking, inbox, database):
+    folder = inbox / "judge" / "Spring"
+    write_photo(folder / "a.jpg", seed=1)
+    (folder / "competition.toml").write_text("[competition.spring]\n", encoding="utf-8")
+    looking(0)
+    (before,) = looking(30)
+    (folder / "competition.toml").unlink()
+    looking(40)
+
+    (after,) = looking(70)
+
+    assert after.run_key != before.run_key
+    assert batch(database, "judge", "spring").rules is None
+
+
+def test_rules_that_were_given_by_hand_stay(looking, inbox, database, tmp_path):
+    folder = inbox / "judge" / "Spring"
+    write_photo(folder / "a.jpg", seed=1)
+    register(database, pipeline="judge", name="spring", folder=folder, rules=tmp_path / "club.toml")
+    looking(0)
+    looking(30)
+
+    assert batch(database, "judge", "spring").rules == tmp_path / "club.toml"
+
+
+# ---- what cannot be handled: told, and no harm to the others
+
+
+@pytest.fixture
+def only_the_good_one_is_ready(looking, inbox):
+    """Whether a folder without fault is ready after the quiet time, and no other."""
+    write_photo(inbox / "judge" / "Good" / "a.jpg", seed=1)
+
+    def look():
+        looking(0)
+        return named(looking(QUIET_S)) == [("judge", "good")]
+
+    return look
+
+
+def test_a_link_that_leads_to_itself_stops_no_other_folder(inbox, only_the_good_one_is_ready, caplog):
+    (inbox / "judge" / "loop").symlink_to("loop")
+
+    assert only_the_good_one_is_ready()
+    assert f"{inbox / 'judge' / 'loop'} is left alone: it cannot be looked at" in caplog.text
+
+
+@pytest.mark.parametrize("closed", ["judge/Closed", "tag"])
+def test_a_folder_that_may_not_be_read_stops_no_other_folder(
+    inbox, only_the_good_one_is_ready, caplog, monkeypatch, closed
+):
+    (inbox / closed).mkdir(exist_ok=True)
+    scandir = os.scandir
+
+    def refuse(place):
+        if str(place) == str(inbox / closed):
+            raise PermissionError(13, "Permission denied", str(place))
+        return scandir(place)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+
+    assert only_the_good_one_is_ready()
+    assert str(inbox / closed) in caplog.text
+    assert "Permission denied" in caplog.text
+
+
+def test_a_folder_that_no_batch_can_be_made_of_stops_no_other_folder(
+    inbox, database, only_the_good_one_is_ready, caplog, tmp_path
+):
+    late = inbox / "judge" / "Late"
+    write_photo(late / "a.jpg", seed=2)
+    register(database, pipeline="judge", name="late", folder=tmp_path / "one")
+    with_digest = name_for(database, "judge", late)
+    register(database, pipeline="judge", name=with_digest, folder=tmp_path / "another")
+
+    assert only_the_good_one_is_ready()
+    assert f"{late} is left alone: The name {with_digest!r} belongs to" in caplog.text

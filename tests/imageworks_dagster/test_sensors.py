@@ -10,6 +10,8 @@ import pytest
 from made_up_photos import write_photo
 
 from imageworks_dagster.pipelines import JUDGE
+from photos.metadata.fields import MetadataFields
+from photos.metadata.writing import MetadataWriter
 from registry.errors import RegistryFileError
 from store.batches import publish
 from store.home import Home
@@ -110,6 +112,30 @@ def test_the_same_photos_ask_for_the_same_run_and_more_photos_for_another(with_i
     run_keys.append(with_inbox.tick(INBOX).run_requests[0].run_key)
 
     assert run_keys[0] == run_keys[1] != run_keys[2]
+
+
+def test_what_we_wrote_into_the_photos_or_took_back_asks_for_no_other_run(with_inbox, tmp_path):
+    photo = write_photo(tmp_path / "inbox" / "tag" / "Harbor" / "a.jpg", seed=1)
+    run_keys = [with_inbox.tick(INBOX).run_requests[0].run_key]
+    with_inbox.run("tagger", "harbor")
+    sizes = [photo.stat().st_size]
+    for action in ("apply", "undo"):
+        with_inbox.run("tagger", "harbor", config={"tagger/metadata": {"action": action}})
+        sizes.append(photo.stat().st_size)
+        run_keys.append(with_inbox.tick(INBOX).run_requests[0].run_key)
+
+    assert sizes[0] != sizes[1]
+    assert len(set(run_keys)) == 1
+
+
+def test_what_somebody_else_wrote_into_a_photo_of_ours_asks_for_another_run(with_inbox, tmp_path):
+    photo = write_photo(tmp_path / "inbox" / "tag" / "Harbor" / "a.jpg", seed=1)
+    before = with_inbox.tick(INBOX).run_requests[0].run_key
+    with_inbox.run("tagger", "harbor", config={"tagger/metadata": {"action": "apply"}})
+    with MetadataWriter() as writer:
+        writer.write(photo, MetadataFields(headline="Edited by hand"))
+
+    assert with_inbox.tick(INBOX).run_requests[0].run_key != before
 
 
 def test_a_published_folder_is_requested_no_more(with_inbox, tmp_path):

@@ -57,6 +57,19 @@ def test_registering_with_other_rules_changes_the_rules(database, folder):
     assert register(database, folder, rules=folder / "new.toml").rules == folder / "new.toml"
 
 
+def test_rules_can_be_taken_away(database, folder):
+    register(database, folder, rules=folder / "club.toml")
+    assert batches.without_rules(database, "judge", "april").rules is None
+    assert batches.batch(database, "judge", "april").rules is None
+
+
+def test_a_batch_knows_whether_its_folder_is_there(database, folder):
+    known = register(database, folder)
+    assert known.has_folder
+    folder.rename(folder.with_name("elsewhere"))
+    assert not known.has_folder
+
+
 def test_another_folder_cannot_take_a_name_that_is_taken(database, folder, tmp_path):
     register(database, folder)
     with pytest.raises(BatchNameTaken, match=r"'april' belongs to .*Äpril 2026.*Choose another name"):

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
+from dataclasses import asdict
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -9,7 +11,16 @@ from hypothesis import strategies as st
 
 from photos.metadata.errors import ReadOnlyFile, UndoRefused
 from photos.metadata.fields import MetadataFields
-from photos.metadata.undo import Standing, facts_of, make_record, rebuilds, standing, undo
+from photos.metadata.undo import (
+    HEADER_BYTES,
+    Standing,
+    UndoFacts,
+    facts_of,
+    make_record,
+    rebuilds,
+    standing,
+    undo,
+)
 
 FIELDS = MetadataFields(title="T", description="D", keywords=("a", "b"))
 
@@ -64,6 +75,13 @@ def test_a_read_only_photo_is_not_undone(photo, writer):
     photo.chmod(0o400)
     with pytest.raises(ReadOnlyFile):
         undo(photo, written.undo)
+
+
+def test_a_records_beginning_tells_its_facts(photo, writer):
+    record = writer.write(photo, FIELDS).undo
+    assert facts_of(record[:HEADER_BYTES]) == facts_of(record)
+    largest = UndoFacts(2**63, 2**63, 2**63, 2**63, "f" * 64, "f" * 64)
+    assert len(json.dumps(asdict(largest))) + 8 <= HEADER_BYTES
 
 
 def test_a_record_is_small_whatever_the_photo(photo, writer):
