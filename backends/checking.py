@@ -17,9 +17,11 @@ from jsonschema_specifications import REGISTRY  # type: ignore[import-untyped]
 from referencing.exceptions import Unresolvable
 
 from backends.errors import InvalidRequest, NotJson, SchemaMismatch
+from store.fitting import compiled
 
 if TYPE_CHECKING:
     from backends.output_schemas import CanonicalSchema
+    from store.fitting import Fits
 
 _REASONING: Final = re.compile(r"\A.*</think(?:ing)?>", re.DOTALL)
 _FENCE: Final = re.compile(r"```[A-Za-z0-9_-]*[ \t]*\r?\n(.*?)\r?\n?[ \t]*```", re.DOTALL)
@@ -29,14 +31,16 @@ _MESSAGE_LIMIT: Final = 300
 
 
 @lru_cache(maxsize=256)
-def _validator(encoded: bytes) -> Draft202012Validator:
+def _checks(encoded: bytes) -> tuple[Fits | None, Draft202012Validator]:
+    """The quick test of a schema, where there is one, and the validator that has the last word."""
     schema = json.loads(encoded)
     try:
         Draft202012Validator.check_schema(schema)
     except SchemaError as error:
         raise InvalidRequest(f"An output schema is not a JSON Schema: {error.message}.") from error
     # Without a registry of its own, jsonschema would fetch over HTTP what a `$ref` names.
-    return Draft202012Validator(schema, registry=REGISTRY)
+    fits = compiled(schema) if isinstance(schema, dict) else None
+    return fits, Draft202012Validator(schema, registry=REGISTRY)
 
 
 def check_answer(text: str, schema: CanonicalSchema | None) -> Any:
@@ -54,10 +58,10 @@ def check_answer(text: str, schema: CanonicalSchema | None) -> Any:
     if schema is None:
         return None
     data = parse_json(text)
-    validator = _validator(schema.encoded)
+    fits, validator = _checks(schema.encoded)
     # Validity alone is the cheapest question, and nearly always the only one.
     try:
-        if validator.is_valid(data):
+        if (fits is not None and fits(data)) or validator.is_valid(data):
             return data
         reason = _in_words(best_match(validator.iter_errors(data)))
     except Unresolvable as error:
