@@ -27,12 +27,14 @@ from backends.errors import (
     SchemaMismatch,
     TruncatedAnswer,
 )
+from store.fitting import compiled
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from backends.output_schemas import CanonicalSchema
     from backends.providers.protocol import RawAnswer
+    from store.fitting import Fits
 
 LONGEST_ANSWER: Final = 128 * 1024
 """Characters after which a text is no answer to a schema: eighty times the longest critique."""
@@ -54,14 +56,16 @@ _MESSAGE_LIMIT: Final = 300
 
 
 @lru_cache(maxsize=256)
-def _validator(encoded: bytes) -> Draft202012Validator:
+def _checks(encoded: bytes) -> tuple[Fits | None, Draft202012Validator]:
+    """The quick test of a schema, where there is one, and the validator that has the last word."""
     schema = json.loads(encoded)
     try:
         Draft202012Validator.check_schema(schema)
     except SchemaError as error:
         raise InvalidRequest(f"An output schema is not a JSON Schema: {error.message}.") from error
     # Without a registry of its own, jsonschema would fetch over HTTP what a `$ref` names.
-    return Draft202012Validator(schema, registry=REGISTRY)
+    fits = compiled(schema) if isinstance(schema, dict) else None
+    return fits, Draft202012Validator(schema, registry=REGISTRY)
 
 
 def refuse_unfinished(raw: RawAnswer) -> None:
@@ -101,8 +105,11 @@ def check_answer(text: str, schema: CanonicalSchema | None) -> Any:
             f"max_output_tokens in the profile stage, or ask for less."
         )
     data = parse_json(text)
-    validator = _validator(schema.encoded)
+    fits, validator = _checks(schema.encoded)
     try:
+        # Validity alone is the cheapest question, and nearly always the only one.
+        if fits is not None and fits(data):
+            return data
         errors = list(islice(validator.iter_errors(data), _ERRORS_LOOKED_AT))
         if not errors:
             return data

@@ -76,7 +76,7 @@ class Request:
         variables: Structured values behind the messages. Only provider ``embedded`` sees them.
         sample: 0, 1, 2 … when the same question is asked several times on purpose.
         labels: For telemetry; not part of the digest.
-        schema: ``output_schema`` in canonical form.
+        schema: ``output_schema`` as it is named and sent.
 
     Raises:
         InvalidRequest: The schema holds what JSON cannot.

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from prompt_hub.errors import RenderError, RenderLimit, TemplateRefused, VariablesRefused
+from store.fitting import compiled as compiled_schema
 from store.yaml_reading import MAX_INTEGER
 
 if TYPE_CHECKING:
@@ -21,13 +22,14 @@ if TYPE_CHECKING:
     from jsonschema.protocols import Validator
 
     from prompt_hub.schema import PromptProfile, StageTemplate
+    from store.fitting import Fits
 
 MAX_VALUE_CHARACTERS = 128 * 1024
 MAX_VALUE_NODES = 10_000
 MAX_VALUE_DEPTH = 8
 
 _SHOWN = 200
-_KEPT_VALIDATORS = 256
+_KEPT_CHECKS = 256
 
 
 @dataclass(frozen=True)
@@ -133,10 +135,13 @@ def _checked(template: StageTemplate, variables: Mapping[str, Any], place: str) 
         known = ", ".join(declared) or "none"
         raise VariablesRefused(f"{place} {' and '.join(parts)}; its variables are: {known}.")
     limits = _Limits(place)
-    validators = _validators(template)
+    checks = _checks(template)
     for name, value in variables.items():
         limits.check(name, value, 1)
-        problem = next(validators[name].iter_errors(value), None)
+        fits, validator = checks[name]
+        if fits is not None and fits(value):
+            continue
+        problem = next(validator.iter_errors(value), None)
         if problem is not None:
             where = name + "".join(f"[{step!r}]" for step in problem.absolute_path)
             raise VariablesRefused(f"{place}: variable {where} misses its schema: {_short(problem.message)}")
@@ -192,23 +197,23 @@ class _Limits:
         raise VariablesRefused(f"{self._place}: variable {name} {problem}.")
 
 
-_kept_validators: dict[str, dict[str, Validator]] = {}
+_kept_checks: dict[str, dict[str, tuple[Fits | None, Validator]]] = {}
 
 
-def _validators(template: StageTemplate) -> dict[str, Validator]:
-    """The validators of a stage's variables, kept by the stage's hash."""
-    kept = _kept_validators.get(template.hash)
+def _checks(template: StageTemplate) -> dict[str, tuple[Fits | None, Validator]]:
+    """For each of a stage's variables the quick test, where there is one, and the validator; kept by the hash."""
+    kept = _kept_checks.get(template.hash)
     if kept is not None:
         return kept
     from jsonschema import Draft202012Validator  # noqa: PLC0415 - a tenth of a second, needed only to render
 
-    made: dict[str, Validator] = {
-        name: Draft202012Validator(declaration.value_schema)
+    made: dict[str, tuple[Fits | None, Validator]] = {
+        name: (compiled_schema(declaration.value_schema), Draft202012Validator(declaration.value_schema))
         for name, declaration in template.variables.items()
     }
-    if len(_kept_validators) >= _KEPT_VALIDATORS:
-        _kept_validators.clear()
-    _kept_validators[template.hash] = made
+    if len(_kept_checks) >= _KEPT_CHECKS:
+        _kept_checks.clear()
+    _kept_checks[template.hash] = made
     return made
 
 

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from backends.errors import EmptyAnswer, NotJson
 from backends.providers.openai_compatible import chat_body, read_chat
 from backends.providers.protocol import Repair
+from backends.request import request_digest
 
 MODEL = model_at("http://127.0.0.1:9")
 
@@ -36,6 +37,17 @@ def test_a_body_holds_messages_parameters_and_the_schema():
         "chat_template_kwargs": {"enable_thinking": False},
         "response_format": {"type": "json_schema", "json_schema": {"name": "answer", "schema": SCHEMA}},
     }
+
+
+def test_an_answers_fields_are_asked_for_in_their_order_which_names_no_other_request():
+    fields = {"words": {"type": "string"}, "mark": {"type": "integer"}}
+    turned = dict(reversed(fields.items()))
+    asked = [
+        request_of(MODEL, output_schema={"type": "object", "properties": one}) for one in (fields, turned)
+    ]
+    sent = [body_of(request)["response_format"]["json_schema"]["schema"]["properties"] for request in asked]
+    assert [list(one) for one in sent] == [["words", "mark"], ["mark", "words"]]
+    assert request_digest(asked[0]) == request_digest(asked[1])
 
 
 def test_pictures_stand_before_the_text_as_data_uris():
