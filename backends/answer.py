@@ -22,11 +22,12 @@ class Answer:
         deployment: Deployment that answered; None if none was reached.
         error_class: Kind of the failure; None for a good answer.
         error_message: The failure in words; None for a good answer.
-        input_tokens: As the backend counted them, if it did.
-        output_tokens: As the backend counted them, if it did.
+        input_tokens: Of all attempts together, as far as the backend counted them; for a recalled answer those of
+            the attempt that brought it.
+        output_tokens: The same.
         lease_wait_ms: Wait for the right to use the model, in milliseconds; 0 for a recalled answer.
         total_ms: From entering the client to the answer or failure, in milliseconds; 0 for a recalled answer.
-        repaired: Whether the repair try was needed.
+        repaired: Whether the repair try was needed, and so was made; the answer may have failed all the same.
     """
 
     request_id: str

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import time
 import uuid
+from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 import stamina
 
 from backends.answer import Answer
-from backends.checking import check_answer
-from backends.errors import AttemptFailed, EmptyAnswer, Refused, SchemaMismatch, TruncatedAnswer
+from backends.checking import check_answer, refuse_unfinished
+from backends.errors import AttemptFailed, SchemaMismatch
 from backends.providers.protocol import Observed, Question, Repair
 from backends.recall import KeptAnswer
 from backends.request import model_revision
 from telemetry.events import Attempt, Event, utc_now
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from typing import Literal
 
     from backends.leases.seam import Lease, Leasing
@@ -28,9 +31,6 @@ if TYPE_CHECKING:
 _FIRST_WAIT_S: Final = 0.5
 _LONGEST_WAIT_S: Final = 20.0
 _JITTER_S: Final = 0.5
-# More than any indentation.
-_ENDLESS_SPACES: Final = 100
-_REFUSALS: Final = frozenset({"content_filter"})
 
 
 class Asking:
@@ -54,6 +54,7 @@ class Asking:
         self._bytes_out = 0
         self._bytes_in = 0
         self._deployment: Deployment | None = None
+        self._failed_at: Deployment | None = None
         self._lease_wait_ms: float | None = None
         self._load_ms: float | None = None
         self._data: Any = None
@@ -90,30 +91,16 @@ class Asking:
                     request=self._request, request_id=self.request_id, pictures=pictures, repair=repair
                 )
                 left = max(1, attempts - len(self._attempts))
-                raw = await self._retried(question, routes, leasing, left)
                 self._repaired = True
+                raw = await self._retried(question, routes, leasing, left)
         except AttemptFailed as failure:
             return self.failed(failure)
         return self._answer(raw)
 
     def failed(self, failure: AttemptFailed) -> Answer:
         """The answer of a request that failed for good."""
-        self._stop_clock()
-        raw = self._observed.raw
-        return Answer(
-            request_id=self.request_id,
-            request_digest=self._digest,
-            model=self._request.model.name,
-            model_revision=model_revision(self._request.model),
-            deployment=self._deployment.name if self._deployment else None,
-            text=raw.text if raw else "",
-            error_class=failure.error_class,
-            error_message=str(failure),
-            input_tokens=raw.input_tokens if raw else None,
-            output_tokens=raw.output_tokens if raw else None,
-            lease_wait_ms=self._lease_wait_ms or 0.0,
-            total_ms=self._total_ms,
-        )
+        answer = self._answer(self._observed.raw)
+        return replace(answer, data=None, error_class=failure.error_class, error_message=str(failure))
 
     def answered_event(self, answer: Answer) -> Event:
         """The event of an asking that came to an answer, good or not."""
@@ -168,14 +155,17 @@ class Asking:
         raise AssertionError("the last attempt returns or raises")
 
     async def _leased(self, question: Question, routes: Routes, leasing: Leasing) -> RawAnswer:
-        # A lease a try: nothing is held while a failed try waits for the next, and that may go elsewhere.
-        async with leasing.lease(
-            routes.model, routes.open_first(), priority=self._request.labels.priority
-        ) as lease:
-            route = routes.route(lease.deployment)
-            self._take(lease)
-            await route.breaker.admit()
-            return await self._attempt(question, route)
+        while True:
+            # A lease a try: nothing is held while a failed try waits for the next, and that may go elsewhere.
+            async with leasing.lease(
+                routes.model,
+                routes.to_lease(failed=self._failed_at),
+                priority=self._request.labels.priority,
+            ) as lease:
+                route = routes.route(lease.deployment)
+                self._take(lease)
+                if await route.breaker.admit(partial(routes.have_better, route)):
+                    return await self._attempt(question, route)
 
     def _take(self, lease: Lease) -> None:
         self._deployment = lease.deployment
@@ -192,6 +182,8 @@ class Asking:
         except AttemptFailed as failure:
             self._note(observed, started, "error", failure)
             route.breaker.report(failure)
+            if failure.counts_against_backend:
+                self._failed_at = route.deployment
             raise
         except _Repairable as mismatch:
             self._note(observed, started, "error", mismatch.failure)
@@ -206,12 +198,7 @@ class Asking:
         return raw
 
     def _check(self, raw: RawAnswer, backend: Backend, question: Question) -> None:
-        if raw.refusal or raw.finish_reason in _REFUSALS:
-            raise Refused(f"The model declined to answer: {raw.refusal or raw.finish_reason}.")
-        if raw.finish_reason == "length":
-            raise TruncatedAnswer(_why_cut_off(raw))
-        if not raw.text.strip():
-            raise EmptyAnswer("The answer has no text in it.")
+        refuse_unfinished(raw)
         schema = self._request.schema
         if schema is None:
             return
@@ -250,7 +237,7 @@ class Asking:
     def _stop_clock(self) -> None:
         self._total_ms = _ms(time.perf_counter() - self._started)
 
-    def _answer(self, raw: RawAnswer) -> Answer:
+    def _answer(self, raw: RawAnswer | None) -> Answer:
         self._stop_clock()
         return Answer(
             request_id=self.request_id,
@@ -258,10 +245,10 @@ class Asking:
             model=self._request.model.name,
             model_revision=model_revision(self._request.model),
             deployment=self._deployment.name if self._deployment else None,
-            text=raw.text,
+            text=raw.text if raw else "",
             data=self._data,
-            input_tokens=raw.input_tokens,
-            output_tokens=raw.output_tokens,
+            input_tokens=_together(attempt.input_tokens for attempt in self._attempts),
+            output_tokens=_together(attempt.output_tokens for attempt in self._attempts),
             lease_wait_ms=self._lease_wait_ms or 0.0,
             total_ms=self._total_ms,
             repaired=self._repaired,
@@ -344,18 +331,9 @@ def _again(error: BaseException) -> bool | float:
     return True if error.retry_after_s is None else error.retry_after_s
 
 
-def _why_cut_off(raw: RawAnswer) -> str:
-    spaces = len(raw.text) - len(raw.text.rstrip())
-    if spaces < _ENDLESS_SPACES:
-        return (
-            f"The answer was cut off after {raw.output_tokens or 'some'} tokens. Raise max_output_tokens in the "
-            f"profile stage, or ask for less."
-        )
-    return (
-        f"The answer was cut off after {raw.output_tokens or 'some'} tokens, the end of it {spaces} spaces and line "
-        f"breaks, which the grammar of the answer allows without a limit. Start vLLM with --structured-outputs-config "
-        f"'{{\"disable_any_whitespace\": true}}', or ask at a temperature above 0."
-    )
+def _together(counts: Iterable[int | None]) -> int | None:
+    known = [count for count in counts if count is not None]
+    return sum(known) if known else None
 
 
 def _ms(seconds: float) -> float:

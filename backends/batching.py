@@ -31,6 +31,7 @@ class Batched(Generic[Item, Result]):
         self._work = work
         self._at_most = at_most
         self._waiting: list[tuple[Item, asyncio.Future[Result]]] = []
+        self._group: list[tuple[Item, asyncio.Future[Result]]] = []
         self._serving: asyncio.Task[None] | None = None
 
     def add(self, item: Item) -> asyncio.Future[Result]:
@@ -46,10 +47,25 @@ class Batched(Generic[Item, Result]):
         while self._serving is not None:
             await asyncio.shield(self._serving)
 
+    def leave(self) -> list[Item]:
+        """Stop, and hand over what is not done; of what is being worked on, nobody knows how far it came.
+
+        Those who wait for it are cancelled.
+        """
+        if self._serving is None:
+            return []
+        self._serving.cancel()
+        left = self._group + self._waiting
+        self._group, self._waiting = [], []
+        for _, future in left:
+            future.cancel()
+        return [item for item, _ in left]
+
     async def _serve(self) -> None:
         try:
             while self._waiting:
-                group, self._waiting = self._waiting[: self._at_most], self._waiting[self._at_most :]
+                group = self._group = self._waiting[: self._at_most]
+                self._waiting = self._waiting[self._at_most :]
                 try:
                     results = await self._work([item for item, _ in group])
                 except Exception as error:  # noqa: BLE001 - it is those who wait that must hear of it

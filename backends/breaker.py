@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from enum import IntEnum
 from typing import TYPE_CHECKING, Final
 
 from backends.errors import AttemptFailed, BackendDown
@@ -12,6 +13,14 @@ if TYPE_CHECKING:
 
 _FIRST_PAUSE_S: Final = 0.5
 _LONGEST_PAUSE_S: Final = 8.0
+
+
+class Standing(IntEnum):
+    """What may be hoped of a deployment; the lower the better."""
+
+    WORKING = 0
+    AWAITED = 1
+    GIVEN_UP = 2
 
 
 class Breaker:
@@ -50,27 +59,47 @@ class Breaker:
         """Whether attempts pass freely."""
         return self._opened_at is None
 
-    async def admit(self) -> None:
+    @property
+    def standing(self) -> Standing:
+        """Whether the deployment works, is waited for, or stayed away for longer than we wait."""
+        if self._opened_at is None:
+            return Standing.WORKING
+        return Standing.AWAITED if self._left_s(self._opened_at) > 0 else Standing.GIVEN_UP
+
+    @property
+    def due(self) -> bool:
+        """Whether it is open, and time to ask whether the deployment is alive."""
+        return self._opened_at is not None and self._trial is None and _now() >= self._next_trial_at
+
+    async def admit(self, better: Callable[[], bool] = lambda: False) -> bool:
         """Wait until an attempt may be made. Who is admitted reports with ``report``.
+
+        Args:
+            better: Whether another deployment stands better by now. Then this one is asked whether it is alive if
+                that is due, and not waited for.
+
+        Returns:
+            Whether the attempt may be made here; False if it should be made elsewhere.
 
         Raises:
             BackendDown: The deployment did not come back in time.
         """
         while self._opened_at is not None:
-            now = asyncio.get_running_loop().time()
-            left = self._opened_at + self._wait_s - now
+            left = self._left_s(self._opened_at)
+            if self.due and (left > 0 or better()):
+                if await self._is_alive():
+                    return True
+                continue
+            if better():
+                return False
             if left <= 0:
                 raise BackendDown(
                     f"{self._name} failed {self._failures} times in a row and did not come back within "
                     f"{self._wait_s:g} s; last: {self._last} What was answered is kept. Start the server, then run "
                     f"this again: only what is missing will be asked."
                 )
-            if self._trial is None and now >= self._next_trial_at:
-                if await self._is_alive():
-                    return
-                continue
-            until = left if self._trial is not None else min(left, self._next_trial_at - now)
-            await self._change(until)
+            await self._change(left if self._trial is not None else min(left, self._next_trial_at - _now()))
+        return True
 
     def report(self, failure: AttemptFailed | None) -> None:
         """Say how an admitted attempt ended.
@@ -89,7 +118,7 @@ class Breaker:
         self._failures += 1
         self._last = str(failure)
         if self._opened_at is None and self._failures >= self._limit:
-            self._opened_at = asyncio.get_running_loop().time()
+            self._opened_at = _now()
             self._next_trial_at = self._opened_at + self._pause_s
             self._wake()
         elif ended_trial:
@@ -114,9 +143,12 @@ class Breaker:
             raise
         return True
 
+    def _left_s(self, opened_at: float) -> float:
+        return opened_at + self._wait_s - _now()
+
     def _put_off(self) -> None:
         self._pause_s = min(self._pause_s * 2, _LONGEST_PAUSE_S)
-        self._next_trial_at = asyncio.get_running_loop().time() + self._pause_s
+        self._next_trial_at = _now() + self._pause_s
         self._wake()
 
     def _end_trial(self) -> bool:
@@ -135,3 +167,7 @@ class Breaker:
                 await self._changed.wait()
         except TimeoutError:
             return
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()

@@ -16,14 +16,12 @@ class ByteBudget:
 
     Attributes:
         in_flight: Bytes that are handed out now.
-        most: Most bytes that were handed out at once.
     """
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
         self._waiting: deque[tuple[int, asyncio.Future[None]]] = deque()
         self.in_flight = 0
-        self.most = 0
 
     async def take(self, size: int) -> Reservation:
         """Wait for `size` bytes. More than the whole budget passes alone, when nothing else is in flight."""
@@ -54,7 +52,6 @@ class ByteBudget:
 
     def _hand_out(self, size: int) -> None:
         self.in_flight += size
-        self.most = max(self.most, self.in_flight)
 
     def _pass_on(self) -> None:
         while self._waiting and (self._waiting[0][1].cancelled() or self._fits(self._waiting[0][0])):

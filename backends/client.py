@@ -12,28 +12,27 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import os
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final, Self, TypeVar
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Final, Self
 
 from backends.answer import Answer
 from backends.asking import Asking
-from backends.batching import Batched
 from backends.bytes_in_flight import ByteBudget
 from backends.checking import check_answer
-from backends.errors import NotJson, PictureFailed, SchemaMismatch
+from backends.errors import AttemptFailed, PictureFailed
+from backends.keeping import Keeper
 from backends.leases.seam import GrantedAtOnce
 from backends.mapping import LookedUp, answers_of
 from backends.pictures import PictureRoom
-from backends.recall import keep, link_photos, look_up, prune
 from backends.request import request_digest
 from backends.routes import routes_of
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable, Mapping, Sequence
+    from collections.abc import AsyncGenerator, AsyncIterable, Iterable, Mapping, Sequence
     from types import TracebackType
 
     from backends.leases.seam import Leasing
@@ -48,14 +47,10 @@ if TYPE_CHECKING:
     from store.settings import Settings
     from telemetry.spool import Spool
 
-T = TypeVar("T")
-
-_LOG: Final = logging.getLogger(__name__)
-_LOOK_UPS_TOGETHER: Final = 500
-_KEPT_TOGETHER: Final = 500
 _BEING_KEPT: Final = 64
 # A run that is terminated has 6 s for all its clean-up.
 _CLOSE_S: Final = 1.5
+_EVER: Final = datetime.min.replace(tzinfo=UTC)
 
 
 class Client:
@@ -91,31 +86,19 @@ class Client:
         makers = max(2, os.cpu_count() or 1)
         self._settings = settings
         self._registry = registry
-        self._database = database
+        self._keeper = Keeper(settings, database, spool)
         self._spool = spool
         self._embedded = embedded
         self._leasing: Leasing = leasing if leasing is not None else GrantedAtOnce()
         self._environ = registry.environ if environ is None else environ
         self._makers = makers
         self._threads = ThreadPoolExecutor(max_workers=makers, thread_name_prefix="backends")
-        # Short waits on the database are not queued behind pictures being made.
-        self._database_threads = ThreadPoolExecutor(max_workers=2, thread_name_prefix="backends-database")
         self._feeding_threads = ThreadPoolExecutor(max_workers=2, thread_name_prefix="backends-feeding")
         self._transport: Transport | None = None
         self._routes: dict[Model, Routes] = {}
-        self._budget = ByteBudget(settings.bytes_in_flight)
-        self._pictures = PictureRoom(self._budget, self._threads, makers=makers)
+        self._pictures = PictureRoom(ByteBudget(settings.bytes_in_flight), self._threads, makers=makers)
         self._slots = asyncio.Semaphore(settings.concurrency)
-        self._looking_up = Batched(self._look_up_together, at_most=_LOOK_UPS_TOGETHER)
-        self._keeping = Batched(self._keep_together, at_most=_KEPT_TOGETHER)
-        self._linking = Batched(self._link_together, at_most=_KEPT_TOGETHER)
         self._in_flight: dict[str, asyncio.Future[Answer]] = {}
-        self._kept = 0
-
-    @property
-    def most_bytes_in_flight(self) -> int:
-        """Most bytes of request bodies that were in flight at once so far."""
-        return self._budget.most
 
     async def __aenter__(self) -> Self:
         return self
@@ -127,20 +110,12 @@ class Client:
 
     async def close(self) -> None:
         """Finish keeping what was answered, and let go of connections and threads. Bounded in time."""
-        try:
-            async with asyncio.timeout(_CLOSE_S):
-                await self._keeping.drain()
-                await self._linking.drain()
-        except TimeoutError:
-            _LOG.warning("Answers were still being kept when the client closed; the database finishes them.")
-        if self._kept:
-            days, mib = self._settings.kept_answers_days, self._settings.kept_answers_mib
-            self._database.submit(lambda connection: prune(connection, days=days, mib=mib))
+        await self._keeper.close()
         if self._transport is not None:
             with suppress(TimeoutError):
                 async with asyncio.timeout(_CLOSE_S):
                     await self._transport.close()
-        for threads in (self._threads, self._feeding_threads, self._database_threads):
+        for threads in (self._threads, self._feeding_threads):
             threads.shutdown(wait=False, cancel_futures=True)
 
     async def check(self, model: Model) -> None:
@@ -167,12 +142,8 @@ class Client:
             ModelMisconfigured: The model cannot be asked as things are set.
             InvalidRequest: The request cannot be asked at all.
         """
-        digest = request_digest(request)
-        if not fresh and digest not in self._in_flight:
-            kept = await self._looking_up.add(digest)
-            if kept is not None and (recalled := self._recalled(request, kept)) is not None:
-                return recalled
-        return await self._asked_once(request, digest, self._slots)
+        since = datetime.now(UTC) if fresh else _EVER
+        return await self._once(request, request_digest(request), self._slots, since)
 
     def map(
         self,
@@ -189,7 +160,7 @@ class Client:
         Args:
             requests: The requests.
             concurrency: Requests in flight at once; the setting's if None.
-            fresh: Ask even what was answered before.
+            fresh: Ask even what was answered before this call.
 
         Raises:
             BackendDown: The backend stayed away for too long; what was answered is kept.
@@ -198,12 +169,13 @@ class Client:
         """
         slots = self._slots if concurrency is None else asyncio.Semaphore(concurrency)
         limit = self._settings.concurrency if concurrency is None else concurrency
+        since = datetime.now(UTC) if fresh else _EVER
 
         async def look_up_chunk(chunk: Sequence[Request]) -> list[LookedUp]:
             return await self._look_up_chunk(chunk, fresh=fresh)
 
         async def ask(request: Request, digest: str) -> Answer:
-            return await self._asked_once(request, digest, slots)
+            return await self._once(request, digest, slots, since)
 
         return answers_of(
             requests,
@@ -217,9 +189,7 @@ class Client:
 
     async def _look_up_chunk(self, chunk: Sequence[Request], *, fresh: bool) -> list[LookedUp]:
         digests = [request_digest(request) for request in chunk]
-        kept: dict[str, KeptAnswer] = {}
-        if not fresh:
-            kept = await self._in_database_thread(lambda: look_up(self._database, set(digests)))
+        kept = {} if fresh else await self._keeper.find_all(digests)
         return [
             LookedUp(request, digest, self._recalled(request, kept[digest]) if digest in kept else None)
             for request, digest in zip(chunk, digests, strict=True)
@@ -229,11 +199,9 @@ class Client:
         """The kept answer, checked anew; None if it misses what is asked of it today."""
         try:
             data = check_answer(kept.text, request.schema)
-        except (NotJson, SchemaMismatch):
+        except AttemptFailed:
             return None
-        more = set(request.labels.photo_ids) - kept.photo_ids
-        if more:
-            self._linking.add(replace(kept, photo_ids=frozenset(more))).add_done_callback(_log_failure)
+        self._keeper.link(kept.request_digest, frozenset(request.labels.photo_ids) - kept.photo_ids)
         return Answer(
             request_id=kept.answered_by,
             request_digest=kept.request_digest,
@@ -248,8 +216,15 @@ class Client:
             repaired=kept.repaired,
         )
 
-    async def _asked_once(self, request: Request, digest: str, slots: asyncio.Semaphore) -> Answer:
-        """Ask, or wait for the same request that is being asked already."""
+    async def _once(self, request: Request, digest: str, slots: asyncio.Semaphore, since: datetime) -> Answer:
+        """Wait for the same request where it is on its way already; recall it, or ask, otherwise.
+
+        Args:
+            request: The request.
+            digest: Names it.
+            slots: Bound the requests in flight.
+            since: When an answer has to have been kept for it to be recalled.
+        """
         while (leader := self._in_flight.get(digest)) is not None:
             await asyncio.wait([leader])
             if leader.cancelled() or leader.exception() is not None:
@@ -257,11 +232,15 @@ class Client:
             answer = leader.result()
             if not answer.ok:
                 return answer
+            self._keeper.link(digest, frozenset(request.labels.photo_ids))
             return replace(answer, recalled=True, lease_wait_ms=0.0, total_ms=0.0)
         future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         self._in_flight[digest] = future
         try:
-            answer = await self._ask(request, digest, slots)
+            # Only now: one like it may have been answered since this one's chunk was looked up.
+            kept = await self._keeper.find(digest)
+            recalled = None if kept is None or kept.kept_at < since else self._recalled(request, kept)
+            answer = recalled or await self._ask(request, digest, slots)
         except BaseException:
             # Those who wait for it ask for themselves; what went wrong is raised here.
             future.cancel()
@@ -284,8 +263,7 @@ class Client:
         # No await from here to the queued answer: a cancellation comes before the event or after both.
         recorded = self._spool.append(asking.answered_event(answer))
         if answer.ok and recorded:
-            self._kept += 1
-            await asyncio.shield(self._keeping.add(asking.kept_answer(answer)))
+            await self._keeper.keep(asking.kept_answer(answer))
         return answer
 
     async def _answer(
@@ -317,25 +295,3 @@ class Client:
 
             self._transport = Transport(self._settings)
         return self._transport
-
-    async def _look_up_together(self, digests: Sequence[str]) -> list[KeptAnswer | None]:
-        kept = await self._in_database_thread(lambda: look_up(self._database, set(digests)))
-        return [kept.get(digest) for digest in digests]
-
-    async def _keep_together(self, answers: Sequence[KeptAnswer]) -> list[None]:
-        # Where an event is only written, a power cut could take it and leave its answer.
-        if await self._in_database_thread(self._spool.sync):
-            await self._database.commit(lambda connection: keep(connection, answers))
-        return [None] * len(answers)
-
-    async def _link_together(self, answers: Sequence[KeptAnswer]) -> list[None]:
-        await self._database.commit(lambda connection: link_photos(connection, answers))
-        return [None] * len(answers)
-
-    async def _in_database_thread(self, work: Callable[[], T]) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._database_threads, work)
-
-
-def _log_failure(future: asyncio.Future[None]) -> None:
-    if not future.cancelled() and (error := future.exception()) is not None:
-        _LOG.error("A recalled answer could not be linked to its photo: %s", error)

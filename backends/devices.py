@@ -43,23 +43,32 @@ def _host() -> Device:
 
 
 def _cards() -> tuple[Device, ...]:
+    # A card that cannot be asked is told of; a run that needs none goes on.
     try:
         pynvml.nvmlInit()
+        try:
+            return tuple(_card(index) for index in range(pynvml.nvmlDeviceGetCount()))
+        finally:
+            pynvml.nvmlShutdown()
     except (pynvml.NVMLError_LibraryNotFound, pynvml.NVMLError_DriverNotLoaded):
         return ()
     except pynvml.NVMLError as error:
-        # A card that cannot be asked is told of; a run that needs none goes on.
-        return (Device("gpu", "", f"unreadable: {error}", 0),)
+        return (_unreadable(str(error)),)
+
+
+def _card(index: int) -> Device:
     try:
-        handles = [pynvml.nvmlDeviceGetHandleByIndex(i) for i in range(pynvml.nvmlDeviceGetCount())]
-        return tuple(
-            Device(
-                kind="gpu",
-                uuid=pynvml.nvmlDeviceGetUUID(handle),
-                name=pynvml.nvmlDeviceGetName(handle),
-                memory_mib=pynvml.nvmlDeviceGetMemoryInfo(handle).total // _MIB,
-            )
-            for handle in handles
+        handle = pynvml.nvmlDeviceGetHandleByIndex(index)
+        return Device(
+            kind="gpu",
+            uuid=pynvml.nvmlDeviceGetUUID(handle),
+            name=pynvml.nvmlDeviceGetName(handle),
+            # A card that shares the host's memory has none of its own to tell of.
+            memory_mib=pynvml.nvmlDeviceGetMemoryInfo(handle).total // _MIB,
         )
-    finally:
-        pynvml.nvmlShutdown()
+    except pynvml.NVMLError as error:
+        return _unreadable(f"card {index}: {error}")
+
+
+def _unreadable(why: str) -> Device:
+    return Device("gpu", "", f"unreadable: {why}", 0)

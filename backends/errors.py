@@ -16,9 +16,11 @@ BackendError
     ├── NotHttp                 not_http            what came is not HTTP
     ├── HttpFailure             http_3xx http_4xx http_429 http_5xx
     ├── BodyTooLarge            body_too_large      more bytes than any answer has
+    ├── BodyEncoded             body_encoded        compressed, though we asked for it as it is
     ├── NotJson                 not_json            the response or its text is not JSON
     ├── EmptyAnswer             empty_answer        no choice, or a choice without text
     ├── TruncatedAnswer         truncated_answer    cut off at the token limit
+    ├── AnswerTooLong           answer_too_long     more text than any answer to a schema has
     ├── Refused                 refused             the backend's filter or the model declined
     ├── SchemaMismatch          schema_mismatch     JSON that misses its schema, after the repair try too
     ├── EmbeddedFailed          embedded_failed     a function of provider ``embedded`` raised
@@ -158,6 +160,14 @@ class BodyTooLarge(AttemptFailed):
     backend_at_fault = False
 
 
+class BodyEncoded(AttemptFailed):
+    """The response is compressed, though we asked for it as it is: a small one could fill the memory."""
+
+    error_class = "body_encoded"
+    retried = False
+    backend_at_fault = False
+
+
 class NotJson(AttemptFailed):
     """The response, or the text that the model wrote, is not JSON."""
 
@@ -176,6 +186,14 @@ class TruncatedAnswer(AttemptFailed):
     """The answer was cut off at the token limit; asking the same again costs the most and helps the least."""
 
     error_class = "truncated_answer"
+    retried = False
+    backend_at_fault = False
+
+
+class AnswerTooLong(AttemptFailed):
+    """The answer has more text than any answer to a schema has; checking it would hold up all others."""
+
+    error_class = "answer_too_long"
     retried = False
     backend_at_fault = False
 

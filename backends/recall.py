@@ -7,25 +7,27 @@ from __future__ import annotations
 
 import json
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import delete, func, select
-from sqlalchemy.dialects import postgresql, sqlite
 
 from store.tables import kept_answer_photos, kept_answers
+from store.upserting import insert_new, upsert
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
 
-    from sqlalchemy import Connection, Insert
+    from sqlalchemy import Connection
 
     from store.database import StateDatabase
 
 _DIGESTS_A_SELECT: Final = 500
 _MIB: Final = 1024 * 1024
+
+Link = tuple[str, frozenset[str]]
+"""The digest of a request, and photos that its answer is about."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,10 +44,11 @@ class KeptAnswer:
         text: What the model wrote, unchanged.
         served_model: Model id that the backend said it served.
         finish_reason: Why the model stopped, in the backend's word.
-        input_tokens: As the backend counted them.
-        output_tokens: As the backend counted them.
+        input_tokens: Of the attempt that brought it, as the backend counted them.
+        output_tokens: The same.
         repaired: Whether the repair try was needed.
         photo_ids: Photos that the answer is about, so that it can be forgotten with them.
+        kept_at: When it came.
     """
 
     request_digest: str
@@ -61,6 +64,7 @@ class KeptAnswer:
     output_tokens: int | None = None
     repaired: bool = False
     photo_ids: frozenset[str] = frozenset()
+    kept_at: datetime = field(default_factory=lambda: datetime.now(UTC))
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,9 +105,10 @@ def look_up(database: StateDatabase, digests: Collection[str]) -> dict[str, Kept
                     kept_answers.c.deployment,
                     kept_answers.c.provider,
                     kept_answers.c.body,
+                    kept_answers.c.kept_at,
                 ).where(kept_answers.c.request_digest.in_(chunk))
             ):
-                digest, answered_by, model, revision, deployment, provider, body = row
+                digest, answered_by, model, revision, deployment, provider, body, kept_at = row
                 found[digest] = KeptAnswer(
                     request_digest=digest,
                     answered_by=answered_by,
@@ -112,6 +117,7 @@ def look_up(database: StateDatabase, digests: Collection[str]) -> dict[str, Kept
                     deployment=deployment,
                     provider=provider,
                     photo_ids=frozenset(photos.get(digest, ())),
+                    kept_at=kept_at,
                     **json.loads(zlib.decompress(body)),
                 )
     return found
@@ -126,21 +132,19 @@ def keep(connection: Connection, answers: Sequence[KeptAnswer]) -> None:
     """
     # Two to one digest within one commit, or by two processes: both were asked, and either may stay.
     latest = {answer.request_digest: answer for answer in answers}
-    now = datetime.now(UTC)
-    statements = _statements(connection.dialect.name)
-    connection.execute(statements.keep, [_row(answer, now) for answer in latest.values()])
-    if links := _links(latest.values()):
-        connection.execute(statements.link, links)
+    upsert(connection, kept_answers, [_row(answer) for answer in latest.values()])
+    links = ((answer.request_digest, answer.photo_ids) for answer in latest.values())
+    insert_new(connection, kept_answer_photos, _rows(links))
 
 
-def link_photos(connection: Connection, answers: Sequence[KeptAnswer]) -> None:
-    """Say that kept answers are about their `photo_ids` too; answers that are gone by now are left out.
+def link_photos(connection: Connection, links: Sequence[Link]) -> None:
+    """Say that kept answers are about more photos; answers that are gone by now are left out.
 
     Args:
         connection: One handed out by the writer of the state database.
-        answers: Recalled answers, with the photos that they turned out to be about.
+        links: Digests of requests, each with the photos that its answer turned out to be about.
     """
-    digests = [answer.request_digest for answer in answers]
+    digests = [digest for digest, _ in links]
     there: set[str] = set()
     for start in range(0, len(digests), _DIGESTS_A_SELECT):
         chunk = digests[start : start + _DIGESTS_A_SELECT]
@@ -149,8 +153,7 @@ def link_photos(connection: Connection, answers: Sequence[KeptAnswer]) -> None:
                 select(kept_answers.c.request_digest).where(kept_answers.c.request_digest.in_(chunk))
             ).scalars()
         )
-    if links := _links(answer for answer in answers if answer.request_digest in there):
-        connection.execute(_statements(connection.dialect.name).link, links)
+    insert_new(connection, kept_answer_photos, _rows(link for link in links if link[0] in there))
 
 
 def let_go(connection: Connection, digests: Sequence[str]) -> int:
@@ -201,37 +204,15 @@ def prune(connection: Connection, *, days: int, mib: int) -> Pruned:
     return Pruned(too_old, over_size)
 
 
-@dataclass(frozen=True, slots=True)
-class _Statements:
-    keep: Insert
-    link: Insert
-
-
-@lru_cache(maxsize=2)
-def _statements(dialect: str) -> _Statements:
-    """Statements for many rows at a time. Made once: building and compiling one costs more than running it."""
-    insert = sqlite.insert if dialect == "sqlite" else postgresql.insert
-    keeping = insert(kept_answers)
-    taken = {
-        column.name: keeping.excluded[column.name]
-        for column in kept_answers.columns
-        if not column.primary_key
-    }
-    return _Statements(
-        keep=keeping.on_conflict_do_update(index_elements=["request_digest"], set_=taken),
-        link=insert(kept_answer_photos).on_conflict_do_nothing(),
-    )
-
-
-def _links(answers: Iterable[KeptAnswer]) -> list[dict[str, str]]:
+def _rows(links: Iterable[Link]) -> list[dict[str, str]]:
     return [
-        {"request_digest": answer.request_digest, "photo_id": photo_id}
-        for answer in answers
-        for photo_id in sorted(answer.photo_ids)
+        {"request_digest": digest, "photo_id": photo_id}
+        for digest, photo_ids in links
+        for photo_id in sorted(photo_ids)
     ]
 
 
-def _row(answer: KeptAnswer, now: datetime) -> dict[str, Any]:
+def _row(answer: KeptAnswer) -> dict[str, Any]:
     raw = {
         "text": answer.text,
         "served_model": answer.served_model,
@@ -250,5 +231,5 @@ def _row(answer: KeptAnswer, now: datetime) -> dict[str, Any]:
         "provider": answer.provider,
         "body": body,
         "bytes": len(body),
-        "kept_at": now,
+        "kept_at": answer.kept_at,
     }

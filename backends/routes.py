@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from concurrent.futures import Executor
 
+    from backends.breaker import Standing
     from backends.providers.embedded import EmbeddedFunction
     from backends.providers.protocol import Backend
     from backends.transport import Transport
@@ -44,11 +45,28 @@ class Routes:
         """Whether any of them looks at pictures."""
         return any(route.backend.looks_at_pictures for route in self.routes)
 
-    def open_first(self) -> list[Deployment]:
-        """The deployments, those that are left alone by their breaker last."""
+    def to_lease(self, *, failed: Deployment | None = None) -> list[Deployment]:
+        """The deployments of which one is to be leased, in the order of preference; at least one.
+
+        They are those that stand best: who leases takes the least busy one, and one that fails at once never is
+        busy. One that it is time to look at again is among them, or it would never be found to be back.
+
+        Args:
+            failed: Where the last try failed; left out if there is another.
+        """
         if len(self.routes) == 1:
             return [self.routes[0].deployment]
-        return [route.deployment for route in sorted(self.routes, key=lambda route: not route.breaker.closed)]
+        best = self._best
+        some = [r.deployment for r in self.routes if r.breaker.standing == best or r.breaker.due]
+        return [one for one in some if failed is None or one.name != failed.name] or some
+
+    def have_better(self, route: Route) -> bool:
+        """Whether another deployment stands better than this one by now."""
+        return self._best < route.breaker.standing
+
+    @property
+    def _best(self) -> Standing:
+        return min(route.breaker.standing for route in self.routes)
 
     def route(self, deployment: Deployment) -> Route:
         """The route of a leased deployment."""

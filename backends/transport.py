@@ -15,6 +15,7 @@ from httpx_aiohttp import AiohttpTransport
 
 from backends.errors import (
     AttemptFailed,
+    BodyEncoded,
     BodyTooLarge,
     ConnectFailed,
     ConnectionReset,
@@ -39,6 +40,7 @@ _ONE_PIECE: Final = 1024 * 1024
 _PIECE: Final = 256 * 1024
 _CLOSE_S: Final = 1.0
 _MAX_RETRY_AFTER_S: Final = 120.0
+_SHOWN: Final = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +70,7 @@ class Transport:
         limits = httpx.Limits(max_connections=0, keepalive_expiry=4)
         self._client = httpx.AsyncClient(
             transport=AiohttpTransport(limits=limits),
-            # No answer is worth a decompression bomb.
+            # No answer is worth a decompression bomb; what comes encoded all the same is refused.
             headers={"Accept-Encoding": "identity", "User-Agent": "imageworks"},
             timeout=httpx.Timeout(None, connect=self._connect_s, read=self._silence_s),
         )
@@ -135,6 +137,7 @@ class Transport:
         except Exception as error:  # noqa: BLE001 - aiohttp's own errors come through httpx's transport unmapped
             self._fail(error, url, begun=False)
         try:
+            _refuse_encoded(response, url)
             body = await self._read(response, url)
         finally:
             # An upload that the backend never read would be waited for without an end.
@@ -147,7 +150,7 @@ class Transport:
         pieces: list[bytes] = []
         size = 0
         try:
-            async for piece in response.aiter_bytes():
+            async for piece in response.aiter_raw():
                 size += len(piece)
                 if size > MAX_ANSWER_BYTES:
                     raise BodyTooLarge(  # noqa: TRY301 - the one place that counts
@@ -178,13 +181,25 @@ class Transport:
             case aiohttp.ClientConnectorError() | aiohttp.InvalidURL():
                 raise ConnectFailed(f"{url} cannot be connected to: {words}.") from error
             case aiohttp.ClientResponseError():
-                raise NotHttp(f"What {url} sent is not HTTP: {words[:200]!r}.", http_status=status) from error
+                raise NotHttp(
+                    f"What {url} sent is not HTTP: {words[:_SHOWN]!r}.", http_status=status
+                ) from error
             case aiohttp.ClientError() | OSError() | httpx.TransportError():
                 raise ConnectionReset(
-                    f"The connection to {url} broke: {words[:200]}.", http_status=status
+                    f"The connection to {url} broke: {words[:_SHOWN]}.", http_status=status
                 ) from error
             case _:
                 raise error
+
+
+def _refuse_encoded(response: httpx.Response, url: str) -> None:
+    encoding = response.headers.get("content-encoding", "").strip().lower()
+    if encoding not in {"", "identity"}:
+        raise BodyEncoded(
+            f"{url} answered {response.status_code} with Content-Encoding {encoding[:_SHOWN]!r}, though we asked for "
+            f"none. Configure the server, or the proxy before it, not to compress.",
+            http_status=response.status_code,
+        )
 
 
 async def _in_pieces(body: Sequence[bytes]) -> AsyncIterator[bytes]:
@@ -194,19 +209,24 @@ async def _in_pieces(body: Sequence[bytes]) -> AsyncIterator[bytes]:
 
 
 def _retry_after(headers: httpx.Headers) -> float | None:
-    """Seconds from a ``Retry-After`` header, which is a number of seconds or a date; at most two minutes."""
+    """Seconds from a ``Retry-After`` header, at most two minutes; None without one that can be understood."""
     text = headers.get("retry-after")
     if text is None:
         return None
     try:
-        seconds = float(text)
-    except ValueError:
-        try:
-            moment = parsedate_to_datetime(text)
-        except ValueError:
-            return None
-        if moment.tzinfo is None:
-            moment = moment.replace(tzinfo=UTC)
-        seconds = (moment - datetime.now(UTC)).total_seconds()
+        seconds = _seconds(text)
+    except (ValueError, OverflowError):
+        return None
     # A NaN compares false with everything and ends as no wait.
     return min(seconds, _MAX_RETRY_AFTER_S) if seconds > 0 else 0.0
+
+
+def _seconds(text: str) -> float:
+    """From now on, of a number of seconds or a date."""
+    try:
+        return float(text)
+    except ValueError:
+        moment = parsedate_to_datetime(text)
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=UTC)
+    return (moment - datetime.now(UTC)).total_seconds()

@@ -87,8 +87,8 @@ class OpenAiCompatible:
         if self._deployment.served_model_id not in served:
             raise ModelUnreachable(
                 f"{self._asked} is up, and does not serve {self._deployment.served_model_id!r}; it serves "
-                f"{', '.join(served) or 'nothing'}. Start it with that model, or correct served_model_id in the "
-                f"registry."
+                f"{_short(', '.join(served)) or 'nothing'}. Start it with that model, or correct served_model_id "
+                f"in the registry."
             )
 
     async def probe(self) -> None:
@@ -136,9 +136,8 @@ class OpenAiCompatible:
         words = _error_words(response.body)
         if self._key:
             words = words.replace(self._key, _MASK)
-        words = words[:_SHOWN]
         raise HttpFailure(
-            f"{url} answered {response.status}: {words}.",
+            f"{url} answered {response.status}: {_short(words)}.",
             http_status=response.status,
             retry_after_s=response.retry_after_s,
         )
@@ -231,9 +230,9 @@ def read_chat(body: bytes) -> RawAnswer:
     ttft_ms = _number(_part(metrics, "time_to_first_token_ms"))
     return RawAnswer(
         text=_text(_part(message, "content")),
-        finish_reason=_string(_part(choice, "finish_reason")),
-        refusal=_string(_part(message, "refusal")),
-        served_model=_string(_part(said, "model")),
+        finish_reason=_words(_part(choice, "finish_reason")),
+        refusal=_words(_part(message, "refusal")),
+        served_model=_words(_part(said, "model")),
         input_tokens=_count(_part(usage, "prompt_tokens")),
         image_tokens=_count(_part(_part(usage, "prompt_tokens_details"), "image_tokens")),
         output_tokens=_count(_part(usage, "completion_tokens")),
@@ -322,6 +321,16 @@ def _string(value: Any) -> str | None:
         # A lone one, escaped in the response's JSON, could not be stored anywhere.
         return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     return value
+
+
+def _words(value: Any) -> str | None:
+    """A short text; a server's words go into events, whose lines have a longest length."""
+    text = _string(value)
+    return None if text is None else _short(text)
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 1]}…"
 
 
 def _count(value: Any) -> int | None:

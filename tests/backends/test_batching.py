@@ -52,3 +52,23 @@ async def test_work_that_was_begun_is_finished_though_nobody_waits():
     batched.add("a").cancel()
     await batched.drain()
     assert done == ["a"]
+
+
+async def test_what_is_left_is_what_is_being_worked_on_and_what_waits():
+    begun = asyncio.Event()
+
+    async def work(items):
+        if "done" not in items:
+            begun.set()
+            await asyncio.Event().wait()
+        return items
+
+    batched = Batched(work, at_most=2)
+    await batched.add("done")
+    futures = [batched.add(item) for item in ("a", "b", "c")]
+    await begun.wait()
+    assert batched.leave() == ["a", "b", "c"]
+    await asyncio.wait(futures)
+    assert all(future.cancelled() for future in futures)
+    assert await batched.add("done") == "done"
+    assert batched.leave() == []

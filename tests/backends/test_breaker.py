@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from backends.breaker import Breaker
+from backends.breaker import Breaker, Standing
 from backends.errors import BackendDown, ConnectionReset, HttpFailure
 
 pytestmark = pytest.mark.anyio
@@ -21,9 +21,14 @@ class Server:
     def __init__(self) -> None:
         self.alive = False
         self.probes = 0
+        self._probed = asyncio.Event()
+
+    async def has_been_probed(self) -> None:
+        await self._probed.wait()
 
     async def probe(self) -> None:
         self.probes += 1
+        self._probed.set()
         if not self.alive:
             raise BROKEN
 
@@ -64,6 +69,30 @@ async def test_waiting_is_bounded_and_says_what_happened_last():
     with pytest.raises(BackendDown, match=r"The server failed 2 times.*0\.2 s; last: The connection broke"):
         await breaker.admit()
     assert server.probes > 1
+
+
+async def test_it_is_not_waited_for_once_another_stands_better():
+    server = Server()
+    breaker = breaker_of(server)
+    await failing(breaker, 2)
+    better = []
+    waiting = asyncio.create_task(breaker.admit(lambda: bool(better)))
+    await server.has_been_probed()
+    better.append("another")
+    assert not await waiting
+
+
+async def test_though_given_up_it_is_looked_at_now_and_then_while_another_stands_better():
+    server = Server()
+    breaker = breaker_of(server, wait_s=0.0)
+    await failing(breaker, 2)
+    assert breaker.standing is Standing.GIVEN_UP
+    server.alive = True
+    while not breaker.due:  # noqa: ASYNC110 - the clock tells nobody
+        await asyncio.sleep(0)
+    assert await breaker.admit(lambda: True)
+    breaker.report(None)
+    assert breaker.standing is Standing.WORKING
 
 
 async def test_of_many_that_wait_one_asks_whether_it_is_alive_and_one_goes_first():

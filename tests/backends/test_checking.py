@@ -7,9 +7,10 @@ import pytest
 from client_desk import SCHEMA
 from hypothesis import given
 from hypothesis import strategies as st
+from jsonschema.exceptions import ValidationError
 
-from backends.checking import check_answer, parse_json
-from backends.errors import InvalidRequest, NotJson, SchemaMismatch
+from backends.checking import LONGEST_ANSWER, check_answer, parse_json
+from backends.errors import AnswerTooLong, InvalidRequest, NotJson, SchemaMismatch
 from backends.output_schemas import canonical_schema
 
 CHECKED = canonical_schema(SCHEMA)
@@ -26,6 +27,7 @@ GOOD = {"score": 12, "critique": "Calm light."}
         '<think>Is {"score": 3} right? No.</think>\n{"score": 12, "critique": "Calm light."}',
         '<think>hm\n```json\n{"score": 1}\n```\n</think>```json\n{"score": 12, "critique": "Calm light."}```',
         'Sure! {"score": 12, "critique": "Calm light."} I hope this helps.',
+        'I use a fence ``` as told:\n```json\n{"score": 12, "critique": "Calm light."}',
     ],
 )
 def test_json_is_found_in_what_models_put_around_it(text):
@@ -55,7 +57,15 @@ def test_a_lone_surrogate_becomes_a_character_that_utf8_can_hold():
         '{"score": NaN}',
         "[" * 100_000,
         '{"score": ' + "9" * 5000,
+        '{"score": ' + "9" * 400 + "}",
+        '{"score": -9223372036854775809}',
+        '{"score": 1e999}',
+        "[" * 100 + "]" * 100,
+        "[" * 900 + r'"\ud83d\ude00"' + "]" * 900,
+        # A pattern for fences would look for an end from each of the spaces.
+        "```\n" + " " * 100_000 + "x",
     ],
+    ids=lambda text: text[:40],
 )
 def test_what_is_not_json_says_so_and_shows_its_beginning(text):
     with pytest.raises(NotJson) as caught:
@@ -77,6 +87,44 @@ def test_a_schema_mismatch_says_where_in_few_words(data, where):
     with pytest.raises(SchemaMismatch, match=where) as caught:
         check_answer(json.dumps(data), CHECKED)
     assert len(str(caught.value)) < 450
+
+
+def test_numbers_that_columns_can_hold_are_let_through():
+    assert parse_json("[9223372036854775807, -9223372036854775808, 1e308]") == [2**63 - 1, -(2**63), 1e308]
+
+
+@pytest.mark.parametrize(
+    "text",
+    ['{"score": 1, "critique": "' + "x" * LONGEST_ANSWER + '"}', "[" + "[1]," * 3000 + "1]"],
+    ids=["characters", "values"],
+)
+def test_an_answer_that_would_take_long_to_check_is_too_long(text):
+    with pytest.raises(AnswerTooLong) as caught:
+        check_answer(text, CHECKED)
+    assert len(str(caught.value)) < 300
+
+
+def test_a_fence_inside_a_string_is_no_fence():
+    assert check_answer('Sure! {"score": 1, "critique": "a ``` b"}', CHECKED)["critique"] == "a ``` b"
+
+
+def test_of_many_errors_only_a_few_are_looked_at(monkeypatch):
+    made = []
+
+    class Counted(ValidationError):
+        def __init__(self, *args, **more):
+            made.append(self)
+            super().__init__(*args, **more)
+
+    monkeypatch.setattr("jsonschema._keywords.ValidationError", Counted)
+    with pytest.raises(SchemaMismatch, match="1 is not of type 'string'"):
+        check_answer(json.dumps([1] * 4000), canonical_schema({"items": {"type": "string"}}))
+    assert len(made) <= 20
+
+
+def test_a_schema_that_never_ends_is_missed():
+    with pytest.raises(SchemaMismatch, match="beyond checking"):
+        check_answer("{}", canonical_schema({"$ref": "#"}))
 
 
 def test_free_text_is_not_parsed():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import socket
 
@@ -10,6 +11,7 @@ import stamina
 from client_desk import model_at, picture, request_of
 from vllm_double import CutJson, Http, Huge, NotHttp, Raw, Reset, Says, Slow, Stall, VllmDouble
 
+from backends.checking import LONGEST_ANSWER
 from backends.transport import MAX_ANSWER_BYTES
 
 pytestmark = pytest.mark.anyio
@@ -40,13 +42,18 @@ SHORT = {"first_byte_timeout_s": 0.15, "request_timeout_s": 5}
         (Says(None, message={"reasoning": "only thoughts"}), "empty_answer", 3, {}),
         (Says("  \n"), "empty_answer", 3, {}),
         (Says("I am a cat."), "not_json", 3, {}),
+        (Says(f'{{"score": {"9" * 400}, "critique": "x"}}'), "not_json", 3, {}),
+        (Says("[" * 900 + r'"\ud83d\ude00"' + "]" * 900), "not_json", 3, {}),
+        (Says("x" * (LONGEST_ANSWER + 1)), "answer_too_long", 1, {}),
         (Says('{"score": 3, "crit', finish_reason="length"), "truncated_answer", 1, {}),
         (Says(None, message={"refusal": "I will not."}), "refused", 1, {}),
         (Says("x", finish_reason="content_filter"), "refused", 1, {}),
         (Says(MISFIT), "schema_mismatch", 2, {}),
         (Huge(MAX_ANSWER_BYTES + 1), "body_too_large", 1, {}),
+        (Raw(gzip.compress(b"{}", mtime=0), encoding="gzip"), "body_encoded", 1, {}),
+        (Raw(b"{}", encoding="gzip, gzip"), "body_encoded", 1, {}),
     ],
-    ids=str,
+    ids=lambda value: str(value)[:60],
 )
 async def test_each_failure_has_its_class(desk, fault, error_class, asked, settings):
     with VllmDouble(faults=[fault] * 9) as double:
@@ -64,6 +71,13 @@ async def test_each_failure_has_its_class(desk, fault, error_class, asked, setti
     if isinstance(fault, Http):
         assert event["attempts"][0]["http_status"] == fault.status
         assert str(fault.status) in event["error_message"]
+
+
+async def test_an_answer_that_says_it_is_not_encoded_is_read(desk):
+    body = json.dumps({"choices": [{"message": {"content": json.dumps({"score": 3, "critique": "x"})}}]})
+    with VllmDouble(faults=[Raw(body.encode(), encoding="Identity")]) as double:
+        async with desk.client() as client:
+            assert (await client.complete(request_of(model_at(double.url)))).ok
 
 
 async def test_a_failed_answer_is_not_kept_and_asked_again(desk):
@@ -139,6 +153,26 @@ async def test_an_answer_that_misses_its_schema_is_repaired_by_showing_so(desk):
     assert [attempt["error_class"] for attempt in event["attempts"]] == ["schema_mismatch", None]
 
 
+async def test_a_repair_try_that_did_not_help_is_told_too(desk):
+    with VllmDouble(faults=[Says(MISFIT), Says(MISFIT)]) as double:
+        async with desk.client() as client:
+            answer = await client.complete(request_of(model_at(double.url)))
+    (event,) = desk.events()
+    assert (answer.error_class, answer.repaired, event["repaired"]) == ("schema_mismatch", True, True)
+
+
+async def test_an_answer_costs_the_tokens_of_all_its_attempts_and_its_event_tells_of_the_last(desk):
+    with VllmDouble(faults=[Says(MISFIT), Reset()]) as double:
+        async with desk.client() as client:
+            answer = await client.complete(request_of(model_at(double.url)))
+    (event,) = desk.events()
+    first, broken, last = event["attempts"]
+    assert broken["input_tokens"] is None
+    for kind in ("input_tokens", "output_tokens"):
+        assert getattr(answer, kind) == first[kind] + last[kind]
+        assert event[kind] == last[kind]
+
+
 async def test_the_repair_try_is_retried_like_any_other_when_the_connection_breaks(desk):
     with VllmDouble(faults=[Says(MISFIT), Reset()]) as double:
         async with desk.client() as client:
@@ -154,6 +188,22 @@ async def test_retry_after_is_waited_for(desk):
     (event,) = desk.events()
     first, second = event["attempts"]
     assert second["started_ms"] - first["started_ms"] >= 1000
+
+
+@pytest.mark.parametrize(
+    "retry_after",
+    [
+        "Mon, 01 Jan 99999999999999999999 00:00:00 GMT",
+        "Mon, 01 Jan 0001 00:00:00 +2359",
+        "Mon, 01 Jan 2030 00:00:00 +99999999999999",
+        "nan",
+        "later",
+    ],
+)
+async def test_a_retry_after_that_no_calendar_has_is_passed_over(desk, retry_after):
+    with VllmDouble(faults=[Http(429, retry_after=retry_after)]) as double:
+        async with desk.client() as client:
+            assert (await client.complete(request_of(model_at(double.url)))).ok
 
 
 async def test_a_connection_that_a_restarted_server_has_forgotten_is_replaced(desk):

@@ -89,6 +89,14 @@ def test_everything_that_vllm_says_is_read():
     assert (raw.ttft_ms, raw.ttft_origin, raw.queue_ms) == (12.5, "scheduled", 3.25)
 
 
+def test_what_a_server_calls_itself_and_its_reasons_are_cut_to_a_few_words():
+    long = "x" * 2_000_000
+    choice = {"message": {"content": long, "refusal": long}, "finish_reason": long}
+    raw = read_chat(json.dumps({"model": long, "choices": [choice]}).encode())
+    assert [len(words) for words in (raw.served_model, raw.finish_reason, raw.refusal)] == [200, 200, 200]
+    assert raw.text == long
+
+
 def test_reasoning_is_not_the_answer():
     raw = read_chat(b'{"choices": [{"message": {"content": null, "reasoning": "thoughts"}}]}')
     assert raw.text == ""

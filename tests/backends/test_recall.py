@@ -67,9 +67,8 @@ def test_a_later_answer_takes_the_place_of_an_earlier_one(desk):
 
 def test_a_link_to_an_answer_that_is_gone_is_left_out(desk):
     kept(desk, ANSWER)
-    gone = replace(ANSWER, request_digest="x" * 64)
-    also = [replace(ANSWER, photo_ids=frozenset({"p9"})), gone]
-    desk.database.write(lambda connection: link_photos(connection, also))
+    links = [(ANSWER.request_digest, frozenset({"p9"})), ("x" * 64, frozenset({"p1"}))]
+    desk.database.write(lambda connection: link_photos(connection, links))
     assert look_up(desk.database, [ANSWER.request_digest])[ANSWER.request_digest].photo_ids == {
         "p1",
         "p2",

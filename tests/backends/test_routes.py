@@ -1,12 +1,14 @@
-"""Which deployments may be asked, and whether they can be asked now."""
+"""Which deployments may be asked, whether they can be asked now, and which of several is."""
 
 from __future__ import annotations
 
+import asyncio
 import socket
+from contextlib import aclosing
 
 import pytest
 from client_desk import model_at, request_of
-from vllm_double import Http, VllmDouble
+from vllm_double import Http, Reset, VllmDouble
 
 from backends.errors import ModelMisconfigured, ModelUnreachable, RemoteNotAllowed
 
@@ -17,6 +19,17 @@ def free_url():
     with socket.socket() as one:
         one.bind(("127.0.0.1", 0))
         return f"http://127.0.0.1:{one.getsockname()[1]}"
+
+
+async def answers(client, model, count):
+    requests = [request_of(model, f"Photo {number}") for number in range(count)]
+    async with aclosing(client.map(requests)) as done:
+        return [answer async for _, answer in done]
+
+
+def with_second(model, url):
+    second = model.deployments[0].model_copy(update={"name": "second", "base_url": url})
+    return model.model_copy(update={"deployments": (*model.deployments, second)})
 
 
 async def test_a_model_that_is_served_passes(desk):
@@ -151,8 +164,63 @@ async def test_a_plain_openai_server_is_sent_only_what_that_protocol_has(desk):
     assert "ttft_ms" not in event
 
 
-async def test_a_failing_request_does_not_reach_a_redirect(desk):
-    with VllmDouble() as elsewhere, VllmDouble(faults=[Http(307)]) as double:
-        async with desk.client() as client:
-            assert (await client.complete(request_of(model_at(double.url)))).error_class == "http_3xx"
-    assert elsewhere.history == []
+@pytest.mark.parametrize("status", [302, 307])
+async def test_a_redirect_is_not_followed(desk, status):
+    with VllmDouble() as elsewhere:
+        redirect = Http(status, location=f"{elsewhere.url}/v1/chat/completions")
+        with VllmDouble(faults=[redirect]) as double:
+            async with desk.client() as client:
+                answer = await client.complete(request_of(model_at(double.url)))
+    assert answer.error_class == "http_3xx"
+    assert (elsewhere.history, elsewhere.gets) == ([], [])
+
+
+async def test_another_deployment_is_asked_when_one_is_left_alone(desk):
+    with VllmDouble(faults=[Reset()] * 99) as sick, VllmDouble() as well:
+        sick.healthy = False
+        model = with_second(model_at(sick.url), well.url)
+        async with desk.client(breaker_failures=2, concurrency=1) as client:
+            done = await answers(client, model, 10)
+    assert all(answer.ok for answer in done)
+    assert len(sick.history) == 2
+    assert {event["deployment"] for event in desk.events()} == {"second"}
+
+
+async def test_of_two_deployments_the_one_that_works_answers_everything(desk):
+    with VllmDouble(latency_s=0.02) as well:
+        model = with_second(model_at(free_url()), well.url)
+        async with desk.client(concurrency=8, breaker_wait_s=0.3) as client:
+            done = await answers(client, model, 100)
+    assert all(answer.ok for answer in done)
+    assert len(well.history) == 100
+
+
+async def test_a_try_that_failed_at_one_deployment_is_followed_by_one_at_another(desk):
+    with VllmDouble(faults=[Reset()] * 99) as sick, VllmDouble() as well:
+        model = with_second(model_at(sick.url), well.url)
+        async with desk.client(attempts=2, breaker_failures=99) as client:
+            assert (await client.complete(request_of(model))).ok
+    assert len(sick.history) == 1
+
+
+async def test_a_deployment_that_is_back_is_asked_again_though_another_works(desk, monkeypatch):
+    monkeypatch.setattr("backends.breaker._FIRST_PAUSE_S", 0.0)
+    with VllmDouble(faults=[Reset(), Reset()]) as back, VllmDouble() as well:
+        model = with_second(model_at(back.url), well.url)
+        async with desk.client(breaker_failures=2, concurrency=1) as client:
+            done = await answers(client, model, 10)
+    assert all(answer.ok for answer in done)
+    assert (len(back.history), len(well.history)) == (2 + 8, 2)
+
+
+async def test_who_waits_for_one_deployment_goes_on_at_the_other_that_is_back_first(desk):
+    with VllmDouble() as first:
+        port = first.port
+        model = with_second(model_at(free_url()), first.url)
+    async with desk.client(breaker_failures=1, breaker_wait_s=30, concurrency=4) as client:
+        task = asyncio.create_task(answers(client, model, 12))
+        while any(route.breaker.closed for route in client._routes_of(model).routes):  # noqa: ASYNC110 - it tells nobody
+            await asyncio.sleep(0.01)
+        with VllmDouble(port=port):
+            done = await task
+    assert all(answer.ok for answer in done)

@@ -51,11 +51,12 @@ WORDS = (
 
 @dataclass(frozen=True)
 class Http:
-    """Answer with this status."""
+    """Answer with this status, and with a redirect's place if there is one."""
 
     status: int
     retry_after: str | None = None
     message: str = "scripted"
+    location: str | None = None
 
 
 @dataclass(frozen=True)
@@ -79,9 +80,10 @@ class NotHttp:
 
 @dataclass(frozen=True)
 class Raw:
-    """Answer 200 with this body."""
+    """Answer 200 with this body, which a header calls so encoded."""
 
     body: bytes
+    encoding: str | None = None
 
 
 @dataclass(frozen=True)
@@ -286,11 +288,13 @@ class VllmDouble:
         good = json.dumps(self._completion(body, digest)).encode()
         match fault:
             case Http():
-                headers = {"Retry-After": fault.retry_after} if fault.retry_after else {}
+                told = {"Retry-After": fault.retry_after, "Location": fault.location}
+                headers = {name: value for name, value in told.items() if value is not None}
                 error = {"error": {"message": fault.message, "type": "scripted", "code": fault.status}}
                 return web.json_response(error, status=fault.status, headers=headers)
             case Raw():
-                return web.Response(body=fault.body, content_type="application/json")
+                headers = {"Content-Encoding": fault.encoding} if fault.encoding else {}
+                return web.Response(body=fault.body, content_type="application/json", headers=headers)
             case CutJson():
                 return web.Response(body=good[: len(good) // 2], content_type="application/json")
             case Says():
