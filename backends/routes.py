@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from backends.breaker import Breaker
 from backends.errors import ModelMisconfigured, ModelUnreachable, RemoteNotAllowed
 from backends.providers.embedded import Embedded
+from backends.providers.ollama import Ollama
 from backends.providers.openai_compatible import OpenAiCompatible
 from registry.errors import BadDeploymentUrl
 
@@ -22,6 +23,12 @@ if TYPE_CHECKING:
     from backends.transport import Transport
     from registry.schema import Deployment, Model
     from store.settings import Settings
+
+_OVER_HTTP: Final[Mapping[str, Callable[[Model, Deployment, Transport, Mapping[str, str]], Backend]]] = {
+    "ollama": Ollama,
+    "openai": OpenAiCompatible,
+    "vllm": OpenAiCompatible,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,10 +168,10 @@ def _backend(
 ) -> Backend:
     if deployment.provider == "embedded":
         return Embedded(model, embedded, threads)
-    if deployment.provider not in {"vllm", "openai"}:
+    if deployment.provider not in _OVER_HTTP:
         raise ModelMisconfigured(
             f"Deployment {deployment.name!r} of model {model.name!r} has provider {deployment.provider}, which "
-            f"cannot be asked yet; vllm, openai and embedded can. Choose another model."
+            f"cannot be asked yet; ollama, openai, vllm and embedded can. Choose another model."
         )
     try:
         if deployment.needs_consent(environ) and not settings.allow_remote:
@@ -173,6 +180,6 @@ def _backend(
                 f"the private network, and photos would leave it. Set IMAGEWORKS_ALLOW_REMOTE=true to consent, or "
                 f"choose another model."
             )
-        return OpenAiCompatible(model, deployment, transport(), environ)
+        return _OVER_HTTP[deployment.provider](model, deployment, transport(), environ)
     except BadDeploymentUrl as error:
         raise ModelMisconfigured(str(error)) from error
