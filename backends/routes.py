@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 _OVER_HTTP: Final[Mapping[str, Callable[[Model, Deployment, Transport, Mapping[str, str]], Backend]]] = {
     "ollama": Ollama,
     "openai": OpenAiCompatible,
+    "trtllm": OpenAiCompatible,
     "vllm": OpenAiCompatible,
 }
 
@@ -171,7 +172,7 @@ def _backend(
     if deployment.provider not in _OVER_HTTP:
         raise ModelMisconfigured(
             f"Deployment {deployment.name!r} of model {model.name!r} has provider {deployment.provider}, which "
-            f"cannot be asked yet; ollama, openai, vllm and embedded can. Choose another model."
+            f"cannot be asked yet; ollama, openai, trtllm, vllm and embedded can. Choose another model."
         )
     try:
         if deployment.needs_consent(environ) and not settings.allow_remote:

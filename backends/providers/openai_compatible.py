@@ -1,12 +1,13 @@
-"""The OpenAI chat protocol, with the particulars of vLLM."""
+"""The OpenAI chat protocol, with the particulars of vLLM and TensorRT-LLM."""
 
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from backends.errors import EmptyAnswer, NotJson
-from backends.providers.parameters import OPENAI, VLLM, map_parameters
+from backends.providers.parameters import OPENAI, TRTLLM, VLLM, map_parameters
 from backends.providers.protocol import RawAnswer
 from backends.providers.reading import count, items, number, part, read_json, string, words
 from backends.providers.server import Server
@@ -20,7 +21,35 @@ if TYPE_CHECKING:
     from backends.transport import Transport
     from registry.schema import Deployment, Model
 
-_NAMES: Final[Mapping[str, Mapping[str, str]]] = {"vllm": VLLM, "openai": OPENAI}
+JSON_SCHEMA: Final = (b'{"type":"json_schema","json_schema":{"name":"answer","schema":', b"}}")
+"""What stands before and after a schema to hold an answer to it."""
+
+# TensorRT-LLM's, in every version: its newer ones alone know the other form.
+_JSON: Final = (b'{"type":"json","schema":', b"}")
+
+
+@dataclass(frozen=True, slots=True)
+class _Dialect:
+    """What a server of the protocol calls things.
+
+    Attributes:
+        names: Parameters by canonical name.
+        health: The page that tells whether it is alive.
+        answer_format: As ``JSON_SCHEMA``.
+    """
+
+    names: Mapping[str, str]
+    health: str = "/health"
+    answer_format: tuple[bytes, bytes] = JSON_SCHEMA
+
+
+_DIALECTS: Final = {
+    # Its health tells of a dead engine.
+    "vllm": _Dialect(VLLM),
+    "trtllm": _Dialect(TRTLLM, answer_format=_JSON),
+    # Not every server has a page for its health: the list of models has to do.
+    "openai": _Dialect(OPENAI, health="/v1/models"),
+}
 
 
 class OpenAiCompatible:
@@ -40,31 +69,29 @@ class OpenAiCompatible:
 
         Args:
             model: The logical model.
-            deployment: Of provider ``vllm`` or ``openai``.
+            deployment: Of provider ``vllm``, ``trtllm`` or ``openai``.
             transport: Carries the requests.
             environ: For the base URL's variables and the API key.
         """
         self._model = model
         self._server = Server(model, deployment, transport, environ)
-        self._names = _NAMES[deployment.provider]
-        # vLLM's tells of a dead engine, elsewhere the list of models has to do.
-        self._health = "/health" if deployment.provider == "vllm" else "/v1/models"
+        self._dialect = _DIALECTS[deployment.provider]
 
     async def check(self) -> None:
         """See ``Backend``: alive, and serving the model under the id that the registry says."""
-        await self._server.checked(self._health)
+        await self._server.checked(self._dialect.health)
         served = _served(await self._server.checked("/v1/models"))
         if self._server.served_model_id not in served:
             raise self._server.not_served(served, "Start it with that model")
 
     async def probe(self) -> None:
         """See ``Backend``."""
-        await self._server.get(self._health)
+        await self._server.get(self._dialect.health)
 
     async def ask(self, question: Question, observed: Observed) -> RawAnswer:
         """See ``Backend``."""
         request = question.request
-        mapped = map_parameters(self._model, request.parameters, self._names, sample=request.sample)
+        mapped = map_parameters(self._model, request.parameters, self._dialect.names, sample=request.sample)
         observed.dropped_parameters = mapped.dropped
         body = chat_body(
             request,
@@ -72,6 +99,7 @@ class OpenAiCompatible:
             fields=mapped.fields,
             pictures=question.pictures,
             repair=question.repair,
+            answer_format=self._dialect.answer_format,
         )
         observed.raw = read_chat(await self._server.ask("/v1/chat/completions", body, question, observed))
         return observed.raw
@@ -84,6 +112,7 @@ def chat_body(
     fields: Mapping[str, Any],
     pictures: Sequence[bytes],
     repair: Repair | None = None,
+    answer_format: tuple[bytes, bytes] = JSON_SCHEMA,
 ) -> list[bytes]:
     """The body of a chat completion, in pieces.
 
@@ -93,6 +122,7 @@ def chat_body(
         fields: Parameters by the provider's names.
         pictures: The request's images as base64, in order.
         repair: For the repair try, the answer that missed its schema and why.
+        answer_format: What stands before and after the schema.
     """
     body = [b'{"model":', encode(served_model), b',"messages":[']
     if request.system:
@@ -118,11 +148,8 @@ def chat_body(
     for name, value in fields.items():
         body += (b",", encode(name), b":", encode(value))
     if request.schema is not None and holds_to_schema(request.model):
-        body += (
-            b',"response_format":{"type":"json_schema","json_schema":{"name":"answer","schema":',
-            request.schema.encoded,
-            b"}}",
-        )
+        before, after = answer_format
+        body += (b',"response_format":', before, request.schema.encoded, after)
     body.append(b"}")
     return body
 

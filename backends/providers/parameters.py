@@ -40,6 +40,14 @@ OPENAI: Final[Mapping[str, str]] = {
 }
 """What any server of the OpenAI protocol takes; some answer an unknown one with an error."""
 
+TRTLLM: Final[Mapping[str, str]] = {
+    **OPENAI,
+    "top_k": "top_k",
+    "min_p": "min_p",
+    "repetition_penalty": "repetition_penalty",
+}
+"""TensorRT-LLM answers anything else with an error."""
+
 OLLAMA: Final[Mapping[str, str]] = {
     "temperature": "options.temperature",
     "top_p": "options.top_p",
