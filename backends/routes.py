@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from backends.breaker import Breaker
 from backends.errors import ModelMisconfigured, ModelUnreachable, RemoteNotAllowed
 from backends.providers.embedded import Embedded
+from backends.providers.ollama import Ollama
 from backends.providers.openai_compatible import OpenAiCompatible
 from backends.providers.protocol import ANSWERING
 from registry.errors import BadDeploymentUrl
@@ -23,6 +24,13 @@ if TYPE_CHECKING:
     from backends.transport import Transport
     from registry.schema import Deployment, Model
     from store.settings import Settings
+
+_OVER_HTTP: Final[Mapping[str, Callable[[Model, Deployment, Transport, Mapping[str, str]], Backend]]] = {
+    "ollama": Ollama,
+    "openai": OpenAiCompatible,
+    "trtllm": OpenAiCompatible,
+    "vllm": OpenAiCompatible,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,6 +182,6 @@ def _backend(
                 f"the private network, and photos would leave it. Set IMAGEWORKS_ALLOW_REMOTE=true to consent, or "
                 f"choose another model."
             )
-        return OpenAiCompatible(model, deployment, transport(), environ)
+        return _OVER_HTTP[deployment.provider](model, deployment, transport(), environ)
     except BadDeploymentUrl as error:
         raise ModelMisconfigured(str(error)) from error

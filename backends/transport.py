@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Final, NoReturn, Self
@@ -58,13 +58,22 @@ class Response:
     retry_after_s: float | None
 
 
+@dataclass(frozen=True, slots=True)
+class _Patience:
+    """Seconds for one request as a whole, and for the silence before and within its response."""
+
+    whole_s: float
+    silence_s: float
+
+
 class Transport:
     """One pool of connections, for one event loop. How many there are is for those who ask to bound."""
 
     def __init__(self, settings: Settings) -> None:
-        self._whole_s = settings.request_timeout_s
         self._connect_s = settings.connect_timeout_s
-        self._silence_s = settings.first_byte_timeout_s
+        self._usual = _Patience(settings.request_timeout_s, settings.first_byte_timeout_s)
+        load_s = settings.cold_load_timeout_s
+        self._loading = _Patience(self._usual.whole_s + load_s, self._usual.silence_s + load_s)
         # aiohttp takes 0 for no limit. vLLM's server drops idle connections after 5 s: ours go first, since a
         # request that meets such an end is a broken connection.
         limits = httpx.Limits(max_connections=0, keepalive_expiry=4)
@@ -72,7 +81,7 @@ class Transport:
             transport=AiohttpTransport(limits=limits),
             # No answer is worth a decompression bomb; what comes encoded all the same is refused.
             headers={"Accept-Encoding": "identity", "User-Agent": "imageworks"},
-            timeout=httpx.Timeout(None, connect=self._connect_s, read=self._silence_s),
+            timeout=self._timeout(self._usual),
         )
 
     async def __aenter__(self) -> Self:
@@ -100,19 +109,24 @@ class Transport:
         Raises:
             AttemptFailed: It brought no whole response.
         """
-        return await self._send(self._client.build_request("GET", url, headers=headers), url, within_s)
+        patience = self._usual if within_s is None else replace(self._usual, whole_s=within_s)
+        return await self._send(self._client.build_request("GET", url, headers=headers), url, patience)
 
-    async def post(self, url: str, body: Sequence[bytes], *, headers: Mapping[str, str]) -> Response:
+    async def post(
+        self, url: str, body: Sequence[bytes], *, headers: Mapping[str, str], may_load: bool = False
+    ) -> Response:
         """POST a JSON body that is given in pieces.
 
         Args:
             url: The URL.
             body: Pieces that make up the body; never changed or copied more than once.
             headers: Beyond our own.
+            may_load: Whether the server may have to load the model first, and says nothing while it does.
 
         Raises:
             AttemptFailed: It brought no whole response.
         """
+        patience = self._loading if may_load else self._usual
         size = sum(map(len, body))
         content = b"".join(body) if size <= _ONE_PIECE else _in_pieces(body)
         request = self._client.build_request(
@@ -120,25 +134,28 @@ class Transport:
             url,
             content=content,
             headers={**headers, "Content-Type": "application/json", "Content-Length": str(size)},
+            timeout=self._timeout(patience),
         )
-        return await self._send(request, url, None)
+        return await self._send(request, url, patience)
 
-    async def _send(self, request: httpx.Request, url: str, within_s: float | None) -> Response:
-        whole_s = self._whole_s if within_s is None else within_s
+    def _timeout(self, patience: _Patience) -> httpx.Timeout:
+        return httpx.Timeout(None, connect=self._connect_s, read=patience.silence_s)
+
+    async def _send(self, request: httpx.Request, url: str, patience: _Patience) -> Response:
         try:
-            async with asyncio.timeout(whole_s):
-                return await self._exchange(request, url)
+            async with asyncio.timeout(patience.whole_s):
+                return await self._exchange(request, url, patience.silence_s)
         except TimeoutError as error:
-            raise RequestTimeout(f"{url} took longer than {whole_s:g} s for one request.") from error
+            raise RequestTimeout(f"{url} took longer than {patience.whole_s:g} s for one request.") from error
 
-    async def _exchange(self, request: httpx.Request, url: str) -> Response:
+    async def _exchange(self, request: httpx.Request, url: str, silence_s: float) -> Response:
         try:
             response = await self._client.send(request, stream=True)
         except Exception as error:  # noqa: BLE001 - aiohttp's own errors come through httpx's transport unmapped
-            self._fail(error, url, begun=False)
+            self._fail(error, url, silence_s, begun=False)
         try:
             _refuse_encoded(response, url)
-            body = await self._read(response, url)
+            body = await self._read(response, url, silence_s)
         finally:
             # An upload that the backend never read would be waited for without an end.
             with contextlib.suppress(TimeoutError, httpx.HTTPError):
@@ -146,7 +163,7 @@ class Transport:
                     await response.aclose()
         return Response(response.status_code, body, _retry_after(response.headers))
 
-    async def _read(self, response: httpx.Response, url: str) -> bytes:
+    async def _read(self, response: httpx.Response, url: str, silence_s: float) -> bytes:
         pieces: list[bytes] = []
         size = 0
         try:
@@ -161,10 +178,12 @@ class Transport:
         except AttemptFailed:
             raise
         except Exception as error:  # noqa: BLE001 - see _exchange
-            self._fail(error, url, begun=True, status=response.status_code)
+            self._fail(error, url, silence_s, begun=True, status=response.status_code)
         return b"".join(pieces)
 
-    def _fail(self, error: Exception, url: str, *, begun: bool, status: int | None = None) -> NoReturn:
+    def _fail(
+        self, error: Exception, url: str, silence_s: float, *, begun: bool, status: int | None = None
+    ) -> NoReturn:
         """Raise what really happened: httpx's transport calls most broken connections a connect timeout."""
         cause = error.__cause__ if isinstance(error, httpx.HTTPError) and error.__cause__ else error
         words = str(cause) or type(cause).__name__
@@ -173,11 +192,11 @@ class Transport:
                 raise ConnectTimeout(f"{url} gave no connection within {self._connect_s:g} s.") from error
             case aiohttp.ServerTimeoutError() if begun:
                 raise Stalled(
-                    f"{url} began an answer and then sent nothing for {self._silence_s:g} s.",
+                    f"{url} began an answer and then sent nothing for {silence_s:g} s.",
                     http_status=status,
                 ) from error
             case aiohttp.ServerTimeoutError():
-                raise FirstByteTimeout(f"{url} began no answer within {self._silence_s:g} s.") from error
+                raise FirstByteTimeout(f"{url} began no answer within {silence_s:g} s.") from error
             case aiohttp.ClientConnectorError() | aiohttp.InvalidURL():
                 raise ConnectFailed(f"{url} cannot be connected to: {words}.") from error
             case aiohttp.ClientResponseError():

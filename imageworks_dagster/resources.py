@@ -33,6 +33,9 @@ class ModelsResource(dg.ConfigurableResource["ModelsResource"]):
     attempts: int = Field(description="Tries of one request before its entry fails.")
     connect_timeout_s: float = Field(description="Seconds to connect.")
     first_byte_timeout_s: float = Field(description="Seconds from sending a request to the first byte back.")
+    cold_load_timeout_s: float = Field(
+        description="Seconds more where the server may have to load the model."
+    )
     request_timeout_s: float = Field(description="Seconds for a whole attempt.")
     breaker_failures: int = Field(description="Failed attempts in a row that open a deployment's breaker.")
     breaker_wait_s: float = Field(description="Longest wait for an open breaker before the step fails.")

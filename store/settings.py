@@ -119,6 +119,12 @@ class Settings(BaseSettings):
     first_byte_timeout_s: float = Field(
         default=120, gt=0, le=86_400, description="Seconds from a sent request to the answer's first byte."
     )
+    cold_load_timeout_s: float = Field(
+        default=300,
+        ge=0,
+        le=86_400,
+        description="Seconds more for a server that may have to load the model first, such as Ollama.",
+    )
     request_timeout_s: float = Field(
         default=300, gt=0, le=86_400, description="Seconds for one attempt as a whole."
     )

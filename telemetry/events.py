@@ -105,7 +105,7 @@ class Event:
     ttft_ms: Annotated[float | None, Column("Time to the first token", "ms")] = None
     ttft_origin: Annotated[
         str | None,
-        Column("Where `ttft_ms` starts: `request_sent`, or `scheduled` (by the backend)"),
+        Column("Where `ttft_ms` starts, on the backend's clock: `scheduled` (vLLM), `load_begun` (Ollama)"),
     ] = None
     queue_ms: Annotated[float | None, Column("Wait in the backend's queue, as the backend says", "ms")] = None
     backend_ms: Annotated[

@@ -1,36 +1,55 @@
-"""The OpenAI chat protocol, with the particulars of vLLM."""
+"""The OpenAI chat protocol, with the particulars of vLLM and TensorRT-LLM."""
 
 from __future__ import annotations
 
-import json
 import os
-import re
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from backends.errors import (
-    AttemptFailed,
-    EmptyAnswer,
-    HttpFailure,
-    ModelMisconfigured,
-    ModelUnreachable,
-    NotJson,
-)
-from backends.providers.parameters import OPENAI, VLLM, map_parameters
+from backends.errors import EmptyAnswer, NotJson
+from backends.providers.parameters import OPENAI, TRTLLM, VLLM, map_parameters
 from backends.providers.protocol import RawAnswer
+from backends.providers.reading import count, items, number, part, read_json, string, words
+from backends.providers.server import Server
+from backends.providers.writing import encode, holds_to_schema, repair_messages
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from backends.providers.protocol import Observed, Question, Repair
     from backends.request import Request
-    from backends.transport import Response, Transport
+    from backends.transport import Transport
     from registry.schema import Deployment, Model
 
-_NAMES: Final[Mapping[str, Mapping[str, str]]] = {"vllm": VLLM, "openai": OPENAI}
-_CHECK_S: Final = 10.0
-_SHOWN: Final = 200
-_MASK: Final = "********"
-_SURROGATE: Final = re.compile("[\ud800-\udfff]")
+JSON_SCHEMA: Final = (b'{"type":"json_schema","json_schema":{"name":"answer","schema":', b"}}")
+"""What stands before and after a schema to hold an answer to it."""
+
+# TensorRT-LLM's, in every version: its newer ones alone know the other form.
+_JSON: Final = (b'{"type":"json","schema":', b"}")
+
+
+@dataclass(frozen=True, slots=True)
+class _Dialect:
+    """What a server of the protocol calls things.
+
+    Attributes:
+        names: Parameters by canonical name.
+        health: The page that tells whether it is alive.
+        answer_format: As ``JSON_SCHEMA``.
+    """
+
+    names: Mapping[str, str]
+    health: str = "/health"
+    answer_format: tuple[bytes, bytes] = JSON_SCHEMA
+
+
+_DIALECTS: Final = {
+    # Its health tells of a dead engine.
+    "vllm": _Dialect(VLLM),
+    "trtllm": _Dialect(TRTLLM, answer_format=_JSON),
+    # Not every server has a page for its health: the list of models has to do.
+    "openai": _Dialect(OPENAI, health="/v1/models"),
+}
 
 
 class OpenAiCompatible:
@@ -46,101 +65,44 @@ class OpenAiCompatible:
         transport: Transport,
         environ: Mapping[str, str] = os.environ,
     ) -> None:
-        """Make one.
+        """Make one; see ``Server`` for what is raised.
 
         Args:
             model: The logical model.
-            deployment: Of provider ``vllm`` or ``openai``.
+            deployment: Of provider ``vllm``, ``trtllm`` or ``openai``.
             transport: Carries the requests.
             environ: For the base URL's variables and the API key.
-
-        Raises:
-            ModelMisconfigured: The API key's variable is not set.
         """
         self._model = model
-        self._deployment = deployment
-        self._transport = transport
-        self._names = _NAMES[deployment.provider]
-        self._url = deployment.url(environ).rstrip("/")
-        self._key = _api_key(model, deployment, environ)
-        self._headers = {"Authorization": f"Bearer {self._key}"} if self._key else {}
+        self._server = Server(model, deployment, transport, environ)
+        self._dialect = _DIALECTS[deployment.provider]
 
     async def check(self) -> None:
         """See ``Backend``: alive, and serving the model under the id that the registry says."""
-        try:
-            await self.probe()
-            response = await self._transport.get(
-                f"{self._url}/v1/models", headers=self._headers, within_s=_CHECK_S
-            )
-            self._refuse(response, f"{self._url}/v1/models")
-        except HttpFailure as error:
-            if error.http_status in {401, 403}:
-                named = self._deployment.api_key_env
-                advice = f"correct {named}" if named else "name the variable with its key in api_key_env"
-                raise ModelMisconfigured(
-                    f"{self._asked} refuses us: {error} In the registry, or the environment, {advice}."
-                ) from error
-            raise self._unreachable(str(error)) from error
-        except AttemptFailed as error:
-            raise self._unreachable(str(error)) from error
-        served = _served(response.body)
-        if self._deployment.served_model_id not in served:
-            raise ModelUnreachable(
-                f"{self._asked} is up, and does not serve {self._deployment.served_model_id!r}; it serves "
-                f"{_short(', '.join(served)) or 'nothing'}. Start it with that model, or correct served_model_id "
-                f"in the registry."
-            )
+        await self._server.checked(self._dialect.health)
+        served = _served(await self._server.checked("/v1/models"))
+        if self._server.served_model_id not in served:
+            raise self._server.not_served(served, "Start it with that model")
 
     async def probe(self) -> None:
-        """See ``Backend``: ``/health`` of vLLM tells of a dead engine, elsewhere the list of models has to do."""
-        url = f"{self._url}/health" if self._deployment.provider == "vllm" else f"{self._url}/v1/models"
-        self._refuse(await self._transport.get(url, headers=self._headers, within_s=_CHECK_S), url)
+        """See ``Backend``."""
+        await self._server.get(self._dialect.health)
 
     async def ask(self, question: Question, observed: Observed) -> RawAnswer:
         """See ``Backend``."""
         request = question.request
-        mapped = map_parameters(self._model, request.parameters, self._names, sample=request.sample)
+        mapped = map_parameters(self._model, request.parameters, self._dialect.names, sample=request.sample)
         observed.dropped_parameters = mapped.dropped
         body = chat_body(
             request,
-            served_model=self._deployment.served_model_id,
+            served_model=self._server.served_model_id,
             fields=mapped.fields,
             pictures=question.pictures,
             repair=question.repair,
+            answer_format=self._dialect.answer_format,
         )
-        observed.bytes_out = sum(map(len, body))
-        url = f"{self._url}/v1/chat/completions"
-        headers = {**self._headers, "X-Request-Id": question.request_id}
-        if request.labels.trace_id:
-            headers["traceparent"] = f"00-{request.labels.trace_id}-{question.request_id[:16]}-01"
-        response = await self._transport.post(url, body, headers=headers)
-        observed.http_status = response.status
-        observed.bytes_in = len(response.body)
-        self._refuse(response, url)
-        observed.raw = read_chat(response.body)
+        observed.raw = read_chat(await self._server.ask("/v1/chat/completions", body, question, observed))
         return observed.raw
-
-    @property
-    def _asked(self) -> str:
-        return f"Deployment {self._deployment.name!r} of model {self._model.name!r} at {self._url}"
-
-    def _unreachable(self, reason: str) -> ModelUnreachable:
-        return ModelUnreachable(
-            f"{self._asked} does not answer: {reason} Start the server, correct base_url in the registry, or choose "
-            f"another model."
-        )
-
-    def _refuse(self, response: Response, url: str) -> None:
-        if response.status == 200:  # noqa: PLR2004 - OK
-            return
-        words = _error_words(response.body)
-        if self._key:
-            words = words.replace(self._key, _MASK)
-        raise HttpFailure(
-            f"{url} answered {response.status}: {_short(words)}.",
-            http_status=response.status,
-            retry_after_s=response.retry_after_s,
-        )
 
 
 def chat_body(
@@ -150,11 +112,9 @@ def chat_body(
     fields: Mapping[str, Any],
     pictures: Sequence[bytes],
     repair: Repair | None = None,
+    answer_format: tuple[bytes, bytes] = JSON_SCHEMA,
 ) -> list[bytes]:
     """The body of a chat completion, in pieces.
-
-    Pictures are put between the pieces of JSON as they are: encoding megabytes of base64 as a JSON string would
-    scan and copy them three times, on the event loop.
 
     Args:
         request: What is asked.
@@ -162,10 +122,11 @@ def chat_body(
         fields: Parameters by the provider's names.
         pictures: The request's images as base64, in order.
         repair: For the repair try, the answer that missed its schema and why.
+        answer_format: What stands before and after the schema.
     """
-    body = [b'{"model":', _json(served_model), b',"messages":[']
+    body = [b'{"model":', encode(served_model), b',"messages":[']
     if request.system:
-        body += (b'{"role":"system","content":', _json(request.system), b"},")
+        body += (b'{"role":"system","content":', encode(request.system), b"},")
     body.append(b'{"role":"user","content":')
     if pictures:
         body.append(b"[")
@@ -177,30 +138,18 @@ def chat_body(
                 picture,
                 b'"}},',
             )
-        body += (b'{"type":"text","text":', _json(request.user), b"}]")
+        body += (b'{"type":"text","text":', encode(request.user), b"}]")
     else:
-        body.append(_json(request.user))
+        body.append(encode(request.user))
     body.append(b"}")
     if repair is not None:
-        body += (
-            b',{"role":"assistant","content":',
-            _json(repair.text),
-            b'},{"role":"user","content":',
-            _json(
-                f"{repair.problem} Answer again with the same content as one JSON object that fits the schema, "
-                f"and nothing else."
-            ),
-            b"}",
-        )
+        body.append(repair_messages(repair))
     body.append(b'],"stream":false')
     for name, value in fields.items():
-        body += (b",", _json(name), b":", _json(value))
-    if request.schema is not None and _constrains(request.model):
-        body += (
-            b',"response_format":{"type":"json_schema","json_schema":{"name":"answer","schema":',
-            request.schema.encoded,
-            b"}}",
-        )
+        body += (b",", encode(name), b":", encode(value))
+    if request.schema is not None and holds_to_schema(request.model):
+        before, after = answer_format
+        body += (b',"response_format":', before, request.schema.encoded, after)
     body.append(b"}")
     return body
 
@@ -215,128 +164,39 @@ def read_chat(body: bytes) -> RawAnswer:
         NotJson: The body is not JSON: cut off, or from something else than a model server.
         EmptyAnswer: There is no choice in it.
     """
-    try:
-        # A body in UTF-8 with a broken character is still an answer.
-        said = json.loads(body.decode("utf-8", "replace"), strict=False)
-    except (ValueError, RecursionError) as error:
-        shown = body[:_SHOWN].decode("utf-8", "replace")
-        raise NotJson(f"The response is not JSON ({error}): {shown!r}.", http_status=200) from error
-    choice = _first(_part(said, "choices"))
+    said = read_json(body)
+    choice = next(iter(items(part(said, "choices"))), None)
     if not isinstance(choice, dict):
         raise EmptyAnswer("The response has no choice in it.", http_status=200)
-    message = _part(choice, "message")
-    usage = _part(said, "usage")
-    metrics = _part(said, "metrics")
-    ttft_ms = _number(_part(metrics, "time_to_first_token_ms"))
+    message = part(choice, "message")
+    usage = part(said, "usage")
+    metrics = part(said, "metrics")
+    ttft_ms = number(part(metrics, "time_to_first_token_ms"))
     return RawAnswer(
-        text=_text(_part(message, "content")),
-        finish_reason=_words(_part(choice, "finish_reason")),
-        refusal=_words(_part(message, "refusal")),
-        served_model=_words(_part(said, "model")),
-        input_tokens=_count(_part(usage, "prompt_tokens")),
-        image_tokens=_count(_part(_part(usage, "prompt_tokens_details"), "image_tokens")),
-        output_tokens=_count(_part(usage, "completion_tokens")),
+        text=_text(part(message, "content")),
+        finish_reason=words(part(choice, "finish_reason")),
+        refusal=words(part(message, "refusal")),
+        served_model=words(part(said, "model")),
+        input_tokens=count(part(usage, "prompt_tokens")),
+        image_tokens=count(part(part(usage, "prompt_tokens_details"), "image_tokens")),
+        output_tokens=count(part(usage, "completion_tokens")),
         ttft_ms=ttft_ms,
         # vLLM starts its clock when it schedules the request, after its queue.
         ttft_origin=None if ttft_ms is None else "scheduled",
-        queue_ms=_number(_part(metrics, "queue_time_ms")),
+        queue_ms=number(part(metrics, "queue_time_ms")),
     )
-
-
-def _api_key(model: Model, deployment: Deployment, environ: Mapping[str, str]) -> str | None:
-    if deployment.api_key_env is None:
-        return None
-    key = environ.get(deployment.api_key_env, "").strip()
-    if not (key.isascii() and key.isprintable()):
-        raise ModelMisconfigured(
-            f"The environment variable {deployment.api_key_env}, the API key of deployment {deployment.name!r} of "
-            f"model {model.name!r}, holds characters that no key has. Set it anew."
-        )
-    if not key:
-        raise ModelMisconfigured(
-            f"Deployment {deployment.name!r} of model {model.name!r} needs an API key in the environment variable "
-            f"{deployment.api_key_env}, which is not set. Set it, or choose another model."
-        )
-    return key
-
-
-def _constrains(model: Model) -> bool:
-    chat = model.capabilities.chat
-    return chat is not None and chat.structured_output
-
-
-def _json(value: Any) -> bytes:
-    # Lone surrogates, from a file name that is not UTF-8, become question marks: no server takes them.
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
 
 
 def _served(body: bytes) -> list[str]:
     try:
-        listed = _part(json.loads(body), "data")
-    except (ValueError, RecursionError):
+        listed = items(part(read_json(body), "data"))
+    except NotJson:
         return []
-    ids = [_part(card, "id") for card in listed] if isinstance(listed, list) else []
-    return sorted(name for name in ids if isinstance(name, str))
-
-
-def _error_words(body: bytes) -> str:
-    """What an error response says, whichever of the usual shapes it has."""
-    text = body[:4096].decode("utf-8", "replace")
-    try:
-        said = json.loads(body)
-    except (ValueError, RecursionError):
-        said = None
-    for found in (
-        _part(_part(said, "error"), "message"),
-        _part(said, "error"),
-        _part(said, "message"),
-        _part(said, "detail"),
-    ):
-        if isinstance(found, str) and found:
-            text = found
-            break
-    text = " ".join(text.split()).rstrip(".")
-    return text or "no words"
-
-
-def _part(value: Any, name: str) -> Any:
-    return value.get(name) if isinstance(value, dict) else None
-
-
-def _first(value: Any) -> Any:
-    return value[0] if isinstance(value, list) and value else None
+    return sorted(name for card in listed if (name := string(part(card, "id"))) is not None)
 
 
 def _text(content: Any) -> str:
     """The text of a message, which is a string or a list of parts."""
     if isinstance(content, list):
-        return "".join(text for part in content if (text := _string(_part(part, "text"))))
-    return _string(content) or ""
-
-
-def _string(value: Any) -> str | None:
-    if not isinstance(value, str):
-        return None
-    if _SURROGATE.search(value):
-        # A lone one, escaped in the response's JSON, could not be stored anywhere.
-        return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-    return value
-
-
-def _words(value: Any) -> str | None:
-    """A short text; a server's words go into events, whose lines have a longest length."""
-    text = _string(value)
-    return None if text is None else _short(text)
-
-
-def _short(text: str) -> str:
-    return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 1]}…"
-
-
-def _count(value: Any) -> int | None:
-    return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 1 << 53 else None
-
-
-def _number(value: Any) -> float | None:
-    usable = isinstance(value, int | float) and not isinstance(value, bool)
-    return float(value) if usable and 0 <= value < 1e12 else None  # noqa: PLR2004 - three centuries
+        return "".join(text for one in content if (text := string(part(one, "text"))))
+    return string(content) or ""

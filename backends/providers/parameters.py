@@ -40,6 +40,29 @@ OPENAI: Final[Mapping[str, str]] = {
 }
 """What any server of the OpenAI protocol takes; some answer an unknown one with an error."""
 
+TRTLLM: Final[Mapping[str, str]] = {
+    **OPENAI,
+    "top_k": "top_k",
+    "min_p": "min_p",
+    "repetition_penalty": "repetition_penalty",
+}
+"""TensorRT-LLM answers anything else with an error."""
+
+OLLAMA: Final[Mapping[str, str]] = {
+    "temperature": "options.temperature",
+    "top_p": "options.top_p",
+    "top_k": "options.top_k",
+    "min_p": "options.min_p",
+    "seed": "options.seed",
+    "max_output_tokens": "options.num_predict",
+    "stop": "options.stop",
+    "repetition_penalty": "options.repeat_penalty",
+    "presence_penalty": "options.presence_penalty",
+    "frequency_penalty": "options.frequency_penalty",
+    "thinking": "think",
+}
+"""Ollama's own protocol; it ignores what it does not know, with a warning in its log alone."""
+
 
 @dataclass(frozen=True, slots=True)
 class Mapped:

@@ -25,9 +25,10 @@ import struct
 import threading
 from collections import deque
 from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
+from served import Served
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -135,7 +136,7 @@ class Asked:
         return content if isinstance(content, str) else content[-1]["text"]
 
 
-class VllmDouble:
+class VllmDouble(Served):
     """The server, in a thread of its own. Use as a context manager.
 
     Attributes:
@@ -157,29 +158,19 @@ class VllmDouble:
         api_key: str | None = None,
         port: int = 0,
     ) -> None:
+        super().__init__(port=port)
         self.model = model
         self.latency_s = latency_s
         self.faults: deque[Fault] = deque(faults)
         self.faults_by_text = {text: deque(some) for text, some in (faults_by_text or {}).items()}
         self.metrics = metrics
         self.api_key = api_key
-        self.port = port
         self.healthy = True
         self.history: list[Asked] = []
         self.gets: list[str] = []
         self.open = 0
         self.most_at_once = 0
-        self._loop = asyncio.new_event_loop()
-        self._listening = threading.Event()
         self._came = threading.Condition()
-        self._stop: asyncio.Event | None = None
-        self._thread = threading.Thread(target=self._work, name="vllm-double", daemon=True)
-        self._problem: BaseException | None = None
-
-    @property
-    def url(self) -> str:
-        """Base URL, without /v1."""
-        return f"http://127.0.0.1:{self.port}"
 
     async def has_been_asked(self, count: int) -> None:
         """Return once so many chat requests have come in; for tests on an event loop of their own."""
@@ -190,46 +181,15 @@ class VllmDouble:
 
         await asyncio.to_thread(wait)
 
-    def __enter__(self) -> Self:
-        self._thread.start()
-        self._listening.wait()
-        if self._problem is not None:
-            raise self._problem
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        assert self._stop is not None
-        self._loop.call_soon_threadsafe(self._stop.set)
-        self._thread.join()
-
-    def _work(self) -> None:
-        try:
-            self._loop.run_until_complete(self.serve())
-        except BaseException as error:  # noqa: BLE001 - raised in the thread that waits
-            self._problem = error
-        finally:
-            self._listening.set()
-            self._loop.close()
-
-    async def serve(self, stop: asyncio.Event | None = None, *, announce: bool = False) -> None:
-        """Serve until told to stop."""
-        self._stop = stop or asyncio.Event()
-        app = web.Application(client_max_size=256 * 1024 * 1024)
-        app.router.add_get("/health", self._health)
-        app.router.add_get("/version", self._version)
-        app.router.add_get("/v1/models", self._models)
-        app.router.add_post("/v1/chat/completions", self._chat)
-        app.router.add_get("/double/history", self._tell_history)
-        runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1, handler_cancellation=True)
-        await runner.setup()
-        site = web.TCPSite(runner, "127.0.0.1", self.port, backlog=1024, reuse_address=True)
-        await site.start()
-        self.port = runner.addresses[0][1]
-        if announce:
-            print(self.url, flush=True)  # noqa: T201 - whoever started the process reads it
-        self._listening.set()
-        await self._stop.wait()
-        await runner.cleanup()
+    def routes(self) -> list[web.RouteDef]:
+        """What vLLM serves, and the history of this double."""
+        return [
+            web.get("/health", self._health),
+            web.get("/version", self._version),
+            web.get("/v1/models", self._models),
+            web.post("/v1/chat/completions", self._chat),
+            web.get("/double/history", self._tell_history),
+        ]
 
     async def _health(self, request: web.Request) -> web.Response:
         self.gets.append(request.path)

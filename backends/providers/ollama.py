@@ -1,0 +1,174 @@
+"""Ollama's own chat protocol."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any, Final
+
+from backends.errors import EmptyAnswer, ModelMisconfigured, NotJson
+from backends.providers.parameters import OLLAMA, map_parameters
+from backends.providers.protocol import RawAnswer
+from backends.providers.reading import count, items, number, part, read_json, string, words
+from backends.providers.server import Server
+from backends.providers.writing import encode, holds_to_schema, repair_messages
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from backends.providers.protocol import Observed, Question, Repair
+    from backends.request import Request
+    from backends.transport import Transport
+    from registry.schema import Deployment, Model
+
+_NS_A_MS: Final = 1_000_000
+_DEFAULT_TAG: Final = ":latest"
+
+
+class Ollama:
+    """One deployment on an Ollama server, which loads a model when it is asked."""
+
+    looks_at_pictures = True
+    repairs = True
+
+    def __init__(
+        self,
+        model: Model,
+        deployment: Deployment,
+        transport: Transport,
+        environ: Mapping[str, str] = os.environ,
+    ) -> None:
+        """Make one; see ``Server`` for what is raised.
+
+        Args:
+            model: The logical model.
+            deployment: Of provider ``ollama``.
+            transport: Carries the requests.
+            environ: For the base URL's variables and the API key.
+        """
+        self._model = model
+        self._server = Server(model, deployment, transport, environ)
+
+    async def check(self) -> None:
+        """See ``Backend``: alive, with the model pulled, and a model that can what the registry says."""
+        wanted = self._server.served_model_id
+        pulled = _pulled(await self._server.checked("/api/tags"))
+        capabilities = pulled.get(wanted, pulled.get(f"{wanted}{_DEFAULT_TAG}"))
+        if capabilities is None:
+            raise self._server.not_served(pulled, f"Run `ollama pull {wanted}` there")
+        # Older servers do not say what a model can.
+        if capabilities and self._model.capabilities.vision is not None and "vision" not in capabilities:
+            raise ModelMisconfigured(
+                f"{self._server.named} serves {wanted!r}, which cannot see: Ollama says that it can "
+                f"{', '.join(sorted(capabilities))}. Take the vision block out of the registry, or choose another "
+                f"model."
+            )
+
+    async def probe(self) -> None:
+        """See ``Backend``."""
+        await self._server.get("/api/version")
+
+    async def ask(self, question: Question, observed: Observed) -> RawAnswer:
+        """See ``Backend``."""
+        request = question.request
+        mapped = map_parameters(self._model, request.parameters, OLLAMA, sample=request.sample)
+        observed.dropped_parameters = mapped.dropped
+        body = chat_body(
+            request,
+            served_model=self._server.served_model_id,
+            fields=mapped.fields,
+            pictures=question.pictures,
+            repair=question.repair,
+        )
+        said = await self._server.ask("/api/chat", body, question, observed, may_load=True)
+        observed.raw = read_chat(said)
+        return observed.raw
+
+
+def chat_body(
+    request: Request,
+    *,
+    served_model: str,
+    fields: Mapping[str, Any],
+    pictures: Sequence[bytes],
+    repair: Repair | None = None,
+) -> list[bytes]:
+    """The body of a chat request, in pieces.
+
+    Args:
+        request: What is asked.
+        served_model: The deployment's id of the model.
+        fields: Parameters by Ollama's names.
+        pictures: The request's images as base64, in order.
+        repair: For the repair try, the answer that missed its schema and why.
+    """
+    body = [b'{"model":', encode(served_model), b',"messages":[']
+    if request.system:
+        body += (b'{"role":"system","content":', encode(request.system), b"},")
+    body += (b'{"role":"user","content":', encode(request.user))
+    if pictures:
+        body.append(b',"images":[')
+        for index, picture in enumerate(pictures):
+            body += (b',"' if index else b'"', picture, b'"')
+        body.append(b"]")
+    body.append(b"}")
+    if repair is not None:
+        body.append(repair_messages(repair))
+    # It streams unless told otherwise.
+    body.append(b'],"stream":false')
+    for name, value in _with_context(request.model, fields).items():
+        body += (b",", encode(name), b":", encode(value))
+    if request.schema is not None and holds_to_schema(request.model):
+        body += (b',"format":', request.schema.encoded)
+    body.append(b"}")
+    return body
+
+
+def read_chat(body: bytes) -> RawAnswer:
+    """What a chat response says.
+
+    Args:
+        body: The response's body, of status 200.
+
+    Raises:
+        NotJson: The body is not JSON: cut off, or from something else than a model server.
+        EmptyAnswer: There is no message in it.
+    """
+    said = read_json(body)
+    message = part(said, "message")
+    if not isinstance(message, dict):
+        raise EmptyAnswer("The response has no message in it.", http_status=200)
+    loading, reading = number(part(said, "load_duration")), number(part(said, "prompt_eval_duration"))
+    return RawAnswer(
+        text=string(part(message, "content")) or "",
+        finish_reason=words(part(said, "done_reason")),
+        served_model=words(part(said, "model")),
+        input_tokens=count(part(said, "prompt_eval_count")),
+        output_tokens=count(part(said, "eval_count")),
+        # The first token is written when the prompt has been read.
+        ttft_ms=None if loading is None or reading is None else round((loading + reading) / _NS_A_MS, 3),
+        ttft_origin=None if loading is None or reading is None else "load_begun",
+    )
+
+
+def _with_context(model: Model, fields: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields with the model's context length: the server's own is short, and cuts a prompt without a word.
+
+    Always the same one, since another would load the model anew.
+    """
+    chat = model.capabilities.chat
+    if chat is None:
+        return dict(fields)
+    return {**fields, "options": {**fields.get("options", {}), "num_ctx": chat.context_tokens}}
+
+
+def _pulled(body: bytes) -> dict[str, frozenset[str]]:
+    """What each model on the server can, by the model's name."""
+    try:
+        listed = items(part(read_json(body), "models"))
+    except NotJson:
+        return {}
+    return {
+        name: frozenset(filter(None, map(string, items(part(card, "capabilities")))))
+        for card in listed
+        if (name := string(part(card, "name"))) is not None
+    }

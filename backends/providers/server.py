@@ -1,0 +1,165 @@
+"""One deployment's server over HTTP: where it is, its key, and what its refusals and silences mean."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Final
+
+from backends.errors import AttemptFailed, HttpFailure, ModelMisconfigured, ModelUnreachable
+from backends.providers.reading import error_words, short
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from backends.providers.protocol import Observed, Question
+    from backends.transport import Response, Transport
+    from registry.schema import Deployment, Model
+
+_CHECK_S: Final = 10.0
+_MASK: Final = "********"
+_OK: Final = 200
+
+
+class Server:
+    """Where a deployment of a model is asked.
+
+    Attributes:
+        served_model_id: The model's id there.
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        deployment: Deployment,
+        transport: Transport,
+        environ: Mapping[str, str] = os.environ,
+    ) -> None:
+        """Make one.
+
+        Args:
+            model: The logical model.
+            deployment: Of a provider that is reached over HTTP.
+            transport: Carries the requests.
+            environ: For the base URL's variables and the API key.
+
+        Raises:
+            ModelMisconfigured: The API key's variable is not set.
+            BadDeploymentUrl: The base URL cannot be used.
+        """
+        self.served_model_id = deployment.served_model_id
+        self._model = model
+        self._deployment = deployment
+        self._transport = transport
+        self._url = deployment.url(environ).rstrip("/")
+        self._key = _api_key(model, deployment, environ)
+        self._headers = {"Authorization": f"Bearer {self._key}"} if self._key else {}
+
+    async def get(self, path: str) -> bytes:
+        """The body of a small page that a live server gives at once.
+
+        Raises:
+            AttemptFailed: It gives none.
+        """
+        url = f"{self._url}{path}"
+        response = await self._transport.get(url, headers=self._headers, within_s=_CHECK_S)
+        self._refuse(response, url)
+        return response.body
+
+    async def checked(self, path: str) -> bytes:
+        """The same, for the check at a step's start.
+
+        Raises:
+            ModelUnreachable: The server does not answer; the message says what to do.
+            ModelMisconfigured: It refuses us.
+        """
+        try:
+            return await self.get(path)
+        except HttpFailure as error:
+            if error.http_status in {401, 403}:
+                named = self._deployment.api_key_env
+                advice = f"correct {named}" if named else "name the variable with its key in api_key_env"
+                raise ModelMisconfigured(
+                    f"{self.named} refuses us: {error} In the registry, or the environment, {advice}."
+                ) from error
+            raise self._unreachable(str(error)) from error
+        except AttemptFailed as error:
+            raise self._unreachable(str(error)) from error
+
+    async def ask(
+        self,
+        path: str,
+        body: Sequence[bytes],
+        question: Question,
+        observed: Observed,
+        *,
+        may_load: bool = False,
+    ) -> bytes:
+        """The response to a question; what was seen of it is noted on the way.
+
+        Args:
+            path: Where the question goes.
+            body: In pieces.
+            question: What is asked.
+            observed: Filled in.
+            may_load: Whether the server loads the model when it is asked, and is given the time for that.
+
+        Raises:
+            AttemptFailed: None came, or a refusal.
+        """
+        observed.bytes_out = sum(map(len, body))
+        url = f"{self._url}{path}"
+        headers = {**self._headers, "X-Request-Id": question.request_id}
+        if trace := question.request.labels.trace_id:
+            headers["traceparent"] = f"00-{trace}-{question.request_id[:16]}-01"
+        response = await self._transport.post(url, body, headers=headers, may_load=may_load)
+        observed.http_status = response.status
+        observed.bytes_in = len(response.body)
+        self._refuse(response, url)
+        return response.body
+
+    @property
+    def named(self) -> str:
+        """The deployment, in words."""
+        return f"Deployment {self._deployment.name!r} of model {self._model.name!r} at {self._url}"
+
+    def not_served(self, served: Iterable[str], advice: str) -> ModelUnreachable:
+        """The error of a server that is up and has other models."""
+        return ModelUnreachable(
+            f"{self.named} is up, and does not serve {self.served_model_id!r}; it serves "
+            f"{short(', '.join(sorted(served))) or 'nothing'}. {advice}, or correct served_model_id in the registry."
+        )
+
+    def _unreachable(self, reason: str) -> ModelUnreachable:
+        return ModelUnreachable(
+            f"{self.named} does not answer: {reason} Start the server, correct base_url in the registry, or choose "
+            f"another model."
+        )
+
+    def _refuse(self, response: Response, url: str) -> None:
+        if response.status == _OK:
+            return
+        words = error_words(response.body)
+        if self._key:
+            words = words.replace(self._key, _MASK)
+        raise HttpFailure(
+            f"{url} answered {response.status}: {short(words)}.",
+            http_status=response.status,
+            retry_after_s=response.retry_after_s,
+        )
+
+
+def _api_key(model: Model, deployment: Deployment, environ: Mapping[str, str]) -> str | None:
+    if deployment.api_key_env is None:
+        return None
+    key = environ.get(deployment.api_key_env, "").strip()
+    if not (key.isascii() and key.isprintable()):
+        raise ModelMisconfigured(
+            f"The environment variable {deployment.api_key_env}, the API key of deployment {deployment.name!r} of "
+            f"model {model.name!r}, holds characters that no key has. Set it anew."
+        )
+    if not key:
+        raise ModelMisconfigured(
+            f"Deployment {deployment.name!r} of model {model.name!r} needs an API key in the environment variable "
+            f"{deployment.api_key_env}, which is not set. Set it, or choose another model."
+        )
+    return key

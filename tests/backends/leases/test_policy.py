@@ -1,0 +1,398 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+
+from backends.leases.decisions import Evict, Grant, Load, Wait
+from backends.leases.placing import places_on
+from backends.leases.policy import Limits, plan
+from backends.leases.state import Device, HeldLease, Place, Resident, ServedModel, Waiter
+
+CARD = Device("card", 24_000)
+LIMITS = Limits(interactive_wait_s=30, batch_wait_s=900, worth=8, linger_s=3, chat_linger_s=45)
+
+
+def served(name, memory_mib=16_000, *, devices=(CARD,), prefers_slice=False, **more):
+    places = places_on(devices, model=name, deployments=["only"], prefers_slice=prefers_slice)
+    return ServedModel(name, memory_mib, places, **{"slots": 2, "load_s": 60, "unload_s": 2} | more)
+
+
+JUDGE, TAGGER, CHAT = served("judge"), served("tagger"), served("chat", load_s=20)
+
+
+def at(model, device="card"):
+    return Place(model.name, "only", device)
+
+
+def ready(model, *, since=0.0, used_at=None, device="card", **more):
+    return Resident(at(model, device), "ready", since, since if used_at is None else used_at, **more)
+
+
+def batch(model, since=0.0, name=None):
+    return Waiter(name or f"{model.name}@{since:g}", model.name, "batch", since)
+
+
+def person(model, since=0.0):
+    return Waiter(f"{model.name}!{since:g}", model.name, "interactive", since)
+
+
+def decide(waiters, *, now, residents=(), held=(), devices=(CARD,), models=(JUDGE, TAGGER, CHAT)):
+    return plan(
+        devices,
+        residents,
+        [HeldLease(place, priority) for place, priority in held],
+        waiters,
+        now,
+        models={model.name: model for model in models},
+        limits=LIMITS,
+    )
+
+
+def what(decisions):
+    return [(type(one), one.waiter) for one in decisions]
+
+
+def test_a_resident_that_is_ready_serves_who_waits_for_it_up_to_its_slots():
+    waiters = [batch(JUDGE, since) for since in (0.0, 1.0, 2.0)]
+    decided = decide(waiters, now=3, residents=[ready(JUDGE)])
+    assert what(decided) == [(Grant, "judge@0"), (Grant, "judge@1"), (Wait, "judge@2")]
+    assert decided[2].reason == "all 2 slots of judge are taken"
+
+
+def test_a_model_is_loaded_where_there_is_room():
+    (decided,) = decide([batch(JUDGE)], now=0)
+    assert decided == Load("judge@0", at(JUDGE), "card has room for 16000 MiB")
+
+
+def test_a_model_is_loaded_once_however_many_wait_for_it():
+    devices = (CARD, Device("second", 24_000))
+    model = served("judge", devices=devices)
+    waiters = [batch(model, since) for since in (0.0, 1.0, 2.0)]
+    decided = decide(waiters, now=2, devices=devices, models=[model])
+    assert what(decided) == [(Load, "judge@0"), (Wait, "judge@1"), (Wait, "judge@2")]
+    assert [one.reason for one in decided[1:]] == ["judge is on its way", "all 2 slots of judge are taken"]
+
+
+def test_nothing_is_loaded_beside_what_is_on_its_way_in_or_out():
+    small = served("small", 2_000)
+    for state in ("loading", "draining", "unloading"):
+        (decided,) = decide(
+            [batch(small)], now=1, residents=[replace(ready(JUDGE), state=state)], models=(JUDGE, small)
+        )
+        assert isinstance(decided, Wait)
+
+
+def test_a_model_too_large_for_every_device_is_told_so():
+    (decided,) = decide([batch(served("huge", 40_000))], now=0, models=(served("huge", 40_000),))
+    assert decided == Wait("huge@0", "huge needs 40000 MiB, and no device of its has that")
+
+
+def test_memory_of_strangers_is_nobodys_to_promise():
+    (decided,) = decide([batch(JUDGE)], now=0, devices=(replace(CARD, foreign_mib=10_000),))
+    assert isinstance(decided, Wait)
+
+
+def test_an_idle_resident_makes_room_for_a_batch_after_a_moment():
+    residents = [ready(JUDGE, used_at=100)]
+    (kept,) = decide([batch(TAGGER, 100)], now=102, residents=residents)
+    assert kept == Wait("tagger@100", "judge on card may be asked again; it is kept for 1 s", 103)
+    (gone,) = decide([batch(TAGGER, 100)], now=103, residents=residents)
+    assert isinstance(gone, Evict)
+    assert gone.place == at(JUDGE)
+
+
+def test_an_idle_resident_makes_room_for_a_person_at_once():
+    assert what(decide([person(CHAT, 100)], now=100, residents=[ready(JUDGE, used_at=100)])) == [
+        (Evict, "chat!100")
+    ]
+
+
+def test_a_resident_that_somebody_chats_with_is_kept_from_batches_for_the_next_question():
+    residents = [ready(CHAT, used_at=100, chatted_at=100)]
+    (kept,) = decide([batch(JUDGE, 90)], now=140, residents=residents)
+    assert kept.until == 145
+    assert what(decide([batch(JUDGE, 90)], now=145, residents=residents)) == [(Evict, "judge@90")]
+
+
+def test_a_batch_keeps_its_model_for_as_long_as_makes_the_switch_worth_while():
+    # What a switch there and back costs: 2 s to unload, 60 s to load either.
+    turn_ends = 8 * 122
+    waiters = [batch(JUDGE, turn_ends - 1), batch(TAGGER, 500)]
+    held = [(at(JUDGE), "batch")]
+    now = turn_ends - 0.5
+    decided = decide(waiters, now=now, residents=[ready(JUDGE)], held=held)
+    assert what(decided) == [(Wait, "tagger@500"), (Grant, f"judge@{turn_ends - 1}")]
+    assert decided[0].until == turn_ends
+    decided = decide(waiters, now=turn_ends, residents=[ready(JUDGE)], held=held)
+    assert what(decided) == [(Evict, "tagger@500"), (Wait, f"judge@{turn_ends - 1}")]
+    assert "it has had its turn, 976 s" in decided[0].reason
+
+
+def test_a_person_does_not_wait_for_a_batchs_turn_to_end():
+    held = [(at(JUDGE), "batch")]
+    decided = decide([person(CHAT, 100), batch(JUDGE, 50)], now=100, residents=[ready(JUDGE)], held=held)
+    assert what(decided) == [(Evict, "chat!100"), (Wait, "judge@50")]
+
+
+def test_not_even_a_person_throws_out_what_has_hardly_come():
+    held = [(at(JUDGE), "batch")]
+    (decided,) = decide([person(CHAT, 100)], now=100, residents=[ready(JUDGE, since=90)], held=held)
+    assert decided.until == 150
+
+
+def test_a_batch_does_not_end_a_chat_before_it_has_waited_past_the_limit():
+    residents, held = [ready(CHAT, since=0)], [(at(CHAT), "interactive")]
+    (decided,) = decide([batch(JUDGE, 100)], now=999, residents=residents, held=held)
+    assert decided.until == 1000
+    decided = decide([batch(JUDGE, 100), person(CHAT, 999)], now=1000, residents=residents, held=held)
+    assert what(decided) == [(Evict, "judge@100"), (Wait, "chat!999")]
+    assert "somebody has waited for 900 s" in decided[0].reason
+
+
+def test_who_has_waited_past_the_limit_comes_before_people():
+    waiters = [person(JUDGE, 899), batch(JUDGE, 0.0)]
+    (first, second) = decide(waiters, now=900, residents=[ready(JUDGE)], held=[(at(JUDGE), "batch")])
+    assert what([first, second]) == [(Grant, "judge@0"), (Wait, "judge!899")]
+
+
+def test_the_residents_that_are_evicted_are_those_whose_return_costs_least():
+    cheap = served("cheap", 8_000, load_s=10)
+    dear = served("dear", 8_000, load_s=200)
+    small = served("small", 2_000, load_s=5)
+    residents = [ready(one, used_at=0) for one in (dear, cheap, small)]
+    wanted = served("wanted", 12_000)
+    decided = decide([batch(wanted)], now=100, residents=residents, models=(cheap, dear, small, wanted))
+    # 6,000 MiB are free: the small one would not be enough, the cheap one is.
+    assert [one.place.model for one in decided] == ["cheap"]
+
+
+def test_a_resident_long_unused_is_rather_evicted_than_one_just_used():
+    one, other = served("one", 12_000), served("other", 12_000)
+    residents = [ready(one, used_at=990), ready(other, used_at=10)]
+    wanted = served("wanted", 10_000)
+    decided = decide([batch(wanted)], now=1000, residents=residents, models=(one, other, wanted))
+    assert [evicted.place.model for evicted in decided] == ["other"]
+
+
+def test_an_exclusive_model_shares_its_device_with_nobody():
+    alone = served("alone", 2_000, exclusive=True)
+    residents = [ready(JUDGE, used_at=0)]
+    (decided,) = decide([batch(alone)], now=100, residents=residents, models=(JUDGE, alone))
+    assert isinstance(decided, Evict)
+
+
+@pytest.mark.parametrize(
+    ("tags", "others", "share"),
+    [((), (), True), (("a",), (), False), (("a",), ("a", "b"), True), (("a",), ("b",), False)],
+)
+def test_models_with_tags_share_a_device_only_with_those_that_have_one_of_theirs(tags, others, share):
+    one, other = served("one", tags=frozenset(tags)), served("other", tags=frozenset(others))
+    assert one.may_share(other) is share
+    assert other.may_share(one) is share
+
+
+def test_a_device_that_is_cleared_for_one_model_is_not_taken_by_another():
+    small = served("small", 2_000)
+    residents = [ready(JUDGE, used_at=0)]
+    decided = decide(
+        [person(TAGGER, 1), batch(small, 2)], now=100, residents=residents, models=(JUDGE, TAGGER, small)
+    )
+    assert what(decided) == [(Evict, "tagger!1"), (Wait, "small@2")]
+
+
+def test_another_copy_is_loaded_where_there_is_room_once_the_wait_is_longer_than_its_loading():
+    devices = (Device("card", 24_000), Device("second", 24_000))
+    model = served("judge", devices=devices)
+    held = [(at(model), "batch")] * 2
+    residents = [ready(model)]
+    (early,) = decide(
+        [batch(model, 100)], now=130, residents=residents, held=held, devices=devices, models=[model]
+    )
+    assert early.until == 160
+    (late,) = decide(
+        [batch(model, 100)], now=160, residents=residents, held=held, devices=devices, models=[model]
+    )
+    assert late.place == at(model, "second")
+
+
+def test_another_copy_takes_the_place_of_what_is_idle_but_never_of_what_is_in_use():
+    devices = (Device("card", 24_000), Device("second", 24_000))
+    model, other = served("judge", devices=devices), served("tagger", devices=devices)
+    residents = [ready(model), ready(other, device="second", used_at=50)]
+    held = [(at(model), "batch")] * 2
+    told = {"now": 160, "residents": residents, "devices": devices, "models": (model, other)}
+    assert what(decide([batch(model, 100)], held=held, **told)) == [(Evict, "judge@100")]
+    held.append((at(other, "second"), "batch"))
+    (waits,) = decide([batch(model, 100)], held=held, **told)
+    assert waits == Wait("judge@100", "all slots of judge are taken, and no device is idle")
+
+
+def test_a_model_goes_where_it_would_rather_be_and_leaves_the_large_device_to_large_ones():
+    devices = (Device("large", 48_000), Device("card", 24_000), Device("slice", 24_000, "mig", "1g.24gb"))
+    for prefers_slice, device in ((False, "card"), (True, "slice")):
+        model = served("judge", devices=devices, prefers_slice=prefers_slice)
+        (decided,) = decide([batch(model)], now=0, devices=devices, models=[model])
+        assert decided.place.device == device
+
+
+MACHINE_DEVICES = (Device("a", 24_000), Device("b", 16_000), Device("c", 12_000, "mig", "1g.12gb"))
+MACHINE_MODELS = {
+    model.name: model
+    for model in (
+        served("large", 20_000, devices=MACHINE_DEVICES, load_s=90),
+        served("middle", 14_000, devices=MACHINE_DEVICES, slots=1),
+        served("other", 14_000, devices=MACHINE_DEVICES, load_s=30),
+        served("slice", 9_000, devices=MACHINE_DEVICES, prefers_slice=True, load_s=20),
+        served("small", 4_000, devices=MACHINE_DEVICES, slots=4, load_s=10, tags=frozenset({"tf"})),
+        served("tiny", 2_000, devices=MACHINE_DEVICES, load_s=5, tags=frozenset({"tf", "x"})),
+        served("alone", 6_000, devices=MACHINE_DEVICES, load_s=40, exclusive=True),
+        served("wide", 10_000, devices=MACHINE_DEVICES, slots=3, load_s=25),
+    )
+}
+
+
+class Devices(RuleBasedStateMachine):
+    """Anything may happen in any order; whatever `plan` decides is carried out and must be possible."""
+
+    def __init__(self):
+        super().__init__()
+        self.now = 0.0
+        self.residents = {}
+        self.held = []
+        self.waiting = {}
+        self.came = 0
+
+    @initialize(worth=st.sampled_from([0.0, 1.0, 8.0]), limit=st.sampled_from([20.0, 200.0, 900.0]))
+    def begin(self, worth, limit):
+        self.limits = Limits(interactive_wait_s=min(30, limit), batch_wait_s=limit, worth=worth)
+
+    @rule(model=st.sampled_from(sorted(MACHINE_MODELS)), interactive=st.booleans())
+    def comes(self, model, interactive):
+        self.came += 1
+        priority = "interactive" if interactive else "batch"
+        self.waiting[str(self.came)] = Waiter(str(self.came), model, priority, self.now)
+        self.carry_out()
+
+    @rule(data=st.data())
+    def leaves(self, data):
+        if self.waiting:
+            del self.waiting[data.draw(st.sampled_from(sorted(self.waiting)))]
+            self.carry_out()
+
+    @rule(data=st.data())
+    def ends(self, data):
+        if self.held:
+            self.end(data.draw(st.integers(0, len(self.held) - 1)))
+            self.carry_out()
+
+    @rule(data=st.data())
+    def arrives_or_goes(self, data):
+        moving = sorted(self.moving(), key=str)
+        if moving:
+            self.settle(data.draw(st.sampled_from(moving)))
+            self.carry_out()
+
+    @rule(seconds=st.sampled_from([0.1, 1, 5, 30, 300, 2000]))
+    def time_passes(self, seconds):
+        self.now += seconds
+        self.carry_out()
+
+    def moving(self):
+        return [place for place, one in self.residents.items() if one.state in ("loading", "unloading")]
+
+    def settle(self, place):
+        resident = self.residents[place]
+        if resident.state == "loading":
+            self.residents[place] = replace(resident, state="ready", since=self.now, used_at=self.now)
+        else:
+            del self.residents[place]
+
+    def end(self, index):
+        place, priority = self.held.pop(index)
+        resident = self.residents[place]
+        chatted_at = self.now if priority == "interactive" else resident.chatted_at
+        self.residents[place] = replace(resident, used_at=self.now, chatted_at=chatted_at)
+        self.unload_if_drained(place)
+
+    def unload_if_drained(self, place):
+        resident = self.residents[place]
+        if resident.state == "draining" and all(held != place for held, _ in self.held):
+            self.residents[place] = replace(resident, state="unloading")
+
+    def carry_out(self):
+        decisions = plan(
+            MACHINE_DEVICES,
+            list(self.residents.values()),
+            [HeldLease(place, priority) for place, priority in self.held],
+            list(self.waiting.values()),
+            self.now,
+            models=MACHINE_MODELS,
+            limits=self.limits,
+        )
+        assert {one.waiter for one in decisions} == set(self.waiting)
+        assert all(one.reason for one in decisions)
+        for one in decisions:
+            match one:
+                case Grant(waiter, place):
+                    came = self.waiting.pop(waiter)
+                    assert self.residents[place].state == "ready"
+                    assert place.model == came.model
+                    self.held.append((place, came.priority))
+                case Load(waiter, place):
+                    assert place not in self.residents
+                    assert place in MACHINE_MODELS[self.waiting[waiter].model].places
+                    beside = self.on(place.device)
+                    assert all(other.state == "ready" for other in beside)
+                    self.residents[place] = Resident(place, "loading", self.now, self.now)
+                case Evict(waiter, place):
+                    wanted = self.waiting[waiter].model
+                    resident = self.residents[place]
+                    assert resident.state == "ready"
+                    self.residents[place] = replace(resident, state="draining", cleared_for=wanted)
+                    self.unload_if_drained(place)
+                case Wait(until=until):
+                    assert until is None or until > self.now
+
+    def on(self, device):
+        return [one for place, one in self.residents.items() if place.device == device]
+
+    @invariant()
+    def memory_is_never_exceeded(self):
+        for device in MACHINE_DEVICES:
+            assert (
+                sum(MACHINE_MODELS[one.model].memory_mib for one in self.on(device.name)) <= device.memory_mib
+            )
+
+    @invariant()
+    def only_those_that_may_share_a_device_do(self):
+        for device in MACHINE_DEVICES:
+            models = [MACHINE_MODELS[one.model] for one in self.on(device.name)]
+            for index, model in enumerate(models):
+                assert all(model.may_share(other) for other in models[index + 1 :])
+
+    @invariant()
+    def no_resident_has_more_leases_than_slots(self):
+        for place in self.residents:
+            assert sum(held == place for held, _ in self.held) <= MACHINE_MODELS[place.model].slots
+
+    def teardown(self):
+        """From wherever it got to: if leases end and models load in their time, everybody is served."""
+        # Every model in turn, and each may be drained, unloaded and loaded again, in the worst order.
+        for _ in range(40 * len(MACHINE_MODELS)):
+            if not self.waiting:
+                return
+            self.now += 200
+            for place in self.moving():
+                self.settle(place)
+            while self.held:
+                self.end(0)
+            self.carry_out()
+        raise AssertionError(f"still waiting: {self.waiting}")
+
+
+TestDevices = Devices.TestCase
+TestDevices.settings = settings(max_examples=60, stateful_step_count=60, deadline=None)

@@ -1,0 +1,27 @@
+"""The guide to devices is right: its workload can be played, and its commands run."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+GUIDE = (Path(__file__).parents[3] / "docs" / "devices.md").read_text(encoding="utf-8")
+(WORKLOAD,) = re.findall(r"^```yaml\n(.*?)^```$", GUIDE, re.MULTILINE | re.DOTALL)
+COMMANDS = re.findall(r"^\$ (.*)$", GUIDE, re.MULTILINE)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_of_the_guide_runs(tmp_path, command):
+    (tmp_path / "my-evening.yaml").write_text(WORKLOAD, encoding="utf-8")
+    program, *arguments = command.split()
+    assert program == "python"
+    done = subprocess.run(
+        [sys.executable, *arguments], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert "turns" in done.stdout
+    assert (tmp_path / "timeline.svg").exists() is ("--picture" in command)
