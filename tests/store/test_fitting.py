@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -61,18 +63,22 @@ def test_what_fits_is_what_a_validator_of_all_of_json_schema_calls_valid(schema,
     assert fits(value) == Draft202012Validator(schema).is_valid(value)
 
 
+def test_a_pattern_that_cannot_be_compiled_is_left_to_the_other_validator():
+    assert compiled({"pattern": "(?a:x)"}) is None
+
+
 @pytest.mark.parametrize(
-    "schema",
-    [
-        {"$ref": "#/$defs/a"},
-        {"pattern": "a"},
-        {"enum": [1, True]},
-        {"const": {"a": 1}},
-        {"additionalProperties": {"type": "string"}},
-        {"items": True},
-        {"properties": {"a": {"anyOf": [{"multipleOf": 2}]}}},
-        {"type": ["string", "date"]},
-    ],
+    "elsewhere", ["http://127.0.0.1:9/schema.json", "file:///etc/hostname", "#/no/such/part"]
 )
-def test_a_schema_that_says_more_is_left_to_those_who_know_all_of_it(schema):
-    assert compiled(schema) is None
+def test_nothing_is_fetched_for_what_a_schema_refers_to(elsewhere):
+    assert compiled({"$ref": elsewhere}) is None
+
+
+@pytest.mark.parametrize("value", [10**400, float("inf"), float("nan"), "\ud800", {1: 2}, object()])
+def test_what_is_no_json_fits_nothing_or_is_refused(value):
+    fits = compiled(
+        {"type": "object", "properties": {"a": {"type": "integer", "maximum": 20}}, "required": ["a"]}
+    )
+    assert fits is not None
+    with suppress(ValueError):
+        assert not fits({"a": value})
