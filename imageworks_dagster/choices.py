@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from backends.providers.protocol import ANSWERING, can_be_asked
-from imageworks.contracts import CONTRACTS
 from imageworks_dagster.errors import WrongChoice
 from prompt_hub.errors import PromptHubError
 from registry.errors import RegistryError
@@ -18,6 +17,7 @@ from registry.errors import RegistryError
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
+    from imageworks.contracts import Contract
     from imageworks_dagster.pipelines import Asks, Pipeline, StageDeclaration
     from prompt_hub.hub import PromptHub
     from prompt_hub.schema import PromptProfile
@@ -131,7 +131,14 @@ def usable_profiles(pipeline: Pipeline, asks: Asks, hub: PromptHub) -> list[str]
 def _profile_problems(pipeline: Pipeline, asks: Asks, profile: PromptProfile) -> list[str]:
     if profile.application != pipeline.application or asks.profile_stage not in profile.stages:
         return [f"it has no stage {asks.profile_stage!r} for {pipeline.application}"]
-    return list(CONTRACTS[asks.profile_stage].misfits(profile.stage(asks.profile_stage)))
+    return list(_contract(asks).misfits(profile.stage(asks.profile_stage)))
+
+
+def _contract(asks: Asks) -> Contract:
+    # Not at the top: this module is loaded with the definitions, and what answers look like is asked by runs alone.
+    from imageworks.contracts import CONTRACTS  # noqa: PLC0415 - see above
+
+    return CONTRACTS[asks.profile_stage]
 
 
 def _model_problem(model: Model, pictures: int) -> str | None:
@@ -177,7 +184,7 @@ def _right_ones(pipeline: Pipeline, stage: StageDeclaration, hub: PromptHub, reg
         for profile_id in usable_profiles(pipeline, asks, hub)
         if not _profile_problems(pipeline, asks, hub.profiles[profile_id])
     ]
-    pictures = CONTRACTS[asks.profile_stage].pictures
+    pictures = _contract(asks).pictures
     models = [
         model.name
         for model in map(registry.models.__getitem__, candidate_models(asks, registry))
