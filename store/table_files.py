@@ -114,7 +114,7 @@ def read_parts(parts: Iterable[Path]) -> pa.Table:
     for part in parts:
         with part.open("rb") as file:
             try:
-                tables.append(pq.ParquetFile(file).read())
+                tables.append(pq.ParquetFile(file, page_checksum_verification=True).read())
             except (pa.ArrowException, UnicodeDecodeError, OSError) as error:
                 if isinstance(error, OSError) and error.errno not in _DAMAGE:
                     raise
@@ -129,7 +129,7 @@ def read_parts(parts: Iterable[Path]) -> pa.Table:
 
 def _write_part(part: Path, rows: pa.Table, publication: Publication) -> None:
     with part.open("xb") as file:
-        pq.write_table(rows, file, compression="zstd")
+        pq.write_table(rows, file, compression="zstd", write_page_checksum=True)
         file.flush()
         os.fsync(file.fileno())
     try:

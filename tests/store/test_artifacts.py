@@ -236,6 +236,17 @@ def test_a_part_that_was_overwritten_is_told(tables):
         tables.read(ASSET, "b")
 
 
+def test_a_part_in_which_one_bit_has_turned_is_told(tables):
+    part = publish(tables, rows=table(2000)).parts[0]
+    content = bytearray(part.read_bytes())
+    file = pq.ParquetFile(part)
+    column = file.metadata.row_group(0).column(file.schema_arrow.names.index("entry_id"))
+    content[column.data_page_offset + column.total_compressed_size // 2] ^= 1
+    part.write_bytes(content)
+    with pytest.raises(DamagedTable, match="no readable Parquet file"):
+        tables.read(ASSET, "b")
+
+
 class LateReader(TableStore):
     """Looks into the folder that it was shown, before it asks the database where the table is now."""
 
