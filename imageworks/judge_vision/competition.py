@@ -1,6 +1,5 @@
 """A competition's rules, as clubs write them in TOML, checked before any work is done."""
 
-import re
 import tomllib
 from difflib import get_close_matches
 from pathlib import Path
@@ -17,31 +16,19 @@ from pydantic import (
 )
 
 from imageworks.errors import CompetitionFileError, UnknownCompetition
+from imageworks.judge_vision.formats import check_color_space, check_format
+from imageworks.judge_vision.name_pattern import parse_pattern
 
 HIGHEST_MARK = 20
 """UK clubs mark out of twenty."""
 
 _MAX_FILE_BYTES = 1_048_576
 
-_FIELD = re.compile(r"\{(\w+)\}")
-_NAMING_FIELDS = ("title", "author", "number", "category")
-
 
 def _check_naming(pattern: str) -> str:
-    if not pattern:
-        return pattern
-    fields = _FIELD.findall(pattern)
-    unknown = sorted(set(fields) - set(_NAMING_FIELDS))
-    if unknown:
-        allowed = ", ".join("{" + name + "}" for name in _NAMING_FIELDS)
-        raise ValueError(f"unknown field {{{unknown[0]}}}; use {allowed}")
-    if fields.count("title") != 1 or len(fields) != len(set(fields)):
-        raise ValueError("must hold {title} once and every other field at most once")
-    if re.search(r"\}\{", pattern):
-        raise ValueError("needs some text between two fields, such as ' by ' or '_'")
-    if "/" in pattern or "\\" in pattern:
-        raise ValueError("is the name of a file, without a folder")
-    return pattern.strip()
+    if pattern:
+        parse_pattern(pattern)
+    return pattern
 
 
 def _check_mark(mark: int) -> int:
@@ -67,20 +54,23 @@ class Rules(_Rule):
     min_width: Pixels | None = Field(None, description="Least width, pixels.")
     min_height: Pixels | None = Field(None, description="Least height, pixels.")
     max_bytes: Annotated[int, Field(ge=1)] | None = Field(None, description="Largest file, bytes.")
-    formats: tuple[Word, ...] = Field((), description="Formats taken, such as JPEG; empty: any.")
+    formats: tuple[Annotated[Word, AfterValidator(check_format)], ...] = Field(
+        (), description="Formats taken, such as JPEG; empty: any."
+    )
     borders: str = Field("", max_length=200, description="The club's words on borders; told to the judge.")
     manipulation: str = Field(
         "", max_length=400, description="The club's words on editing; told to the judge."
     )
     watermark_allowed: bool | None = Field(None, description="Whether names or logos in the picture pass.")
-    color_space: str = Field(
+    color_space: Annotated[str, Field(max_length=80), AfterValidator(check_color_space)] = Field(
         "",
-        max_length=80,
         validation_alias=AliasChoices("color_space", "colour_space"),
         description="The color space that files must be in, such as sRGB; empty: any.",
     )
     naming: Annotated[str, Field(max_length=120), AfterValidator(_check_naming)] = Field(
-        "", description="How files are named, such as '{title} by {author}'; empty: anyhow."
+        "",
+        description="How files are named, such as '{title} by {author}', and with '.jpg' when it matters; "
+        "empty: anyhow.",
     )
     entries_per_author: Annotated[int, Field(ge=1)] | None = Field(
         None, description="Most entries of one author; needs {author} in `naming`."

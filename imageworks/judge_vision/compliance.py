@@ -13,35 +13,25 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from imageworks.judge_vision.naming import name_parts
+from imageworks.judge_vision.formats import format_key, format_of_name, same_color_space
+from imageworks.judge_vision.naming import category_of, name_parts
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Collection, Iterable, Sequence
 
     from imageworks.judge_vision.competition import Competition
+    from imageworks.judge_vision.naming import Doubt
 
 Verdict = Literal["pass", "query", "fail"]
 
 _SEVERITY: dict[Verdict, int] = {"pass": 0, "query": 1, "fail": 2}
 
-_EXTENSION_FORMATS = {
-    "jpg": "jpeg",
-    "jpe": "jpeg",
-    "jpeg": "jpeg",
-    "jfif": "jpeg",
-    "png": "png",
-    "webp": "webp",
-    "tif": "tiff",
-    "tiff": "tiff",
-    "dng": "dng",
-    "gif": "gif",
-    "bmp": "bmp",
-    "heic": "heic",
-    "heif": "heic",
-    "hif": "heic",
-    "avif": "avif",
-    "jxl": "jxl",
-    "psd": "psd",
+_DOUBTS: dict[Doubt, str] = {
+    "where_to_cut": (
+        "Where the author's name begins and ends cannot be told: the text beside it in the rules' pattern is there "
+        "more than once. The judge is shown no title."
+    ),
+    "author_in_title": "The title holds a word of the author's name. The judge is shown no title.",
 }
 
 _UNREADABLE = {
@@ -111,17 +101,23 @@ def check(facts: EntryFacts, competition: Competition) -> Compliance:
 
 
 def check_all(entries: Sequence[EntryFacts], competition: Competition) -> tuple[Compliance, ...]:
-    """Check every entry, with duplicates and the number of entries of an author.
+    """Check every entry, with duplicates, categories and the number of entries of an author.
 
     Returns:
-        One compliance an entry, in the order given. Of equal pictures the first by `entry_id` stays in, with
-        a query; the others fail.
+        One compliance an entry, in the order given. Of equal pictures the first by `entry_id` that keeps all other
+        rules stays in, with a query; the others fail.
     """
-    across = _duplicates(entries)
-    for entry_id, finding in _over_quota(entries, competition):
+    alone = {facts.entry_id: check(facts, competition) for facts in entries}
+    failing = {entry_id for entry_id, compliance in alone.items() if compliance.verdict == "fail"}
+    across: dict[str, list[Finding]] = defaultdict(list)
+    for entry_id, finding in (
+        *_duplicates(entries, failing),
+        *_without_category(entries, competition),
+        *_over_quota(entries, competition),
+    ):
         across[entry_id].append(finding)
     return tuple(
-        _judged(facts.entry_id, [*_findings(facts, competition), *across.get(facts.entry_id, ())])
+        _judged(facts.entry_id, (*alone[facts.entry_id].findings, *across[facts.entry_id]))
         for facts in entries
     )
 
@@ -184,19 +180,6 @@ def byte_words(count: int) -> str:
     return f"{count / 1e6:.2f} MB".replace(".00", "")
 
 
-def same_color_space(one: str, other: str) -> bool:
-    """Whether two names mean one color space: `sRGB IEC61966-2.1` is sRGB, and so on."""
-    return _color_space_key(one) == _color_space_key(other)
-
-
-def _color_space_key(name: str) -> str:
-    letters = "".join(char for char in name.casefold() if char.isalnum())
-    for known in ("srgb", "adobergb", "displayp3", "prophotorgb"):
-        if letters.startswith(known):
-            return known
-    return letters
-
-
 def _color_space(facts: EntryFacts, competition: Competition) -> Iterable[Finding]:
     wanted = competition.rules.color_space
     if not wanted:
@@ -210,6 +193,8 @@ def _color_space(facts: EntryFacts, competition: Competition) -> Iterable[Findin
             measured="unknown",
             allowed=wanted,
         )
+    elif same_color_space(found, wanted):
+        return
     elif found == "Gray":
         yield Finding(
             rule="color_space",
@@ -218,7 +203,7 @@ def _color_space(facts: EntryFacts, competition: Competition) -> Iterable[Findin
             measured=found,
             allowed=wanted,
         )
-    elif not same_color_space(found, wanted):
+    else:
         yield Finding(
             rule="color_space",
             verdict="fail",
@@ -228,17 +213,12 @@ def _color_space(facts: EntryFacts, competition: Competition) -> Iterable[Findin
         )
 
 
-def _format_key(name: str) -> str:
-    key = name.casefold().lstrip(".")
-    return _EXTENSION_FORMATS.get(key, key)
-
-
 def _format(facts: EntryFacts, competition: Competition) -> Iterable[Finding]:
     if facts.format is None:
         return
-    found = _format_key(facts.format)
+    found = format_key(facts.format)
     formats = competition.rules.formats
-    if formats and found not in {_format_key(name) for name in formats}:
+    if formats and found not in {format_key(name) for name in formats}:
         yield Finding(
             rule="formats",
             verdict="fail",
@@ -246,13 +226,13 @@ def _format(facts: EntryFacts, competition: Competition) -> Iterable[Finding]:
             measured=facts.format.upper(),
             allowed=", ".join(formats),
         )
-    extension = PurePosixPath(facts.file_name).suffix.lstrip(".").casefold()
-    expected = _EXTENSION_FORMATS.get(extension)
+    expected = format_of_name(facts.file_name)
     if expected is not None and found not in {expected, "unknown"}:
+        extension = PurePosixPath(facts.file_name).suffix.casefold()
         yield Finding(
             rule="extension",
             verdict="query",
-            message=f"The name ends in .{extension}, but the file is a {facts.format.upper()}.",
+            message=f"The name ends in {extension}, but the file is a {facts.format.upper()}.",
             measured=facts.format.upper(),
             allowed=expected.upper(),
         )
@@ -260,8 +240,11 @@ def _format(facts: EntryFacts, competition: Competition) -> Iterable[Finding]:
 
 def _name(facts: EntryFacts, competition: Competition) -> Iterable[Finding]:
     naming = competition.rules.naming
-    if naming and not name_parts(facts.file_name, competition).exact:
-        # The name itself is not repeated: it may hold the author's, and judging is blind.
+    if not naming:
+        return
+    # The name itself is not repeated: it may hold the author's, and judging is blind.
+    parts = name_parts(facts.file_name, competition)
+    if not parts.exact:
         yield Finding(
             rule="naming",
             verdict="fail",
@@ -269,10 +252,51 @@ def _name(facts: EntryFacts, competition: Competition) -> Iterable[Finding]:
             measured="another form",
             allowed=naming,
         )
+    elif parts.doubt is not None:
+        yield Finding(
+            rule="naming",
+            verdict="query",
+            message=_DOUBTS[parts.doubt],
+            measured="no title",
+            allowed=naming,
+        )
+    if parts.foreign_category:
+        listed = ", ".join(competition.categories)
+        yield Finding(
+            rule="category",
+            verdict="fail",
+            message=f"The file's name says a category that the rules do not have; they have {listed}.",
+            measured="another category",
+            allowed=listed,
+        )
 
 
-def _duplicates(entries: Sequence[EntryFacts]) -> dict[str, list[Finding]]:
-    across: dict[str, list[Finding]] = defaultdict(list)
+def _without_category(
+    entries: Sequence[EntryFacts], competition: Competition
+) -> Iterable[tuple[str, Finding]]:
+    """Entries of which nothing says the category, in a batch where something says it of others."""
+    if len(competition.categories) < 2:  # noqa: PLR2004 - with one, all are in it
+        return
+    lost = [facts for facts in entries if not category_of(facts.file_name, competition)]
+    if len(lost) == len(entries):
+        return
+    listed = ", ".join(competition.categories)
+    for facts in lost:
+        if not name_parts(facts.file_name, competition).foreign_category:
+            yield (
+                facts.entry_id,
+                Finding(
+                    rule="category",
+                    verdict="query",
+                    message=f"Nothing says which category it is in, as of other entries; the rules have {listed}.",
+                    measured="none",
+                    allowed=listed,
+                ),
+            )
+
+
+def _duplicates(entries: Sequence[EntryFacts], failing: Collection[str]) -> Iterable[tuple[str, Finding]]:
+    """Of equal pictures one stays in: the first by `entry_id` of those that do not fail for another reason."""
     by_photo: dict[str, list[EntryFacts]] = defaultdict(list)
     for facts in entries:
         if facts.photo_id is not None and facts.error_class != "empty_file":
@@ -280,29 +304,31 @@ def _duplicates(entries: Sequence[EntryFacts]) -> dict[str, list[Finding]]:
     for same in by_photo.values():
         if len(same) == 1:
             continue
-        first, *others = sorted(same, key=lambda facts: facts.entry_id)
-        across[first.entry_id].append(
+        first, *others = sorted(same, key=lambda facts: (facts.entry_id in failing, facts.entry_id))
+        counts = first.entry_id not in failing
+        yield (
+            first.entry_id,
             Finding(
                 rule="duplicate",
                 verdict="query",
-                message=f"The same picture was handed in {_times(len(same))}; this one counts.",
+                message=f"The same picture was handed in {_times(len(same))}{'; this one counts' if counts else ''}.",
                 measured=f"{len(same)} entries",
                 allowed="1 entry",
-            )
+            ),
         )
         for other in others:
             same_file = other.file_sha256 is not None and other.file_sha256 == first.file_sha256
             kind = "the same file as" if same_file else "the same picture, with other metadata, as"
-            across[other.entry_id].append(
+            yield (
+                other.entry_id,
                 Finding(
                     rule="duplicate",
                     verdict="fail",
-                    message=f"This is {kind} another entry, which counts.",
+                    message=f"This is {kind} another entry{', which counts' if counts else ''}.",
                     measured=first.entry_id,
                     allowed="1 entry",
-                )
+                ),
             )
-    return across
 
 
 def _times(count: int) -> str:

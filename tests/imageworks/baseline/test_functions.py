@@ -59,6 +59,8 @@ def test_the_digest_covers_every_module_that_an_answer_depends_on():
         "baseline/revision.py",
         "errors.py",
         "judge_vision/competition.py",
+        "judge_vision/formats.py",
+        "judge_vision/name_pattern.py",
         "judge_vision/naming.py",
         "plain_text.py",
     }

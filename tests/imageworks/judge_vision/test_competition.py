@@ -37,6 +37,11 @@ def test_a_file_as_clubs_have_it_is_read_with_its_older_names():
     assert club.award_order() == ("Distinction", "Credit", "Merit")
 
 
+def test_a_pattern_for_names_may_say_their_extension():
+    club = read_competitions("[competition.a.rules]\nnaming = '{title} by {author}.jpg'")["a"]
+    assert club.rules.naming == "{title} by {author}.jpg"
+
+
 def test_the_judge_is_told_in_words_what_cannot_be_measured():
     notes = read_competitions(CLUB)["club_dpi_2025"].rules_notes()
     assert "one global tone" in notes
@@ -67,6 +72,9 @@ def test_a_batch_without_rules_has_awards_and_a_playoff():
         ("[competition.a.rules]\nnaming = '{name}'", ("{name}", "{title}")),
         ("[competition.a.rules]\nnaming = '{author} only'", ("{title} once",)),
         ("[competition.a.rules]\nnaming = '{title}{author}'", ("between two fields",)),
+        ("[competition.a.rules]\nnaming = '{title} by {author'", ("rules.naming", "brace")),
+        ("[competition.a.rules]\nformats = ['JPGE']", ("rules.formats.0", "did you mean JPEG", "JPGE")),
+        ("[competition.a.rules]\ncolour_space = 'sRBG'", ("rules.colour_space", "did you mean sRGB", "sRBG")),
         ("[competition.a.rules]\nentries_per_author = 2", ("{author}",)),
         ("[competition.a]\npairwise_rounds = 2\nplayoff = {rounds = 3}", ("keep one",)),
         ("[competition.a]\nx = = 1", ("rules.toml", "line 2")),
