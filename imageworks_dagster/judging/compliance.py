@@ -17,7 +17,12 @@ def check_entries(stage: Stage) -> Outcome:
     """One row an entry, with its verdict and findings."""
     entries = stage.read("judge/entries")
     stage.progress.expect(len(entries))
-    facts = [EntryFacts(**{name: entry[name] for name in EntryFacts.model_fields}) for entry in entries]
+    facts = [
+        EntryFacts(
+            **{name: entry[name] for name in EntryFacts.model_fields} | {"file_name": entry["relative_path"]}
+        )
+        for entry in entries
+    ]
     judged = check_all(facts, competition_of(stage.batch))
     rows = []
     for entry, compliance in zip(entries, judged, strict=True):

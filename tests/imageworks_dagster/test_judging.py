@@ -1,6 +1,7 @@
 """Judge-Vision through Dagster, on the embedded baseline."""
 
 import json
+import os
 import shutil
 
 import dagster as dg
@@ -108,6 +109,17 @@ def test_bad_files_have_their_row_and_reason_and_the_batch_goes_on(platform, ent
     assert reasons["Nothing by Member 10.jpg"] == "empty_file"
     assert reasons["Half by Member 11.jpg"] == "truncated"
     assert reasons["Letter by Member 12.jpg"] == "not_a_picture"
+
+
+def test_what_is_no_file_has_its_row_and_reason_too(platform, entries_folder):
+    os.mkfifo(entries_folder / "Pipe by Member 13.jpg")
+    batch = platform.register("judge", entries_folder)
+
+    result = platform.run("judge", batch)
+
+    assert result.success
+    rows = {row["entry_id"]: row for row in platform.rows("judge/results", batch)}
+    assert rows[f"{batch}/Pipe by Member 13.jpg"]["error_class"] == "unreadable"
 
 
 def test_the_judge_never_sees_an_authors_name_or_a_folder(platform, entries_folder):
