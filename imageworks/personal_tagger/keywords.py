@@ -1,7 +1,7 @@
 """Keywords as they should stand in a library: one spelling each, and no word changed into another.
 
-Space, case and doubles are put right; nothing is stemmed, because "trees" would turn into "tre" and "horses"
-into "hors".
+Space, list marks and doubles are put right. Nothing is stemmed, because "trees" would turn into "tre" and "horses"
+into "hors", and nothing is cut: what is too long for a keyword is none.
 """
 
 from __future__ import annotations
@@ -18,8 +18,13 @@ if TYPE_CHECKING:
 
 MAX_KEYWORD: Final = 40
 
-_QUOTES: Final = "\"'`“”‘’«»"  # noqa: RUF001 - models wrap words in any of these
-_NUMBERED = re.compile(r"^\s*(?:[-*•#]+|\d{1,2}[.)])\s*")
+_LIST_MARK = re.compile(r"[*•#]+|-+(?=\s|[^\W\d_])|\.{2,}|\d{1,2}[.)](?=\s|\Z)")
+"""A number needs white space behind it (`3.5mm lens`), and a dash no digit (`-20 °C`)."""
+
+_OUTER: Final = ' ,;:!?"`“”«»'
+_PAIRED: Final = (("*", "*"), ("'", "'"), ("‘", "’"))  # noqa: RUF001 - alone, an apostrophe belongs to its word: '90s
+_BETWEEN = re.compile(r"(?<!\d),|,(?!\d)|[;\n|]")
+"""What parts a list; a comma between digits does not: `10,000 steps`."""
 _CAMERA_NAME = re.compile(
     r"^(?:img|dsc|dscf|dscn|_?mg|pxl|p|scan|image|photo)?[\W_]*\d[\d\W_]*$", re.IGNORECASE
 )
@@ -34,10 +39,24 @@ def keyword_key(keyword: str) -> str:
 def normalize_keyword(keyword: str) -> str:
     """One keyword without list marks, quotes and outer punctuation; may come out empty.
 
-    Capitals are kept (`NASA`, `Lake Garda`, `iPhone`): they may mean something.
+    Capitals are kept (`NASA`, `Lake Garda`, `iPhone`): they may mean something. So are signs that belong to the word
+    (`C#`, `.NET`, `U.S.`). Text of more than `MAX_KEYWORD` characters is no keyword and comes out empty.
     """
-    line = _NUMBERED.sub("", clean_text(keyword.replace("_", " ")))
-    return line.strip(_QUOTES + " .,;:!?#")[:MAX_KEYWORD].strip()
+    line = clean_text(keyword.replace("_", " "))
+    while (shorter := _without_outer_signs(line)) != line:
+        line = shorter
+    return line if len(line) <= MAX_KEYWORD else ""
+
+
+def _without_outer_signs(line: str) -> str:
+    if len(line) > 1 and (line[0], line[-1]) in _PAIRED:
+        line = line[1:-1]
+    elif mark := _LIST_MARK.match(line):
+        line = line[mark.end() :]
+    line = line.strip(_OUTER)
+    # A full stop behind a word that holds another one is part of an abbreviation.
+    last = line.rpartition(" ")[2]
+    return line if "." in last.rstrip(".") else line.rstrip(".")
 
 
 def normalize_keywords(keywords: Iterable[str], *, most: int | None = None) -> tuple[str, ...]:
@@ -47,7 +66,7 @@ def normalize_keywords(keywords: Iterable[str], *, most: int | None = None) -> t
     """
     seen: dict[str, str] = {}
     for entry in keywords:
-        for part in re.split(r"[,;\n|]", entry):
+        for part in _BETWEEN.split(entry):
             word = normalize_keyword(part)
             key = keyword_key(word)
             if key and key not in seen:

@@ -33,6 +33,48 @@ def test_words_are_put_right_and_never_changed_into_others():
     )
 
 
+@pytest.mark.parametrize(
+    "word",
+    [
+        "3.5mm lens",
+        "1.4 aperture",
+        "24.5 mm",
+        "C#",
+        ".NET",
+        "U.S.",
+        "Washington D.C.",
+        "-20 °C",
+        "'90s",
+        "10,000 steps",
+        "x" * 40,
+    ],
+)
+def test_signs_that_belong_to_a_word_stay(word):
+    assert normalize_keywords([word]) == (word,)
+
+
+@pytest.mark.parametrize(
+    ("said", "word"),
+    [
+        ("2) sea", "sea"),
+        ("1. 2. sea", "sea"),
+        ("- sea", "sea"),
+        ("-sea", "sea"),
+        ("• sea", "sea"),
+        ("**sea**", "sea"),
+        ("# sunset", "sunset"),
+        ("'sea'", "sea"),
+        ("sea.", "sea"),
+    ],
+)
+def test_signs_of_a_list_and_around_a_word_go(said, word):
+    assert normalize_keywords([said]) == (word,)
+
+
+def test_what_is_too_long_for_a_keyword_is_left_out_and_not_cut():
+    assert normalize_keywords(["x" * 38 + " horses", "sea"]) == ("sea",)
+
+
 def test_each_word_stands_once_in_its_first_spelling():
     assert normalize_keywords(["Black-and-White", "black and white", "BLACK_AND_WHITE"]) == (
         "Black-and-White",
