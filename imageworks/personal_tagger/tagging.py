@@ -23,6 +23,7 @@ _VERB = (
     r"(?:shows|depicts|features|captures|displays|presents|portrays|illustrates|is showing|is depicting|is of"
     r"|appears to show|seems to show|appears to be|seems to be)"
 )
+_SEEN = r"(?:(?:we|you|one)(?:\s+can)?\s+see|there\s+(?:is|are))"
 _OPENERS = (
     re.compile(rf"^(?:this|the|that)\s+{_WORDS}{_KIND}\s+{_VERB}\s*:?\s+(?:that\s+)?", re.IGNORECASE),
     re.compile(
@@ -31,8 +32,7 @@ _OPENERS = (
     ),
     re.compile(rf"^(?:an?|the)\s+{_KIND}\s+(?:of|showing|depicting|featuring|that shows)\s+", re.IGNORECASE),
     re.compile(
-        rf"^in\s+(?:this|the)\s+{_WORDS}{_KIND}\s*,?\s*"
-        r"(?:(?:we|you|one)(?:\s+can)?\s+see\s+|there\s+(?:is|are)\s+)?",
+        rf"^in\s+(?:this|the)\s+{_WORDS}{_KIND}(?:\s*,\s*(?:{_SEEN}\s+)?|\s+{_SEEN}\s+)",
         re.IGNORECASE,
     ),
     re.compile(r"^(?:sure|certainly|of course|okay)[,!.]\s+(?:here(?:'s| is)[^:]{0,60}:\s*)?", re.IGNORECASE),
@@ -144,7 +144,10 @@ def without_opener(text: str) -> str:
         rest = shorter
     if not rest:
         return text.strip()
-    return rest if rest == text.strip() else rest[0].upper() + rest[1:]
+    # A word with a capital inside is spelled as it is meant: iPhone.
+    first = rest.split(maxsplit=1)[0]
+    capital = rest != text.strip() and first[1:] == first[1:].lower()
+    return rest[0].upper() + rest[1:] if capital else rest
 
 
 def read_caption(data: object) -> str:
