@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import unicodedata
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from imageworks.personal_tagger.keywords import keyword_key, normalize_keywords
 from imageworks.plain_text import clean_text
+from photos.metadata.errors import InvalidFields
 from photos.metadata.fields import MetadataFields, PhotoMetadata
 
 if TYPE_CHECKING:
@@ -37,6 +37,7 @@ class Merge:
         fields: For the metadata writer; a field that needs no change is None.
         ours: What of ours stands in the file afterwards: the record to keep for the next merge.
         kept: Fields where the photographer's own text stood and was left alone: `title`, `description`.
+        keywords_kept: Why the keywords are left as they are, in words; empty: they are not.
         added_keywords: Keywords that are new in the file.
         removed_keywords: Keywords that we had written before and now take back.
     """
@@ -44,30 +45,41 @@ class Merge:
     fields: MetadataFields
     ours: OurTags
     kept: tuple[str, ...]
+    keywords_kept: str
     added_keywords: tuple[str, ...]
     removed_keywords: tuple[str, ...]
 
 
-def photographers_own(existing_keywords: Iterable[str], previously_ours: Iterable[str]) -> tuple[str, ...]:
+def photographers_own(
+    existing_keywords: Iterable[str],
+    previously_ours: Iterable[str],
+    hierarchical_keywords: Iterable[str] = (),
+) -> tuple[str, ...]:
     """The keywords of a file that somebody else put there: all but those that we wrote.
+
+    A word of ours that was respelled since is somebody else's now, and so is one that was filed under another
+    (`Animals|cat`): the parts of hierarchical keywords stand among the flat ones too.
 
     Args:
         existing_keywords: As they stand in the file.
         previously_ours: Those that our last write added.
+        hierarchical_keywords: As they stand in the file, each `A|B|C`.
 
     Returns:
         In their order and spelling, to the letter.
     """
-    ours = {keyword_key(keyword) for keyword in previously_ours}
-    return tuple(keyword for keyword in existing_keywords if keyword_key(keyword) not in ours)
+    filed = {keyword_key(part) for path in hierarchical_keywords for part in path.split("|")}
+    ours = {keyword for keyword in previously_ours if keyword_key(keyword) not in filed}
+    return tuple(keyword for keyword in existing_keywords if keyword not in ours)
 
 
 def merge(existing: PhotoMetadata, ours: OurTags, previously_ours: OurTags | None = None) -> Merge:
     """Put our tags beside what stands in a photo.
 
     - `dc:description` and `dc:title` are written when the file has none, or has what we wrote the last time.
-    - `dc:subject` becomes the photographer's own keywords, in their order and spelling, and then ours. Those
-      that we wrote before and no longer give are taken out; of two spellings, the photographer's stays.
+    - `dc:subject` becomes the photographer's own keywords, in their order and to the letter, and then ours. Those
+      that we wrote before and no longer give are taken out; of two spellings, the photographer's stays. Where one of
+      the photographer's cannot be written as it is, all keywords are left as they are.
     - Hierarchical keywords, headline, rating, creator and other languages are left alone.
 
     Args:
@@ -80,11 +92,15 @@ def merge(existing: PhotoMetadata, ours: OurTags, previously_ours: OurTags | Non
     new_description = clean_text(ours.description, keep_lines=True)
     description, kept_description = _text(existing.description, new_description, before.description)
 
-    own = tuple(_carried(keyword) for keyword in photographers_own(existing.keywords, before.keywords))
+    own = photographers_own(existing.keywords, before.keywords, existing.hierarchical_keywords)
     own_keys = {keyword_key(keyword) for keyword in own}
     wanted = normalize_keywords(ours.keywords)
     added = tuple(keyword for keyword in wanted if keyword_key(keyword) not in own_keys)
-    merged = tuple(keyword for keyword in dict.fromkeys((*own, *added)) if keyword)
+    merged = tuple(dict.fromkeys((*own, *added)))
+    problem = _unwritable(merged)
+    if problem:
+        added = tuple(keyword for keyword in existing.keywords if keyword not in own)
+        merged = existing.keywords
     here_keys = {keyword_key(keyword) for keyword in existing.keywords}
     merged_keys = {keyword_key(keyword) for keyword in merged}
     return Merge(
@@ -99,6 +115,7 @@ def merge(existing: PhotoMetadata, ours: OurTags, previously_ours: OurTags | Non
             keywords=added,
         ),
         kept=tuple(name for name, kept in (("title", kept_title), ("description", kept_description)) if kept),
+        keywords_kept=problem,
         added_keywords=tuple(keyword for keyword in added if keyword_key(keyword) not in here_keys),
         removed_keywords=tuple(
             keyword for keyword in existing.keywords if keyword_key(keyword) not in merged_keys
@@ -106,9 +123,13 @@ def merge(existing: PhotoMetadata, ours: OurTags, previously_ours: OurTags | Non
     )
 
 
-def _carried(keyword: str) -> str:
-    """Somebody else's keyword to the letter, less what metadata cannot carry."""
-    return "".join(char for char in keyword if unicodedata.category(char) not in {"Cc", "Cs"}).strip()
+def _unwritable(keywords: tuple[str, ...]) -> str:
+    """Why a list of keywords cannot be written; empty: it can."""
+    try:
+        MetadataFields(keywords=keywords)
+    except InvalidFields as problem:
+        return str(problem)
+    return ""
 
 
 def _standing(text: str | None) -> str:

@@ -50,6 +50,7 @@ class _Frame:
     picture: str | None
     keywords: tuple[str, ...]
     kept: tuple[str, ...]
+    keywords_kept: str
 
 
 def render_contact_sheet(*, photos: Iterable[SheetPhoto], facts: RunFacts) -> str:
@@ -78,4 +79,5 @@ def _frame(photo: SheetPhoto) -> _Frame:
         picture=data_uri(photo.thumbnail) if photo.thumbnail is not None else None,
         keywords=tuple(keyword for keyword in photo.keywords if keyword_key(keyword) not in own),
         kept=photo.merge.kept if photo.merge is not None else (),
+        keywords_kept=photo.merge.keywords_kept if photo.merge is not None else "",
     )

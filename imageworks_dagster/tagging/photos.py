@@ -59,7 +59,8 @@ def _add_own_words(row: Row, path: Path, ours: OurTags | None) -> None:
     ours = ours or OurTags()
     row["existing_title"] = said.title if said.title != ours.caption else None
     row["existing_description"] = said.description if said.description != ours.description else None
-    row["existing_keywords"] = list(photographers_own(said.keywords, ours.keywords))
+    own = photographers_own(said.keywords, ours.keywords, said.hierarchical_keywords)
+    row["existing_keywords"] = list(own)
 
 
 def _add_signals(stage: Stage, rows: list[Row], photos: list[PhotoFile]) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -76,13 +77,38 @@ def test_hostile_text_from_a_model_is_made_writable():
     assert merged.fields.keywords == ("x y",)
 
 
-def test_a_stray_control_character_in_their_keyword_does_not_stop_the_write():
-    merged = merge(PhotoMetadata(keywords=("An\x00na ",)), OURS)
-    assert merged.fields.keywords == ("Anna", "lake", "calm")
+def test_their_keywords_are_carried_to_the_letter():
+    merged = merge(PhotoMetadata(keywords=("red\nfox", "a  b")), OURS)
+    assert merged.fields.keywords == ("red\nfox", "a  b", "lake", "calm")
+
+
+@pytest.mark.parametrize("theirs", ["x" * 2001, "a\ufffeb", "An\x00na"])
+def test_where_one_of_their_keywords_cannot_be_written_all_keywords_stay_and_the_rest_is_written(theirs):
+    before = OurTags(caption="A pond", keywords=("pond",))
+    merged = merge(PhotoMetadata(title="A pond", keywords=(theirs, "pond")), OURS, before)
+    assert merged.fields.keywords is None
+    assert merged.fields.title == "A lake"
+    assert merged.ours.keywords == ("pond",)
+    assert merged.added_keywords == merged.removed_keywords == ()
+    assert merged.keywords_kept.startswith("keywords holds")
 
 
 def test_their_own_are_all_but_those_that_we_added():
-    assert photographers_own(("Anna", "Lake", "calm"), ("lake",)) == ("Anna", "calm")
+    assert photographers_own(("Anna", "Lake", "calm"), ("calm",)) == ("Anna", "Lake")
+
+
+def test_a_word_of_ours_that_they_respelled_is_theirs():
+    before = OurTags(keywords=("blue sky", "lake"))
+    merged = merge(PhotoMetadata(keywords=("Blue Sky", "lake")), OURS, before)
+    assert merged.fields.keywords == ("Blue Sky", "lake", "calm")
+    assert merged.removed_keywords == ()
+
+
+def test_a_word_of_ours_that_they_filed_under_another_is_theirs():
+    filed = PhotoMetadata(keywords=("cat", "Animals"), hierarchical_keywords=("Animals|cat",))
+    merged = merge(filed, OurTags(keywords=("dog",)), OurTags(keywords=("cat",)))
+    assert merged.fields.keywords == ("cat", "Animals", "dog")
+    assert merged.ours.keywords == ("dog",)
 
 
 @given(theirs=WORDS, first=WORDS, second=WORDS)

@@ -43,6 +43,12 @@ def test_what_was_written_and_what_went_wrong_are_said(photo, facts):
     assert "These are suggestions" not in page
 
 
+def test_keywords_that_cannot_be_written_are_said_to_stay(photo, facts):
+    stuck = replace(photo, merge=merge(PhotoMetadata(keywords=("x" * 2001,)), OURS))
+    page = render_contact_sheet(photos=[stuck], facts=facts)
+    assert "keywords stay as they are: keywords holds an entry of 2001 characters" in page
+
+
 def test_hostile_tags_stay_text(photo, facts):
     hostile = replace(photo, caption="<script>alert(1)</script>", keywords=("<b>x</b>",), path="<i>")
     page = render_contact_sheet(photos=[hostile], facts=facts)
