@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import unicodedata
 from typing import TYPE_CHECKING, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -301,5 +302,7 @@ def _cell(value: object) -> object:
     if isinstance(value, str):
         # Control characters could end the cell or the line; a formula must stay text.
         line = "".join(char if char.isprintable() else " " for char in value)
-        return "'" + line if line.lstrip()[:1] in {"=", "+", "-", "@"} else line
+        # Spreadsheets in East Asian locales take full-width signs for formulas too.
+        first = unicodedata.normalize("NFKC", line.lstrip()[:1])
+        return "'" + line if first in {"=", "+", "-", "@"} else line
     return "" if value is None else value

@@ -3,6 +3,7 @@ from __future__ import annotations
 import csv
 import io
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -152,6 +153,13 @@ def test_the_csv_keeps_formulas_and_line_breaks_from_taking_effect():
     assert read[1]["title"] == "'-1+1"
     assert read[1]["reason"] == 'say "no"'
     assert read[0]["strength"] == ""
+
+
+@pytest.mark.parametrize("sign", [*"=+-@", *"＝＋－＠", *"﹦﹢﹣﹫"])  # noqa: RUF001 - the wide and small ones are meant
+def test_no_cell_begins_with_a_formulas_sign_of_any_width(sign):
+    rows = [ResultRow(entry_id=f"{sign}1+1")]
+    (read,) = csv.DictReader(io.StringIO(results_csv(rows), newline=""))
+    assert read["entry_id"] == f"'{sign}1+1"
 
 
 def test_a_score_that_thousands_share_names_a_few_of_them():
