@@ -199,6 +199,7 @@ JUDGE_RESULTS = TableShape(
         Column("model_revision", "text", "That model's revision."),
         Column("title", "text", "The entry's title."),
         Column("verdict", "text", "Compliance: 'pass', 'query' or 'fail'."),
+        Column("category", "text", "The category that it is ranked in; null when nothing says one."),
         Column("place", "count", "Place, from 1; null when not ranked."),
         Column("place_low", "count", "Best place within the 95 % interval."),
         Column("place_high", "count", "Worst place within the 95 % interval."),

@@ -18,10 +18,11 @@ if TYPE_CHECKING:
 
     from imageworks.judge_vision.compliance import Compliance
     from imageworks.judge_vision.critiquing import Critique
-    from imageworks.judge_vision.results import Result, ResultRow
+    from imageworks.judge_vision.results import Result, ResultRow, Section
     from imageworks.run_facts import RunFacts
 
 _PODIUM: Final = 3
+_NO_CATEGORY: Final = "Without a category"
 
 
 @dataclass(frozen=True)
@@ -60,6 +61,25 @@ class _Meter:
     value: str
     at: float
     start: float | None = None
+
+
+@dataclass(frozen=True)
+class _View:
+    """What is ranked together, ready to print: all entries, or those of one category.
+
+    `suffix` goes behind the anchors of its headings.
+    """
+
+    heading: str
+    suffix: str
+    explanation: tuple[str, ...]
+    comparisons: int
+    playoff_entries: int
+    cards: list[_Card]
+    podium: list[_Card]
+    awards: list[tuple[str, int, int]]
+    chart: dict[str, Any] | None
+    histogram: dict[str, Any] | None
 
 
 @dataclass(frozen=True)
@@ -118,16 +138,46 @@ def render_report(
         "competition": competition,
         "result": result,
         "facts": facts,
-        "cards": ranked,
-        "podium": _podium(ranked),
+        "ranked": ranked,
+        "views": _views(result, ranked, competition),
         "unranked": [card for card in cards if card.row.place is None],
         "awards": _award_counts(ranked, competition),
-        "chart": _interval_chart(ranked),
-        "histogram": _histogram([card.row.score for card in ranked if card.row.score is not None]),
         "ordinal": ordinal,
         "highest": HIGHEST_MARK,
     }
     return render_page("judge_vision/report.html", values)
+
+
+def _views(result: Result, ranked: Sequence[_Card], competition: Competition) -> list[_View]:
+    if not result.sections:
+        return [_view("", "", result, ranked, competition)]
+    return [
+        _view(
+            section.category or _NO_CATEGORY,
+            f"-{number}",
+            section,
+            [card for card in ranked if card.row.category == section.category],
+            competition,
+        )
+        for number, section in enumerate(result.sections, start=1)
+    ]
+
+
+def _view(
+    heading: str, suffix: str, told: Result | Section, ranked: Sequence[_Card], competition: Competition
+) -> _View:
+    return _View(
+        heading=heading,
+        suffix=suffix,
+        explanation=told.explanation,
+        comparisons=told.comparisons,
+        playoff_entries=told.playoff_entries,
+        cards=list(ranked),
+        podium=_podium(ranked),
+        awards=_award_counts(ranked, competition),
+        chart=_interval_chart(ranked),
+        histogram=_histogram([card.row.score for card in ranked if card.row.score is not None]),
+    )
 
 
 def _nameless(row: ResultRow) -> ReportEntry:

@@ -44,6 +44,7 @@ class ResultRow(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     entry_id: str
+    category: str = Field("", description="The category that it is ranked in; empty when nothing says one.")
     place: int | None = Field(None, description="1 is best; equals share the better place.")
     place_low: int | None = Field(None, description="Best place that is credible.")
     place_high: int | None = Field(None, description="Worst place that is credible.")
@@ -62,8 +63,22 @@ class ResultRow(BaseModel):
     reason: str = Field("", description="Why an entry is not ranked, in words.")
 
 
+class Section(BaseModel):
+    """How the ranking of one category came about, in sentences and numbers."""
+
+    model_config = ConfigDict(frozen=True)
+
+    category: str = Field(description="Empty for entries of which nothing says their category.")
+    explanation: tuple[str, ...]
+    comparisons: int = 0
+    playoff_entries: int = 0
+
+
 class Result(BaseModel):
-    """All rows, ranked ones first by place, and how the ranking came about, in sentences."""
+    """All rows, and how the ranking came about, in sentences.
+
+    Rows stand by section; within one, ranked ones first by place.
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -71,6 +86,9 @@ class Result(BaseModel):
     explanation: tuple[str, ...]
     comparisons: int = 0
     playoff_entries: int = 0
+    sections: tuple[Section, ...] = Field(
+        (), description="Where categories are ranked apart; empty: all are ranked together."
+    )
 
     @property
     def ranked(self) -> tuple[ResultRow, ...]:
@@ -86,14 +104,14 @@ def rank(
     shortlist: Sequence[str] = (),
     cut_by_lot: Sequence[str] = (),
 ) -> Result:
-    """The result of a competition. The order of contenders and comparisons does not matter.
+    """The result of one section of a competition. The order of contenders and comparisons does not matter.
 
     Those on the shortlist that were compared take the first places, by their comparisons; all others follow by
     score, and those of equal score share a place. Entries that break a rule, or have no score, are listed without
     one.
 
     Args:
-        contenders: Every entry of the batch.
+        contenders: Every entry of the section.
         competition: For its score bands.
         comparisons: Decided pairs of the shortlist.
         shortlist: Who took part in the playoff; without comparisons it counts for nothing.
@@ -256,6 +274,7 @@ def _listed(entries: Sequence[str], most: int = 8) -> str:
 
 
 _COLUMNS = (
+    "category",
     "place",
     "place_low",
     "place_high",

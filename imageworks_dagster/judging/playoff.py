@@ -11,14 +11,16 @@ from imageworks.judge_vision.comparing import (
     pairwise_variables,
     read_pairwise,
 )
-from imageworks.judge_vision.playoff import Candidate, choose_shortlist, next_pairs
+from imageworks.judge_vision.playoff import Candidate, next_pairs
+from imageworks.judge_vision.sections import choose_shortlists
 from imageworks_dagster.asking import Asker, Question
+from imageworks_dagster.judging.categories import categories
 from imageworks_dagster.judging.rules import competition_of
 from imageworks_dagster.stages import Outcome
 from imageworks_dagster.tables import signal_values
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from imageworks.judge_vision.playoff import Pair
     from imageworks.judge_vision.ranking import Comparison
@@ -30,21 +32,34 @@ def compare_shortlist(stage: Stage) -> Outcome:
 
     Rounds are a barrier: who meets next depends on all answers so far, never on which came first.
     """
-    rules = competition_of(stage.batch).playoff
+    competition = competition_of(stage.batch)
+    rules = competition.playoff
     entries = stage.read_by_entry("judge/entries")
     signals = stage.read_by_entry("judge/signals")
     critiques = {row["entry_id"]: row for row in stage.read("judge/critiques") if row["score"] is not None}
-    shortlist = choose_shortlist(
-        [Candidate(entry, row["score"], row["weighted"]) for entry, row in critiques.items()], rules
-    )
-    scores = {entry: critiques[entry]["score"] for entry in shortlist.entries}
-    shown = {entry: _shown(entries[entry], signals[entry]) for entry in shortlist.entries}
+    shortlists = choose_shortlists(
+        [Candidate(entry, row["score"], row["weighted"]) for entry, row in critiques.items()],
+        categories(critiques, entries, competition),
+        competition,
+    ).values()
+    sections = [{entry: critiques[entry]["score"] for entry in each.entries} for each in shortlists]
+    shown = {entry: _shown(entries[entry], signals[entry]) for scores in sections for entry in scores}
     asker = Asker(stage)
     rows: list[Row] = []
     decided: list[Comparison] = []
     undecided: list[Pair] = []
     for round_number in range(1, rules.rounds + 1):
-        pairs = next_pairs(scores, decided, round_number=round_number, seed=rules.seed, undecided=undecided)
+        pairs = [
+            pair
+            for scores in sections
+            for pair in next_pairs(
+                scores,
+                [game for game in decided if game.a in scores],
+                round_number=round_number,
+                seed=rules.seed,
+                undecided=[pair for pair in undecided if pair.a in scores],
+            )
+        ]
         if not pairs:
             break
         answered = _ask_round(stage, asker, pairs, entries, shown)
@@ -58,8 +73,8 @@ def compare_shortlist(stage: Stage) -> Outcome:
     return Outcome(
         rows,
         metadata={
-            "shortlist": len(shortlist.entries),
-            "left_out_by_lot": len(shortlist.cut_by_lot),
+            "shortlist": len(shown),
+            "left_out_by_lot": sum(len(each.cut_by_lot) for each in shortlists),
             "pairs_decided": len(decided),
             "pairs_drawn": sum(1 for game in decided if game.outcome == "draw"),
             "pairs_without_answer": len(undecided),
@@ -71,7 +86,7 @@ def compare_shortlist(stage: Stage) -> Outcome:
 def _ask_round(
     stage: Stage,
     asker: Asker,
-    pairs: tuple[Pair, ...],
+    pairs: Sequence[Pair],
     entries: Mapping[str, Row],
     shown: Mapping[str, Shown],
 ) -> dict[tuple[str, str], Row]:

@@ -73,7 +73,8 @@ def publish_report(stage: Stage, competition: Competition, result: Result) -> Pu
         }
 
     publish_unless_same(folder, key, make)
-    first = [stage.photo_file(tables["judge/entries"][row.entry_id]) for row in result.ranked[:SHOWN_IN_UI]]
+    ranked = sorted(result.ranked, key=lambda row: row.place or 0)[:SHOWN_IN_UI]
+    first = [stage.photo_file(tables["judge/entries"][row.entry_id]) for row in ranked]
     best = thumbnails(stage.store.home, stage.settings, first)
     return PublishedReport(
         metadata={

@@ -6,8 +6,10 @@ from collections import defaultdict
 from typing import TYPE_CHECKING
 
 from imageworks.judge_vision.comparing import combine
-from imageworks.judge_vision.playoff import Candidate, Pair, choose_shortlist
-from imageworks.judge_vision.results import Contender, rank
+from imageworks.judge_vision.playoff import Candidate, Pair
+from imageworks.judge_vision.results import Contender
+from imageworks.judge_vision.sections import choose_shortlists, rank_sections
+from imageworks_dagster.judging.categories import categories
 from imageworks_dagster.judging.report import publish_report
 from imageworks_dagster.judging.rules import competition_of
 from imageworks_dagster.stages import Outcome
@@ -27,16 +29,18 @@ def announce(stage: Stage) -> Outcome:
     verdicts = stage.read_by_entry("judge/compliance")
     critiques = stage.read_by_entry("judge/critiques")
     stage.progress.expect(len(entries))
-    shortlist = choose_shortlist(
+    category = categories(critiques, entries, competition)
+    shortlists = choose_shortlists(
         [
             Candidate(entry, row["score"], row["weighted"])
             for entry, row in critiques.items()
             if row["score"] is not None
         ],
-        competition.playoff,
+        category,
+        competition,
     )
     comparisons = decided_pairs(stage.read("judge/playoff"))
-    result = rank(
+    result = rank_sections(
         [
             Contender(
                 entry_id=entry,
@@ -47,10 +51,10 @@ def announce(stage: Stage) -> Outcome:
             )
             for entry, row in critiques.items()
         ],
+        category,
         competition,
         comparisons=comparisons,
-        shortlist=shortlist.entries,
-        cut_by_lot=shortlist.cut_by_lot,
+        shortlists=shortlists,
     )
     rows: list[Row] = []
     for one in result.rows:
@@ -61,6 +65,7 @@ def announce(stage: Stage) -> Outcome:
                 **{name: critique[name] for name in CARRIED},
                 title=entry["title"],
                 verdict=verdicts[one.entry_id]["verdict"],
+                category=one.category or None,
                 place=one.place,
                 place_low=one.place_low,
                 place_high=one.place_high,
@@ -81,7 +86,7 @@ def announce(stage: Stage) -> Outcome:
         rows,
         metadata={"ranked": len(result.ranked), "comparisons": result.comparisons, **report.metadata},
         picture=report.picture,
-        headline=("place", "title", "score", "award", "place_low", "place_high", "verdict"),
+        headline=("category", "place", "title", "score", "award", "place_low", "place_high", "verdict"),
     )
 
 

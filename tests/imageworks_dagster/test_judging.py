@@ -82,6 +82,30 @@ def test_fresh_asks_again(judged):
     assert platform.asked(again) == {"judge/critiques": 6}
 
 
+def test_categories_are_compared_and_ranked_apart(platform, tmp_path):
+    for category, seeds in (("Colour", range(3)), ("Mono", range(3, 6))):
+        for seed in seeds:
+            write_photo(tmp_path / "round" / category / f"Title {seed} by Member {seed:02d}.jpg", seed=seed)
+    rules = tmp_path / "rules.toml"
+    rules.write_text('[competition.spring]\ncategories = ["Colour", "Mono"]\n', encoding="utf-8")
+    batch = platform.register("judge", tmp_path / "round", rules=rules)
+
+    platform.run("judge", batch)
+
+    pairs = platform.rows("judge/playoff", batch)
+    assert pairs
+    assert all(row["entry_id"].split("/")[1] == row["opponent_id"].split("/")[1] for row in pairs)
+    rows = platform.rows("judge/results", batch)
+    assert {row["entry_id"].split("/")[1] for row in rows} == {row["category"] for row in rows}
+    for category in ("Colour", "Mono"):
+        assert min(row["place"] for row in rows if row["category"] == category) == 1
+    folder = platform.store.home.reports / "judge" / batch
+    told = json.loads((folder / "results.json").read_text(encoding="utf-8"))
+    assert [section["category"] for section in told["sections"]] == ["Colour", "Mono"]
+    assert "Mono: all ranked entries" in (folder / "report.html").read_text(encoding="utf-8")
+    assert (folder / "results.csv").read_text(encoding="utf-8-sig").startswith("category,place,")
+
+
 def test_two_equal_files_are_two_entries_and_a_duplicate_is_not_judged(platform, entries_folder):
     shutil.copy(entries_folder / "Title 0 by Member 00.jpg", entries_folder / "Zwilling by Member 09.jpg")
     batch = platform.register("judge", entries_folder)

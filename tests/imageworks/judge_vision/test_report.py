@@ -10,9 +10,11 @@ from imageworks.errors import ThumbnailRefused
 from imageworks.judge_vision.competition import default_competition
 from imageworks.judge_vision.compliance import Compliance, Finding
 from imageworks.judge_vision.critiquing import critique_facts, read_critique
+from imageworks.judge_vision.playoff import Shortlist
 from imageworks.judge_vision.ranking import Comparison
 from imageworks.judge_vision.report import ReportEntry, ordinal, render_report
 from imageworks.judge_vision.results import Contender, rank
+from imageworks.judge_vision.sections import rank_sections
 
 OPEN = default_competition()
 HOSTILE = "</title><script>alert(1)</script>{{ 7*7 }}\" onerror='x'"
@@ -167,6 +169,32 @@ def test_the_facts_of_the_run_are_printed_with_short_hashes(entries, facts):
     assert "a" * 13 not in text
     assert "0a1b2c3d-44ce" in text
     assert "4.2 s" in text
+
+
+def test_categories_are_shown_apart_each_with_its_places_podium_and_certainty(entries, facts):
+    marks = dict(zip("abcdef", (19, 18, 17, 20, 15, 12), strict=True))
+    everybody = [Contender(entry_id=f"round/{name}", score=score) for name, score in marks.items()]
+    categories = {f"round/{name}": "Colour" if name in "abc" else HOSTILE for name in marks}
+    club = OPEN.model_copy(update={"categories": ("Colour", HOSTILE)})
+    games = [Comparison("round/a", "round/b", "b"), Comparison("round/d", "round/e", "a")]
+    shortlists = {
+        "Colour": Shortlist(("round/a", "round/b")),
+        HOSTILE: Shortlist(("round/d", "round/e")),
+    }
+    divided = rank_sections(everybody, categories, club, comparisons=games, shortlists=shortlists)
+    html = render_report(competition=club, result=divided, entries=entries, facts=facts)
+    page = Page(html)
+    assert "<script>" not in html
+    assert "Colour: all ranked entries" in page.text
+    assert "2 comparisons among 4" in page.text
+    assert page.text.count("1 comparisons among 2") == 2
+    assert html.count('class="podium ') == 2
+    assert html.count('class="intervals"') == 2
+    assert page.tags.count("article") == 6
+    assert len(page.ids) == len(set(page.ids))
+    assert {link[1:] for link in page.links} <= set(page.ids)
+    first, second = html.index("Title b"), html.index("Title d")
+    assert html.index('id="category-1"') < first < html.index('id="category-2"') < second
 
 
 def test_where_many_share_the_first_places_nobody_stands_on_a_podium(entries, facts):
