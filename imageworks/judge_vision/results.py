@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
-import unicodedata
 from typing import TYPE_CHECKING, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -268,57 +265,3 @@ def _explain(
 def _listed(entries: Sequence[str], most: int = 8) -> str:
     shown = ", ".join(sorted(entries)[:most])
     return shown if len(entries) <= most else f"{shown} and {len(entries) - most} more"
-
-
-_COLUMNS = (
-    "category",
-    "place",
-    "place_low",
-    "place_high",
-    "entry_id",
-    "title",
-    "score",
-    "award",
-    "strength",
-    "strength_low",
-    "strength_high",
-    "wins",
-    "draws",
-    "losses",
-    "decided_by",
-    "eligible",
-    "tied",
-    "tied_with",
-    "reason",
-)
-
-
-def results_csv(rows: Iterable[ResultRow], titles: dict[str, str] | None = None) -> str:
-    """The rows as CSV with a header, for a spreadsheet: UTF-8, CRLF, quoted where needed.
-
-    Text that a spreadsheet would take for a formula gets an apostrophe in front of it.
-
-    Args:
-        rows: In the order to print.
-        titles: By entry, when known.
-    """
-    text = io.StringIO()
-    writer = csv.DictWriter(text, _COLUMNS, lineterminator="\r\n")
-    writer.writeheader()
-    for row in rows:
-        values = row.model_dump()
-        values["title"] = (titles or {}).get(row.entry_id, "")
-        values["tied_with"] = " ".join(row.tied_with)
-        values["eligible"] = "yes" if row.eligible else "no"
-        writer.writerow({column: _cell(values[column]) for column in _COLUMNS})
-    return text.getvalue()
-
-
-def _cell(value: object) -> object:
-    if isinstance(value, str):
-        # Control characters could end the cell or the line; a formula must stay text.
-        line = "".join(char if char.isprintable() else " " for char in value)
-        # Spreadsheets in East Asian locales take full-width signs for formulas too.
-        first = unicodedata.normalize("NFKC", line.lstrip()[:1])
-        return "'" + line if first in {"=", "+", "-", "@"} else line
-    return "" if value is None else value

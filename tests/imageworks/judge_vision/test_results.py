@@ -1,15 +1,11 @@
 from __future__ import annotations
 
-import csv
-import io
-
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from imageworks.judge_vision.competition import default_competition
 from imageworks.judge_vision.ranking import Comparison
-from imageworks.judge_vision.results import Contender, Result, ResultRow, rank, results_csv
+from imageworks.judge_vision.results import Contender, Result, rank
 
 OPEN = default_competition()
 
@@ -140,26 +136,6 @@ def test_every_entry_has_one_row_and_the_order_given_does_not_matter(marks, shuf
 def test_a_result_survives_a_journey_through_json():
     result = rank([contender("a", 19), contender("b", 12, verdict="fail")], OPEN)
     assert Result.model_validate(result.model_dump(mode="json")) == result
-
-
-def test_the_csv_keeps_formulas_and_line_breaks_from_taking_effect():
-    rows = [
-        ResultRow(entry_id="=cmd|'x'!A1", place=1, score=20),
-        ResultRow(entry_id="b,\n2", reason='say "no"'),
-    ]
-    read = list(csv.DictReader(io.StringIO(results_csv(rows, {"b,\n2": "-1+1"}), newline="")))
-    assert read[0]["entry_id"] == "'=cmd|'x'!A1"
-    assert read[1]["entry_id"] == "b, 2"
-    assert read[1]["title"] == "'-1+1"
-    assert read[1]["reason"] == 'say "no"'
-    assert read[0]["strength"] == ""
-
-
-@pytest.mark.parametrize("sign", [*"=+-@", *"＝＋－＠", *"﹦﹢﹣﹫"])  # noqa: RUF001 - the wide and small ones are meant
-def test_no_cell_begins_with_a_formulas_sign_of_any_width(sign):
-    rows = [ResultRow(entry_id=f"{sign}1+1")]
-    (read,) = csv.DictReader(io.StringIO(results_csv(rows), newline=""))
-    assert read["entry_id"] == f"'{sign}1+1"
 
 
 def test_a_score_that_thousands_share_names_a_few_of_them():
