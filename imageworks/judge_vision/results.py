@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from imageworks.counting import counted
-from imageworks.judge_vision.compliance import Verdict  # noqa: TC001 - pydantic needs it at run time
+from imageworks.judge_vision.compliance import Verdict, unreadable_words
 from imageworks.judge_vision.ranking import Ranking, Standing, rank_by_comparisons
 
 if TYPE_CHECKING:
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 DecidedBy = Literal["playoff", "score", "none"]
 
 _MOST_NAMED = 20
+
+BREAKS_THE_RULES: Final = "It does not keep the rules; see its findings."
 
 
 class Contender(BaseModel):
@@ -213,10 +215,13 @@ def _scored_rows(rest: Sequence[Contender], above: int, competition: Competition
 
 
 def _unranked_row(each: Contender) -> ResultRow:
-    if each.verdict == "fail":
-        reason = "It does not keep the rules; see its findings."
+    unreadable = unreadable_words(each.error_class) if each.error_class is not None else None
+    if unreadable is not None:
+        reason = f"It could not be read. {unreadable}"
+    elif each.verdict == "fail":
+        reason = BREAKS_THE_RULES
     elif each.error_class is not None:
-        reason = f"It has no valid critique ({each.error_class})."
+        reason = f"The judge gave no valid answer ({each.error_class})."
     else:
         reason = "It has no critique yet."
     return ResultRow(entry_id=each.entry_id, score=each.score, eligible=each.verdict != "fail", reason=reason)

@@ -70,6 +70,13 @@ def test_an_entry_without_a_critique_is_listed_with_its_error():
     assert "yet" in result.rows[2].reason
 
 
+def test_a_file_that_could_not_be_read_is_told_so_before_any_rule():
+    broken = Contender(entry_id="a", error_class="truncated")
+    for verdict in ("query", "fail"):
+        (row,) = rank([broken.model_copy(update={"verdict": verdict})], OPEN).rows
+        assert row.reason == "It could not be read. The file is cut off: part of the picture is missing."
+
+
 def test_who_fails_after_the_playoff_leaves_it_with_its_comparisons():
     games = [Comparison("a", "b", "a"), Comparison("b", "c", "a")]
     everybody = [contender("a", 19, verdict="fail"), contender("b", 18), contender("c", 18)]
