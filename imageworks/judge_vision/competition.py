@@ -129,7 +129,7 @@ class Competition(_Rule):
     `pairwise_rounds` beside the name is read as `playoff.rounds`, `colour_space` as `color_space`.
     """
 
-    id: Annotated[str, Field(min_length=1, max_length=80)]
+    id: Annotated[str, Field(min_length=1, max_length=80, description="What stands in `[competition.<id>]`.")]
     name: str = Field("", max_length=200, description="What people call it; empty: its id.")
     categories: tuple[Word, ...] = Field((), description="Sections, such as Colour and Mono.")
     awards: tuple[Word, ...] = Field((), description="Awards, best first.")
@@ -142,8 +142,8 @@ class Competition(_Rule):
         (), description="Names of reference photos that the club keeps; a record."
     )
     notes: str = Field("", max_length=4000, description="The club's own words; told to the judge.")
-    rules: Rules = Rules()
-    playoff: Playoff = Playoff()
+    rules: Rules = Field(Rules(), description="What a file must be to take part; a table of its own.")
+    playoff: Playoff = Field(Playoff(), description="How the best are compared; a table of its own.")
 
     @model_validator(mode="before")
     @classmethod

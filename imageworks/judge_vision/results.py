@@ -251,6 +251,10 @@ def _explain(
         "A photo that won at least once and lost never comes before those that lost, if it was compared at least "
         "half as often as is usual."
     )
+    yield (
+        "Awards go by marks and places by comparisons, so an award can stand below a higher place that has none or "
+        "a lesser one."
+    )
     if rest:
         yield f"The other {counted(rest, 'entry', 'entries')} follow by score; equal scores share a place."
     if unseen:

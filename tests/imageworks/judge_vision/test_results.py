@@ -112,6 +112,17 @@ def test_what_undefeated_means_is_said():
     assert any("won at least once and lost never" in sentence for sentence in result.explanation)
 
 
+def test_after_a_playoff_it_is_said_why_an_award_can_stand_below_a_higher_place():
+    played = rank(
+        [contender("a", 17), contender("b", 19)],
+        OPEN,
+        comparisons=[Comparison("a", "b", "a")],
+        shortlist="ab",
+    )
+    assert [row.award for row in played.rows] == ["Silver", "Gold"]
+    assert any("an award can stand below a higher place" in sentence for sentence in played.explanation)
+
+
 def test_groups_that_never_met_are_said():
     games = [Comparison("a", "b", "a"), Comparison("c", "d", "a")]
     result = rank([contender(name, 18) for name in "abcd"], OPEN, comparisons=games, shortlist=tuple("abcd"))
