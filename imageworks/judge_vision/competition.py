@@ -1,7 +1,10 @@
 """A competition's rules, as clubs write them in TOML, checked before any work is done."""
 
 import tomllib
+from collections import Counter
+from collections.abc import Collection
 from difflib import get_close_matches
+from itertools import combinations
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -9,6 +12,7 @@ from pydantic import (
     AfterValidator,
     AliasChoices,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     ValidationError,
@@ -40,7 +44,24 @@ def _check_mark(mark: int) -> int:
     return mark
 
 
+def _listed_if_single(marks: Any) -> Any:
+    return [marks] if isinstance(marks, int) else marks
+
+
+def _all_marks(marks: tuple[int, ...]) -> tuple[int, ...]:
+    """Every mark of a band; of one that is written as a range, those between its ends too."""
+    return tuple(range(min(marks), max(marks) + 1)) if len(marks) == 2 else marks  # noqa: PLR2004 - two ends
+
+
+def _in_words(marks: Collection[int]) -> str:
+    """Marks as people say them: `16 to 20`, or each of them where they are not in one row."""
+    low, high = min(marks), max(marks)
+    in_a_row = high - low >= 2 and set(range(low, high + 1)) <= set(marks)  # noqa: PLR2004 - two are a pair
+    return f"{low} to {high}" if in_a_row else ", ".join(map(str, sorted(set(marks))))
+
+
 Mark = Annotated[int, AfterValidator(_check_mark)]
+Band = Annotated[tuple[Mark, ...], BeforeValidator(_listed_if_single), AfterValidator(_all_marks)]
 Pixels = Annotated[int, Field(ge=1, le=1_000_000)]
 Word = Annotated[str, Field(min_length=1, max_length=80)]
 
@@ -108,19 +129,21 @@ class Competition(_Rule):
     `pairwise_rounds` beside the name is read as `playoff.rounds`, `colour_space` as `color_space`.
     """
 
-    id: Annotated[str, Field(min_length=1, max_length=80)]
+    id: Annotated[str, Field(min_length=1, max_length=80, description="What stands in `[competition.<id>]`.")]
     name: str = Field("", max_length=200, description="What people call it; empty: its id.")
     categories: tuple[Word, ...] = Field((), description="Sections, such as Colour and Mono.")
     awards: tuple[Word, ...] = Field((), description="Awards, best first.")
-    score_bands: dict[Word, tuple[Mark, ...]] = Field(
-        default_factory=dict, description="The marks that earn each award."
+    score_bands: dict[Word, Band] = Field(
+        default_factory=dict,
+        description="The marks that earn each award: `[16, 20]` is 16 to 20, `18` that mark alone, three or more are "
+        "a list.",
     )
     anchors: tuple[str, ...] = Field(
         (), description="Names of reference photos that the club keeps; a record."
     )
     notes: str = Field("", max_length=4000, description="The club's own words; told to the judge.")
-    rules: Rules = Rules()
-    playoff: Playoff = Playoff()
+    rules: Rules = Field(Rules(), description="What a file must be to take part; a table of its own.")
+    playoff: Playoff = Field(Playoff(), description="How the best are compared; a table of its own.")
 
     @model_validator(mode="before")
     @classmethod
@@ -137,12 +160,15 @@ class Competition(_Rule):
 
     @model_validator(mode="after")
     def _bands_fit_awards(self) -> "Competition":
-        earned: dict[int, str] = {}
-        for award, marks in self.score_bands.items():
-            for mark in marks:
-                if mark in earned:
-                    raise ValueError(f"score_bands: {mark} is in both {earned[mark]!r} and {award!r}")
-                earned[mark] = award
+        repeated = sorted(award for award, times in Counter(self.awards).items() if times > 1)
+        if repeated:
+            raise ValueError(f"awards: {' and '.join(map(repr, repeated))} is there more than once")
+        for (one, marks), (other, others) in combinations(self.score_bands.items(), 2):
+            if shared := set(marks) & set(others):
+                raise ValueError(
+                    f"score_bands: {one!r} ({_in_words(marks)}) and {other!r} ({_in_words(others)}) overlap at "
+                    f"{_in_words(shared)}; a mark earns one award"
+                )
         if self.awards:
             for award in self.score_bands:
                 if award not in self.awards:
@@ -230,7 +256,9 @@ def _explain(key: str, error: Any) -> str:
         hint = f"did you mean {near[0]!r}?" if near else f"known keys are {', '.join(names)}."
         return f"{place} is not a known key; {hint}"
     message = error["msg"].removeprefix("Value error, ")
-    return f"{place}: {message} (found {error['input']!r:.80})."
+    # What is found wrong with a table as a whole is said in the message.
+    found = "" if isinstance(error["input"], dict) else f" (found {error['input']!r:.80})"
+    return f"{place}: {message}{found}."
 
 
 def load_competition(path: Path, competition_id: str | None = None) -> Competition:
@@ -260,7 +288,8 @@ def load_competition(path: Path, competition_id: str | None = None) -> Competiti
         if len(found) == 1:
             return next(iter(found.values()))
         raise UnknownCompetition(
-            f"{path} holds {len(found)} competitions; name one of {', '.join(sorted(found))}."
+            f"{path} holds {len(found)} competitions, {' and '.join(sorted(found))}, and one is judged at a time: put "
+            "the one that is wanted into a file of its own."
         )
     if competition_id not in found:
         near = get_close_matches(competition_id, found, n=3)

@@ -2,7 +2,7 @@
 
 A finding is `fail` when a number or a name breaks a rule, and `query` when a person has to look:
 nothing here guesses. Borders, editing and watermarks cannot be measured exactly, so they are no findings;
-the judge is told of them.
+the judge is told of them. Findings are for the organizers and name files: no judge reads them.
 """
 
 from __future__ import annotations
@@ -33,6 +33,10 @@ _DOUBTS: dict[Doubt, str] = {
     ),
     "author_in_title": "The title holds a word of the author's name. The judge is shown no title.",
 }
+
+_WHY_IT_COUNTS = "as the first by name of those that keep all other rules"
+_NONE_COUNTS = "None of them keeps all other rules."
+_MOST_NAMED = 5
 
 _UNREADABLE = {
     "empty_file": "The file is empty.",
@@ -80,7 +84,7 @@ class Finding(BaseModel):
 
 
 class Compliance(BaseModel):
-    """All findings about one entry; the verdict is that of the worst."""
+    """All findings about one entry, the worst first; the verdict is that of the first."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -90,9 +94,13 @@ class Compliance(BaseModel):
 
 
 def _judged(entry_id: str, findings: Iterable[Finding]) -> Compliance:
-    found = tuple(findings)
-    verdict = max((finding.verdict for finding in found), key=_SEVERITY.__getitem__, default="pass")
-    return Compliance(entry_id=entry_id, verdict=verdict, findings=found)
+    found = tuple(sorted(findings, key=lambda finding: -_SEVERITY[finding.verdict]))
+    return Compliance(entry_id=entry_id, verdict=found[0].verdict if found else "pass", findings=found)
+
+
+def unreadable_words(error_class: str) -> str | None:
+    """Why a file with this error gives no picture, in words; None for an error that is not about the file."""
+    return _UNREADABLE.get(error_class)
 
 
 def check(facts: EntryFacts, competition: Competition) -> Compliance:
@@ -242,7 +250,7 @@ def _name(facts: EntryFacts, competition: Competition) -> Iterable[Finding]:
     naming = competition.rules.naming
     if not naming:
         return
-    # The name itself is not repeated: it may hold the author's, and judging is blind.
+    # The name itself stands beside the finding and is not repeated.
     parts = name_parts(facts.file_name, competition)
     if not parts.exact:
         yield Finding(
@@ -296,7 +304,10 @@ def _without_category(
 
 
 def _duplicates(entries: Sequence[EntryFacts], failing: Collection[str]) -> Iterable[tuple[str, Finding]]:
-    """Of equal pictures one stays in: the first by `entry_id` of those that do not fail for another reason."""
+    """Of equal pictures one stays in: the first by `entry_id` of those that do not fail for another reason.
+
+    In a batch the entry id is the batch's name and the file's, so that is the first by name.
+    """
     by_photo: dict[str, list[EntryFacts]] = defaultdict(list)
     for facts in entries:
         if facts.photo_id is not None and facts.error_class != "empty_file":
@@ -306,12 +317,15 @@ def _duplicates(entries: Sequence[EntryFacts], failing: Collection[str]) -> Iter
             continue
         first, *others = sorted(same, key=lambda facts: (facts.entry_id in failing, facts.entry_id))
         counts = first.entry_id not in failing
+        copies = f"The same picture was handed in {_times(len(same))}, also as {_named(others)}"
         yield (
             first.entry_id,
             Finding(
                 rule="duplicate",
                 verdict="query",
-                message=f"The same picture was handed in {_times(len(same))}{'; this one counts' if counts else ''}.",
+                message=f"{copies}; this one counts, {_WHY_IT_COUNTS}."
+                if counts
+                else f"{copies}. {_NONE_COUNTS}",
                 measured=f"{len(same)} entries",
                 allowed="1 entry",
             ),
@@ -319,16 +333,27 @@ def _duplicates(entries: Sequence[EntryFacts], failing: Collection[str]) -> Iter
         for other in others:
             same_file = other.file_sha256 is not None and other.file_sha256 == first.file_sha256
             kind = "the same file as" if same_file else "the same picture, with other metadata, as"
+            copy = f"This is {kind} {_named([first])}"
             yield (
                 other.entry_id,
                 Finding(
                     rule="duplicate",
                     verdict="fail",
-                    message=f"This is {kind} another entry{', which counts' if counts else ''}.",
+                    message=f"{copy}, which counts, {_WHY_IT_COUNTS}."
+                    if counts
+                    else f"{copy}. {_NONE_COUNTS}",
                     measured=first.entry_id,
                     allowed="1 entry",
                 ),
             )
+
+
+def _named(entries: Sequence[EntryFacts]) -> str:
+    names = [
+        f"\N{LEFT DOUBLE QUOTATION MARK}{facts.file_name}\N{RIGHT DOUBLE QUOTATION MARK}" for facts in entries
+    ]
+    more = len(names) - _MOST_NAMED
+    return ", ".join(names[:_MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
 
 
 def _times(count: int) -> str:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from imageworks import signal_bands as bands
 from imageworks.judge_vision.competition import HIGHEST_MARK, Competition
+from imageworks.judge_vision.results import BREAKS_THE_RULES
 from imageworks.page import data_uri, render_page
 from imageworks.signal_bands import rounded_signals, word_for
 from imageworks.signal_words import percent, plain
@@ -98,6 +99,13 @@ class _Card:
     def places(self) -> str:
         """The credible places, `3` or `2 to 7`; empty without a place."""
         return place_range(self.row)
+
+    @property
+    def reason(self) -> str:
+        """Why it has no place; empty where its findings begin with that."""
+        findings = self.entry.compliance.findings if self.entry.compliance else ()
+        said = self.row.reason == BREAKS_THE_RULES or any(finding.rule == "readable" for finding in findings)
+        return "" if findings and said else self.row.reason
 
 
 def place_range(row: ResultRow) -> str:

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import csv
-import io
-import unicodedata
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from imageworks.counting import counted
-from imageworks.judge_vision.compliance import Verdict  # noqa: TC001 - pydantic needs it at run time
+from imageworks.judge_vision.compliance import Verdict, unreadable_words
 from imageworks.judge_vision.ranking import Ranking, Standing, rank_by_comparisons
 
 if TYPE_CHECKING:
@@ -22,6 +19,8 @@ if TYPE_CHECKING:
 DecidedBy = Literal["playoff", "score", "none"]
 
 _MOST_NAMED = 20
+
+BREAKS_THE_RULES: Final = "It does not keep the rules; see its findings."
 
 
 class Contender(BaseModel):
@@ -216,10 +215,13 @@ def _scored_rows(rest: Sequence[Contender], above: int, competition: Competition
 
 
 def _unranked_row(each: Contender) -> ResultRow:
-    if each.verdict == "fail":
-        reason = "It does not keep the rules; see its findings."
+    unreadable = unreadable_words(each.error_class) if each.error_class is not None else None
+    if unreadable is not None:
+        reason = f"It could not be read. {unreadable}"
+    elif each.verdict == "fail":
+        reason = BREAKS_THE_RULES
     elif each.error_class is not None:
-        reason = f"It has no valid critique ({each.error_class})."
+        reason = f"The judge gave no valid answer ({each.error_class})."
     else:
         reason = "It has no critique yet."
     return ResultRow(entry_id=each.entry_id, score=each.score, eligible=each.verdict != "fail", reason=reason)
@@ -249,6 +251,10 @@ def _explain(
         "A photo that won at least once and lost never comes before those that lost, if it was compared at least "
         "half as often as is usual."
     )
+    yield (
+        "Awards go by marks and places by comparisons, so an award can stand below a higher place that has none or "
+        "a lesser one."
+    )
     if rest:
         yield f"The other {counted(rest, 'entry', 'entries')} follow by score; equal scores share a place."
     if unseen:
@@ -268,57 +274,3 @@ def _explain(
 def _listed(entries: Sequence[str], most: int = 8) -> str:
     shown = ", ".join(sorted(entries)[:most])
     return shown if len(entries) <= most else f"{shown} and {len(entries) - most} more"
-
-
-_COLUMNS = (
-    "category",
-    "place",
-    "place_low",
-    "place_high",
-    "entry_id",
-    "title",
-    "score",
-    "award",
-    "strength",
-    "strength_low",
-    "strength_high",
-    "wins",
-    "draws",
-    "losses",
-    "decided_by",
-    "eligible",
-    "tied",
-    "tied_with",
-    "reason",
-)
-
-
-def results_csv(rows: Iterable[ResultRow], titles: dict[str, str] | None = None) -> str:
-    """The rows as CSV with a header, for a spreadsheet: UTF-8, CRLF, quoted where needed.
-
-    Text that a spreadsheet would take for a formula gets an apostrophe in front of it.
-
-    Args:
-        rows: In the order to print.
-        titles: By entry, when known.
-    """
-    text = io.StringIO()
-    writer = csv.DictWriter(text, _COLUMNS, lineterminator="\r\n")
-    writer.writeheader()
-    for row in rows:
-        values = row.model_dump()
-        values["title"] = (titles or {}).get(row.entry_id, "")
-        values["tied_with"] = " ".join(row.tied_with)
-        values["eligible"] = "yes" if row.eligible else "no"
-        writer.writerow({column: _cell(values[column]) for column in _COLUMNS})
-    return text.getvalue()
-
-
-def _cell(value: object) -> object:
-    if isinstance(value, str):
-        # Control characters could end the cell or the line; a formula must stay text.
-        line = "".join(char if char.isprintable() else " " for char in value)
-        # Spreadsheets in East Asian locales take full-width signs for formulas too.
-        first = unicodedata.normalize("NFKC", line.lstrip()[:1])
-        return "'" + line if first in {"=", "+", "-", "@"} else line
-    return "" if value is None else value

@@ -11,9 +11,9 @@ import dagster as dg
 
 from imageworks.judge_vision.compliance import Compliance
 from imageworks.judge_vision.critiquing import Critique, read_critique
-from imageworks.judge_vision.naming import UNTITLED, category_of
+from imageworks.judge_vision.naming import UNTITLED, category_of, name_parts
 from imageworks.judge_vision.report import ReportEntry, render_report
-from imageworks.judge_vision.results import results_csv
+from imageworks.judge_vision.result_files import EntryWords, results_csv, results_json
 from imageworks_dagster.picturing import Previews, contact_sheet, thumbnails
 from imageworks_dagster.pipelines import JUDGE
 from imageworks_dagster.reporting import (
@@ -54,7 +54,7 @@ def publish_report(stage: Stage, competition: Competition, result: Result) -> Pu
     )
 
     def make() -> dict[str, bytes]:
-        titles = {entry: shown_title(row) for entry, row in tables["judge/entries"].items()}
+        words = {row.entry_id: _words(row.entry_id, tables, competition) for row in result.rows}
         facts = run_facts(
             stage,
             JUDGE,
@@ -68,8 +68,8 @@ def publish_report(stage: Stage, competition: Competition, result: Result) -> Pu
         page = render_report(competition=competition, result=result, entries=entries, facts=facts)
         return {
             "report.html": page.encode("utf-8"),
-            "results.csv": results_csv(result.rows, titles).encode("utf-8-sig"),
-            "results.json": json.dumps(result.model_dump(mode="json"), indent=1).encode("utf-8"),
+            "results.csv": results_csv(result.rows, words).encode("utf-8-sig"),
+            "results.json": results_json(result, words).encode("utf-8"),
         }
 
     publish_unless_same(folder, key, make)
@@ -92,6 +92,17 @@ def shown_title(entry: Row) -> str:
     """What people read above a photo: its title, or its file's name where the judge was shown none."""
     title: str | None = entry["title"]
     return title if title and title != UNTITLED else PurePosixPath(entry["relative_path"]).stem
+
+
+def _words(entry_id: str, tables: Mapping[str, Mapping[str, Row]], competition: Competition) -> EntryWords:
+    entry = tables["judge/entries"][entry_id]
+    findings = json.loads(tables["judge/compliance"][entry_id]["findings"])
+    return EntryWords(
+        title=shown_title(entry),
+        author=name_parts(entry["relative_path"], competition).author,
+        file=entry["relative_path"],
+        findings=tuple(finding["message"] for finding in findings),
+    )
 
 
 def _entry(

@@ -1,5 +1,7 @@
 """Judge-Vision through Dagster, on the embedded baseline."""
 
+import csv
+import io
 import json
 import os
 import shutil
@@ -160,6 +162,34 @@ def test_the_judge_never_sees_an_authors_name_or_a_folder(platform, entries_fold
 
     assert seen
     assert not any("Member" in text or "Spring" in text for text in seen)
+
+
+def test_the_files_for_the_organizers_name_authors_and_the_judge_sees_none_of_them(
+    platform, entries_folder, tmp_path
+):
+    seen = []
+    usual = platform.assembly().embedded["baseline-judge"]
+
+    def watching(variables):
+        seen.append(json.dumps(dict(variables)))
+        return usual(variables)
+
+    platform.overrides["embedded"] = {"baseline-judge": watching}
+    shutil.copy(entries_folder / "Title 0 by Member 00.jpg", entries_folder / "Zwilling by Member 09.jpg")
+    rules = tmp_path / "rules.toml"
+    rules.write_text("[competition.spring.rules]\nnaming = '{title} by {author}'\n", encoding="utf-8")
+    batch = platform.register("judge", entries_folder, rules=rules)
+    platform.run("judge", batch)
+
+    folder = platform.store.home.reports / "judge" / batch
+    told = json.loads((folder / "results.json").read_text(encoding="utf-8"))["rows"]
+    text = (folder / "results.csv").read_text(encoding="utf-8-sig")
+    for row in (*told, *csv.DictReader(io.StringIO(text, newline=""))):
+        assert row["file"] == f"{row['title']} by {row['author']}.jpg"
+    (twin,) = (row for row in told if row["author"] == "Member 09")
+    assert "Title 0 by Member 00.jpg" in twin["findings"][0]
+    assert seen
+    assert not any("Member" in question or "Zwilling" in question for question in seen)
 
 
 def test_a_title_that_gives_orders_changes_nothing(platform, tmp_path):

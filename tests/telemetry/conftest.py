@@ -158,6 +158,7 @@ def made_home(home, make_event) -> Iterator[tuple[Home, StateDatabase]]:
                     "model": [event.model for event in answers],
                     "model_revision": ["r"] * 6,
                     "error_class": pa.array([event.error_class for event in answers], pa.string()),
+                    "error_message": pa.array([event.error_message for event in answers], pa.string()),
                     "score": pa.array([event.score for event in answers], pa.float64()),
                 }
             ),

@@ -47,6 +47,36 @@ def test_a_pattern_for_names_may_say_their_extension():
     assert club.rules.naming == "{title} by {author}.jpg"
 
 
+@pytest.mark.parametrize(
+    ("band", "marks"),
+    [
+        ("[16, 20]", {16, 17, 18, 19, 20}),
+        ("[20, 16]", {16, 17, 18, 19, 20}),
+        ("[19, 20]", {19, 20}),
+        ("[18, 18]", {18}),
+        ("[18]", {18}),
+        ("18", {18}),
+        ("[12, 15, 20]", {12, 15, 20}),
+        ("[]", set()),
+    ],
+)
+def test_two_marks_of_a_band_are_a_range_one_is_itself_and_more_are_a_list(band, marks):
+    club = read_competitions(f"[competition.a]\nscore_bands = {{Gold = {band}}}")["a"]
+    assert {mark for mark in range(21) if club.award_for(mark)} == marks
+    assert Competition.model_validate(club.model_dump(mode="json")) == club
+
+
+def test_marks_between_two_bands_earn_nothing():
+    club = read_competitions("[competition.a]\nscore_bands = {Gold = [18, 20], Bronze = [10, 12]}")["a"]
+    assert [club.award_for(mark) for mark in (12, 15, 18)] == ["Bronze", None, "Gold"]
+
+
+def test_what_is_wrong_between_two_keys_is_said_without_a_dump_of_the_file():
+    with pytest.raises(CompetitionFileError) as refusal:
+        read_competitions("[competition.a]\nscore_bands = {Gold = [18, 20], Silver = [15, 19]}")
+    assert "{" not in str(refusal.value)
+
+
 def test_the_judge_is_told_in_words_what_cannot_be_measured():
     notes = read_competitions(CLUB)["club_dpi_2025"].rules_notes()
     assert "one global tone" in notes
@@ -72,6 +102,11 @@ def test_a_batch_without_rules_has_awards_and_a_playoff():
         ("[competition.a.rules]\nmax_width = 'wide'", ("competition.a.rules.max_width", "wide")),
         ("[competition.a]\nscore_bands = {Gold = [21]}", ("score_bands", "0 to 20", "21")),
         ("[competition.a]\nscore_bands = {Gold = [20], Silver = [20]}", ("Gold", "Silver", "20")),
+        (
+            "[competition.a]\nscore_bands = {Gold = [18, 20], Silver = [15, 19]}",
+            ("'Gold' (18 to 20)", "'Silver' (15 to 19)", "overlap at 18, 19"),
+        ),
+        ("[competition.a]\nawards = ['Gold', 'Silver', 'Gold']", ("awards", "'Gold'", "more than once")),
         ("[competition.a]\nawards = ['A']\nscore_bands = {Gold = [20]}", ("'Gold'", "['A']")),
         ("[competition.a.rules]\nmin_width = 9\nmax_width = 8", ("min_width 9", "max_width 8")),
         ("[competition.a.rules]\nnaming = '{name}'", ("{name}", "{title}")),
@@ -107,7 +142,7 @@ def test_a_wrong_id_is_answered_with_the_nearest_and_all(tmp_path):
     path.write_text("[competition.spring]\n[competition.autumn]\n", encoding="utf-8")
     with pytest.raises(UnknownCompetition, match=r"Did you mean spring\? It has autumn, spring"):
         load_competition(path, "sprnig")
-    with pytest.raises(UnknownCompetition, match="name one of autumn, spring"):
+    with pytest.raises(UnknownCompetition, match=r"autumn and spring.* into a file of its own"):
         load_competition(path)
 
 

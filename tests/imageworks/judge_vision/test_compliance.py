@@ -130,6 +130,30 @@ def test_where_no_copy_keeps_the_other_rules_none_is_said_to_count():
     assert not any("counts" in finding.message for compliance in found for finding in compliance.findings)
 
 
+def test_copies_name_each_other_and_say_which_counts_and_why():
+    names = ["Blue Hour by Ann Lee.jpg", "Mono/Night by Bo Li.jpg"]
+    first, second = check_all([entry(name, photo_id="same") for name in names], CLUB)
+    assert first.findings[0].message == (
+        "The same picture was handed in twice, also as “Mono/Night by Bo Li.jpg”; this one counts, as the first by "
+        "name of those that keep all other rules."
+    )
+    assert second.findings[0].message == (
+        "This is the same picture, with other metadata, as “Blue Hour by Ann Lee.jpg”, which counts, as the first by "
+        "name of those that keep all other rules."
+    )
+
+
+def test_of_many_copies_a_few_are_named():
+    names = [f"Night {number} by Bo Li.jpg" for number in range(9)]
+    first, *_ = check_all([entry(name, photo_id="same") for name in names], CLUB)
+    assert "“Night 5 by Bo Li.jpg” and 3 more; this one counts" in first.findings[0].message
+
+
+def test_what_keeps_an_entry_out_comes_before_what_is_to_be_looked_at():
+    compliance = check(entry(color_space=None, file_size=3_000_000), CLUB)
+    assert [finding.verdict for finding in compliance.findings] == ["fail", "query"]
+
+
 def test_entries_without_an_identity_are_nobodys_duplicates():
     nameless = [entry("A by Ann Lee.jpg", photo_id=None), entry("B by Bo Li.jpg", photo_id=None)]
     assert all(compliance.verdict == "pass" for compliance in check_all(nameless, CLUB))

@@ -156,6 +156,39 @@ def test_entries_that_are_not_ranked_are_shown_with_their_reasons(entries, facts
     assert "1 ranked, 2 not ranked" in page.text
 
 
+@pytest.mark.parametrize(
+    ("error_class", "words"),
+    [
+        ("truncated", "It could not be read. The file is cut off"),
+        ("not_json", "The judge gave no valid answer"),
+    ],
+)
+def test_the_reason_why_an_entry_has_no_place_comes_before_what_is_to_be_looked_at(facts, error_class, words):
+    remark = Finding(rule="color_space", verdict="query", message="The file does not say its color space.")
+    shown = ReportEntry(
+        entry_id="round/a",
+        title="Half",
+        file_name="a.jpg",
+        compliance=Compliance(entry_id="round/a", verdict="query", findings=(remark,)),
+    )
+    unranked = rank([Contender(entry_id="round/a", verdict="query", error_class=error_class)], OPEN)
+    page = Page(render_report(competition=OPEN, result=unranked, entries=[shown], facts=facts))
+    assert page.text.index(words) < page.text.index("color space")
+
+
+def test_a_file_that_is_no_picture_is_told_so_once(facts):
+    finding = Finding(rule="readable", verdict="fail", message="The file is empty.")
+    shown = ReportEntry(
+        entry_id="round/a",
+        title="Nothing",
+        file_name="a.jpg",
+        compliance=Compliance(entry_id="round/a", verdict="fail", findings=(finding,)),
+    )
+    unranked = rank([Contender(entry_id="round/a", verdict="fail", error_class="empty_file")], OPEN)
+    page = Page(render_report(competition=OPEN, result=unranked, entries=[shown], facts=facts))
+    assert page.text.count("The file is empty.") == 1
+
+
 def test_a_baseline_is_named_in_a_banner_and_a_model_has_none(entries, facts, baseline_facts):
     given = {"competition": OPEN, "result": result((19,)), "entries": entries}
     assert "Judged by a baseline" in render_report(**given, facts=baseline_facts)

@@ -11,7 +11,8 @@ from imageworks.errors import ComparisonError
 from imageworks.judge_vision.competition import Competition, Playoff, default_competition
 from imageworks.judge_vision.playoff import Candidate, Shortlist, choose_shortlist
 from imageworks.judge_vision.ranking import Comparison
-from imageworks.judge_vision.results import Contender, Result, rank, results_csv
+from imageworks.judge_vision.result_files import results_csv
+from imageworks.judge_vision.results import Contender, Result, rank
 from imageworks.judge_vision.sections import choose_shortlists, rank_sections, sections_of
 
 OPEN = default_competition()
