@@ -202,12 +202,13 @@ def forget(
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
 ) -> None:
     """Remove photos from every table, kept answer and report. The files themselves are left alone."""
-    from imageworks_dagster.command.forgetting import forget_path  # noqa: PLC0415 - loads the store
+    from imageworks_dagster.command.forgetting import plan_forgetting  # noqa: PLC0415 - loads the store
 
+    plan = plan_forgetting(_settings(), path)
     if not yes:
-        question = f"Remove all that is known of {path_text(path)}, and the undo of tags written into it?"
-        typer.confirm(question, abort=True)
-    say(console, forget_path(_settings(), path))
+        say(console, plan.words())
+        typer.confirm("Remove all that?", abort=True)
+    say(console, plan.carry_out())
 
 
 @app.command()

@@ -613,6 +613,52 @@ def test_forgetting_asks_first_and_no_is_no(home, folders, monkeypatch):
     assert reports_in(home) == {"spring-round", "harbor", "hills"}
 
 
+@pytest.fixture
+def twins(tmp_path):
+    """One picture in two folders, tagged and written in both."""
+    first = write_photo(tmp_path / "k1" / "a.jpg", seed=1)
+    second = tmp_path / "k2" / "b.jpg"
+    second.parent.mkdir()
+    shutil.copy(first, second)
+    for photo in (first, second):
+        assert imageworks(tmp_path / "home", "tag", photo.parent, "--apply").code == 0
+    return tmp_path / "home", first, second
+
+
+@pytest.mark.slow
+def test_tags_in_another_file_of_a_forgotten_picture_can_still_be_taken_back(twins):
+    home, first, second = twins
+    said = imageworks(home, "forget", first, "--yes")
+    assert f"{second}; the undo of the tags in it is kept" in said.out
+
+    undone = imageworks(home, "tag", second.parent, "--undo")
+
+    assert "Taken back in 1 photo" in undone.out
+    assert read_metadata(second).keywords == ()
+
+
+@pytest.mark.slow
+def test_a_kept_undo_goes_when_its_own_file_is_forgotten(twins, store_of):
+    home, first, second = twins
+    identity = photo_id(first)
+    imageworks(home, "forget", first, "--yes")
+    second.unlink()
+
+    assert imageworks(home, "forget", second, "--yes").code == 0
+    assert everything_about(store_of(home), identity) == 0
+
+
+def test_before_forgetting_it_is_said_what_goes_with_the_photo(home, folders, monkeypatch):
+    monkeypatch.setattr("sys.stdin", io.StringIO("n\n"))
+
+    out = imageworks(home, "forget", folders / "Harbor" / "shared.jpg").out
+
+    assert "The same picture is in 1 other file, whose rows and answers go too:" in out
+    assert str(folders / "Spring Round" / "Title 0 by Member 0.jpg") in out
+    again = f"imageworks tag {shell_word(folders / 'Harbor')} --batch harbor"
+    assert f"tagger harbor; made again by: {again}\n" in out
+
+
 # ---- as a process
 
 
