@@ -25,7 +25,7 @@ from imageworks_dagster.command.running import (
 from imageworks_dagster.command.terminal import indented, say
 from imageworks_dagster.explained import EXPLAINED
 from imageworks_dagster.instance import prepare_dagster_home
-from imageworks_dagster.opened import open_store
+from imageworks_dagster.opened import has_home, open_store, which_home
 from registry.errors import RegistryError
 from registry.registry import Registry
 from store.home import Home
@@ -112,6 +112,9 @@ def tag(
     if apply and undo:
         raise typer.BadParameter("--apply and --undo contradict each other: give one of them")
     settings = _settings()
+    if undo and not has_home(settings):
+        say(console, f"Nothing was taken back: nothing was ever tagged in this home.\n{which_home(settings)}")
+        return
     name = register_folder(settings, "tagger", folder, name=batch, rules=None)
     choice = {"profile": profile, "model": model, "fresh": fresh}
     asking = ("tagger/captions", "tagger/keywords", "tagger/descriptions")
@@ -132,10 +135,10 @@ def tag(
         ),
     )
     _tell(finished, _report(settings, "tagger", name))
-    if undo:
-        from imageworks_dagster.tagging.undoing import undo_words  # noqa: PLC0415 - loads the store
-
-        say(console, undo_words(open_store(settings).tables.read("tagger/metadata", name).to_pylist()))
+    if action != "propose":
+        _tell_of_files(
+            settings, name, finished, undo=run_command("tagger", folder, name, "--undo") if apply else ""
+        )
     if action == "propose":
         again = run_command("tagger", folder, name, "--apply")
         say(console, f"No file was changed. Write the tags with: {again}")
@@ -260,6 +263,27 @@ def _user() -> str:
 
 def _report(settings: Settings, pipeline: str, batch: str) -> Path:
     return Home.of(settings).reports / pipeline / batch / "report.html"
+
+
+def _tell_of_files(settings: Settings, batch: str, finished: Finished, *, undo: str) -> None:
+    """Say what was written, or taken back where ``undo`` names no command for that."""
+    from imageworks_dagster.tagging import telling  # noqa: PLC0415 - loads the store
+    from imageworks_dagster.tagging.undoing import undo_words  # noqa: PLC0415 - loads the store
+
+    rows = open_store(settings).tables.read("tagger/metadata", batch).to_pylist()
+    if undo:
+        say(console, telling.applied_words(rows, undo=undo))
+        if finished.by_rule:
+            say(console, telling.BY_RULE, style="yellow")
+        return
+    say(console, undo_words(rows))
+    if not any(row["state"] in ("undone", "refused") for row in rows):
+        say(console, which_home(settings))
+    refused = [row for row in rows if row["state"] == "refused"]
+    for line in telling.refused_words(refused):
+        say(errors, line, style="red")
+    if refused:
+        raise typer.Exit(1)
 
 
 def _tell(finished: Finished, report: Path, *, leave: bool = True) -> None:

@@ -12,7 +12,7 @@ from imageworks.counting import counted
 from imageworks_dagster.command.commands import run_command
 from imageworks_dagster.command.same_picture import files_with, undo_to_keep
 from imageworks_dagster.errors import NothingKnown
-from imageworks_dagster.opened import open_store
+from imageworks_dagster.opened import has_home, open_store, which_home
 from imageworks_dagster.picturing import thumbnail_path
 from imageworks_dagster.pipelines import PIPELINES
 from photos.discovery import discover
@@ -143,6 +143,10 @@ def plan_forgetting(settings: Settings, path: Path) -> Forgetting:
         NothingKnown: no photo is there, and none was ever seen there.
         photos.errors.PhotoError: a file or folder that is there cannot be read.
     """
+    if not has_home(settings):
+        raise NothingKnown(
+            f"Nothing was ever kept in this home, so nothing was removed. {which_home(settings)}"
+        )
     store = open_store(settings)
     ids = frozenset(_photos_now(path) | _photos_before(store, path))
     if not ids:

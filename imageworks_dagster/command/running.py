@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
@@ -49,11 +49,12 @@ class Interrupted(Exception):
 
 @dataclass(frozen=True)
 class Finished:
-    """A run that has ended: its id, whether it succeeded, and why not."""
+    """A run that has ended: its id, whether it succeeded, why not, and whether any of its models works by rule."""
 
     run_id: str
     success: bool
     reasons: tuple[str, ...] = ()
+    by_rule: bool = False
 
 
 def register_folder(
@@ -126,7 +127,8 @@ def run_batch(
         return finished
     for line in (*run_lines(manifest), asked_line(manifest)):
         say(console, line)
-    return finished
+    models = [parts.registry.models.get(pinned.model) for pinned in manifest.models.values()]
+    return replace(finished, by_rule=any(model is not None and model.is_embedded for model in models))
 
 
 def _check_choices(

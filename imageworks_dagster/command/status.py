@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from imageworks.counting import counted
 from imageworks_dagster.command.commands import publish_command, run_command
 from imageworks_dagster.command.terminal import say
-from imageworks_dagster.opened import open_store
+from imageworks_dagster.opened import has_home, open_store, which_home
 from imageworks_dagster.pipelines import PIPELINES
 from store.batches import batches
 from store.path_text import path_text
@@ -24,10 +24,11 @@ if TYPE_CHECKING:
 
 def print_status(settings: Settings, console: Console) -> None:
     """Print batches with their last runs, and what needs looking at."""
-    store = open_store(settings)
-    known = batches(store.database)
-    if not known:
-        say(console, "No batch yet. Begin with: imageworks demo")
+    # A home is made by what is kept in it, not by a look.
+    store = open_store(settings) if has_home(settings) else None
+    known = batches(store.database) if store is not None else ()
+    if store is None or not known:
+        say(console, f"No batch yet. Begin with: imageworks demo\n{which_home(settings)}")
         return
     latest: dict[tuple[str, str | None], RunManifest] = {}
     found = manifests(store.home)

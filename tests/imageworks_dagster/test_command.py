@@ -171,8 +171,12 @@ def test_tags_are_written_and_taken_back(tmp_path):
     photo = write_photo(tmp_path / "Harbor" / "a.jpg", seed=1)
     before = photo.read_bytes()
 
-    assert imageworks(tmp_path / "home", "tag", photo.parent, "--apply").code == 0
+    written = imageworks(tmp_path / "home", "tag", photo.parent, "--apply")
+    assert written.code == 0
     assert read_metadata(photo).keywords
+    back = f"imageworks tag {shell_word(photo.parent)} --batch harbor --undo"
+    assert f"Tags written into 1 file.\nTake all back with: {back}\n" in written.out
+    assert "made by rule" in written.out
     undone = imageworks(tmp_path / "home", "tag", photo.parent, "--undo")
     assert undone.code == 0
     assert "Taken back in 1 photo, byte for byte." in undone.out
@@ -185,7 +189,8 @@ def test_an_undo_in_a_folder_that_was_never_tagged_says_that_there_is_nothing_to
     said = imageworks(tmp_path / "home", "tag", tmp_path / "Harbor", "--undo")
 
     assert said.code == 0, said.err
-    assert "Nothing was taken back: 1 photo looked at" in said.out
+    assert "Nothing was taken back: nothing was ever tagged in this home." in said.out
+    assert str(tmp_path / "home") in said.out
 
 
 def test_writing_and_taking_back_at_once_is_refused(tmp_path):
@@ -384,7 +389,15 @@ def test_broken_rules_are_told_by_file_line_and_field(home, folders, tmp_path):
 def test_status_of_a_new_home_says_where_to_begin(tmp_path):
     said = imageworks(tmp_path / "home", "status")
 
-    assert (said.code, said.out) == (0, "No batch yet. Begin with: imageworks demo\n")
+    assert said.code == 0
+    assert said.out.startswith("No batch yet. Begin with: imageworks demo\n")
+
+
+def test_status_of_a_new_home_names_it_and_does_not_make_it(tmp_path):
+    said = imageworks(tmp_path / "home", "status")
+
+    assert f"The home is {tmp_path / 'home'}; name another in IMAGEWORKS_HOME" in said.out
+    assert not (tmp_path / "home").exists()
 
 
 def test_status_names_every_batch_its_folder_and_its_last_run(home, folders):
