@@ -22,6 +22,7 @@ from imageworks_dagster.command.running import (
     run_batch,
     terminations_as_interrupts,
 )
+from imageworks_dagster.command.serving import check_port, take_home
 from imageworks_dagster.command.terminal import indented, say
 from imageworks_dagster.explained import EXPLAINED
 from imageworks_dagster.instance import prepare_dagster_home
@@ -220,8 +221,11 @@ def ui(
 ) -> None:
     """Dagster's web server and daemon, on this machine alone."""
     settings = _settings()
-    open_store(settings)
-    prepare_dagster_home(Home.of(settings))
+    home = open_store(settings).home
+    # The home first: whoever has it may have the port too, and its address is the better answer.
+    take_home(home, port)
+    check_port(port)
+    prepare_dagster_home(home)
     say(console, f"http://127.0.0.1:{port}  (Ctrl-C ends it)")
     dagster = Path(sys.executable).with_name("dagster")
     # A file, because the name of a code location can be given in no other way, and people see it everywhere.

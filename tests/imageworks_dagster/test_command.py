@@ -1,10 +1,12 @@
 """The `imageworks` command, as a person at a terminal sees it."""
 
+import fcntl
 import io
 import json
 import os
 import re
 import shutil
+import socket
 import sqlite3
 import subprocess
 import sys
@@ -670,6 +672,30 @@ def test_before_forgetting_it_is_said_what_goes_with_the_photo(home, folders, mo
     assert str(folders / "Spring Round" / "Title 0 by Member 0.jpg") in out
     again = f"imageworks tag {shell_word(folders / 'Harbor')} --batch harbor"
     assert f"tagger harbor; made again by: {again}\n" in out
+
+
+# ---- ui
+
+
+def test_a_taken_port_is_told_before_anything_starts(tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+
+        said = imageworks(tmp_path / "home", "ui", "--port", port)
+
+    complaint(said, f"Port {port} of 127.0.0.1 cannot be had", "imageworks ui --port")
+
+
+def test_a_second_web_ui_of_a_home_is_refused_with_the_firsts_address(tmp_path):
+    home = Home(tmp_path / "home").create()
+    with (home.locks / "ui.lock").open("w+", encoding="ascii") as held:
+        held.write("http://127.0.0.1:3000")
+        held.flush()
+        fcntl.flock(held, fcntl.LOCK_EX)
+
+        said = imageworks(home.root, "ui", "--port", 3001)
+
+    complaint(said, "has a web UI already: http://127.0.0.1:3000")
 
 
 # ---- as a process
