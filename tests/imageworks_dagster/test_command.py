@@ -272,7 +272,8 @@ def test_the_command_that_goes_on_after_an_interrupt_is_the_whole_one(
 def test_a_folder_without_photos_fails_in_words(tmp_path, command):
     (tmp_path / "Empty").mkdir()
 
-    complaint(imageworks(tmp_path / "home", command, tmp_path / "Empty"), "Empty", "photo")
+    step = "judge/entries: " if command == "judge" else "tagger/photos: "
+    complaint(imageworks(tmp_path / "home", command, tmp_path / "Empty"), step, "Empty", "photo")
 
 
 @pytest.mark.parametrize(
@@ -436,6 +437,23 @@ def test_status_says_how_to_go_on_with_a_run_that_crashed(home, folders):
 
     assert "last run crashed" in out
     assert f"Go on with: imageworks tag {shell_word(folders / 'Hills')} --batch hills" in out
+
+
+def test_status_goes_on_with_what_a_crashed_run_was_to_write(home, folders):
+    newest = manifests(Home(home)).runs[0]
+
+    def crashed(manifest):
+        return manifest.model_copy(update={"status": "crashed"})
+
+    update_manifest(Home(home), newest.run_id, crashed)
+    with dg.DagsterInstance.from_config(str(home / "dagster")) as instance:
+        run = instance.get_run_by_id(newest.run_id)
+        config = {"ops": {"tagger__metadata": {"config": {"action": "apply"}}}}
+        instance.delete_run(run.run_id)
+        instance.add_run(run._replace(run_config=config))
+
+    command = f"imageworks tag {shell_word(folders / 'Hills')} --batch hills --apply"
+    assert f"Go on with: {command}\n" in imageworks(home, "status").out
 
 
 def test_status_tells_of_events_that_are_lost(home):
