@@ -6,6 +6,7 @@ import getpass
 import os
 import signal
 import sys
+from importlib.metadata import version
 from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -70,6 +71,22 @@ def run() -> None:
     except EXPLAINED as error:
         say(errors, str(error), style="red")
         sys.exit(1)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        say(console, f"imageworks {version('imageworks-dagster')}")
+        raise typer.Exit
+
+
+@app.callback()
+def whole(
+    *,
+    show_version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Judge competitions and tag photo libraries on your own machine."""
 
 
 @app.command()
@@ -193,9 +210,11 @@ def publish(
     pipeline: Annotated[Literal["judge", "tagger"], typer.Option(help="Which pipeline's batch.")] = "judge",
 ) -> None:
     """Announce a batch's results: from now on it never runs by itself."""
+    from imageworks_dagster.command.publishing import check_publishable  # noqa: PLC0415 - loads the store
     from store.batches import publish as publish_batch  # noqa: PLC0415 - loads the store
 
     store = open_store(_settings())
+    check_publishable(store, pipeline, batch)
     published = publish_batch(store.database, pipeline, batch, by=_user())
     say(console, f"{published.name} is published; schedules and the inbox leave it alone from now on.")
 

@@ -104,6 +104,9 @@ def run_batch(
         Interrupted: after Ctrl-C or SIGTERM.
     """
     store = open_store(settings)
+    if registered_batch(store.database, pipeline_name, batch).state == "published":
+        words = f"Batch {batch!r} is published: what was announced may differ from what this run finds."
+        say(console, words, style="yellow")
     try:
         with TerminalProgress(console) as progress, open_instance(store.home) as instance:
             parts = assemble(settings, {"progress": progress})

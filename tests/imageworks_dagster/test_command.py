@@ -12,6 +12,7 @@ import subprocess
 import sys
 from contextlib import closing, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 
 import dagster as dg
@@ -522,6 +523,27 @@ def test_a_tagged_shoot_is_published_by_its_pipeline(home, store_of):
 
 def test_a_batch_that_is_not_there_cannot_be_published(home):
     complaint(imageworks(home, "publish", "spring-rond"), "Did you mean spring-round?")
+
+
+def test_a_batch_without_a_result_is_not_published(tmp_path, store_of):
+    (tmp_path / "April").mkdir()
+    register(store_of(tmp_path / "home").database, pipeline="judge", name="april", folder=tmp_path / "April")
+
+    complaint(imageworks(tmp_path / "home", "publish", "april"), "has no result yet", "Run it first: ")
+
+    assert "judge · april · open" in imageworks(tmp_path / "home", "status").out
+
+
+def test_a_run_of_a_published_batch_says_that_it_is_published(home, folders):
+    imageworks(home, "publish", "spring-round")
+
+    assert "'spring-round' is published" in imageworks(home, "judge", folders / "Spring Round").out
+
+
+def test_the_version_is_printed(tmp_path):
+    said = imageworks(tmp_path / "home", "--version")
+
+    assert (said.code, said.out) == (0, f"imageworks {version('imageworks-dagster')}\n")
 
 
 # ---- forget
