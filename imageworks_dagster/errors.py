@@ -4,7 +4,9 @@ PlatformError
 ├── WrongChoice        a profile or model that does not exist or cannot do what the stage asks
 ├── OutdatedTable      an earlier stage's table that does not know an entry
 ├── OtherRules         an earlier stage's table that was made under other rules
-└── NothingKnown       photos to forget of which nothing is known
+├── NothingKnown       photos to forget of which nothing is known
+├── NothingToPublish   a batch to publish that has no result
+└── AlreadyServed      a web UI whose port or home another program has
 """
 
 from __future__ import annotations
@@ -28,3 +30,11 @@ class OtherRules(PlatformError):
 
 class NothingKnown(PlatformError):
     """Photos to forget of which nothing is known."""
+
+
+class NothingToPublish(PlatformError):
+    """A batch to publish that has no result yet."""
+
+
+class AlreadyServed(PlatformError):
+    """A web UI to start whose port or home another program has."""

@@ -56,7 +56,7 @@ def measure_photos(
     distinct = list({photo.photo_id: photo for photo in photos}.values())
     measured = _known(database, distinct)
     unmeasured = [photo for photo in distinct if photo.photo_id not in measured]
-    progress.expect(len(distinct))
+    progress.begin_again(len(distinct))
     for _ in measured:
         progress.advance()
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from store.artifacts import TableStore
 from store.database import StateDatabase
 from store.home import Home
+from store.path_text import path_text
 
 if TYPE_CHECKING:
     from store.settings import Settings
@@ -41,6 +42,19 @@ def open_store(settings: Settings) -> OpenStore:
             home = Home.of(settings)
             _open[key] = OpenStore(home=home, database=database, tables=TableStore(home, database))
         return _open[key]
+
+
+def has_home(settings: Settings) -> bool:
+    """Whether anything was ever kept in the home of these settings; nothing is made."""
+    return settings.state_url is not None or Home.of(settings).state_db.exists()
+
+
+def which_home(settings: Settings) -> str:
+    """Which home is meant, and how to name another."""
+    return (
+        f"The home is {path_text(Home.of(settings).root.absolute())}; name another in IMAGEWORKS_HOME, such as the "
+        ".imageworks of the folder that you gave the command in before."
+    )
 
 
 @atexit.register

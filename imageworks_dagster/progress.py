@@ -64,6 +64,13 @@ class StageProgress:
         self.total = total
         self.sink.started(self.stage, total)
 
+    def begin_again(self, total: int) -> None:
+        """The same things are gone through once more, for another part of the work; each is still one."""
+        with self._lock:
+            self.done = 0
+        self.expect(total)
+        self.sink.advanced(self.stage, 0, self.failed)
+
     def advance(self, *, failed: bool = False) -> None:
         """One more is done."""
         with self._lock:

@@ -22,6 +22,7 @@ from prompt_hub.rendering import Rendered
 from prompt_hub.rendering import render as render_stage
 from prompt_hub.schema import StageTemplate
 from store.errors import StoreError
+from store.fitted_table import fitted
 from store.home import Home
 from store.settings import Settings
 from store.yaml_reading import YamlError, field_text, read_yaml
@@ -235,7 +236,9 @@ def _show(names: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
         # Text, not markup: a description may look like a style or a link.
         table.add_row(*(Text(cell) for cell in row))
     # A pipe has no width; what is cut off there cannot be read by anybody.
-    Console(width=None if sys.stdout.isatty() else 10_000, soft_wrap=not sys.stdout.isatty()).print(table)
+    in_terminal = sys.stdout.isatty()
+    console = Console(width=None if in_terminal else 10_000, soft_wrap=not in_terminal)
+    console.print(fitted(table, console) if in_terminal else table)
 
 
 if __name__ == "__main__":

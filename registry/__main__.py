@@ -18,6 +18,7 @@ from registry.registry import Registry
 from registry.schema import NEEDS
 from registry.showing import capabilities_text, fields_table, models_table, where
 from store.errors import SettingsError
+from store.fitted_table import fitted
 from store.home import Home
 from store.settings import Settings
 
@@ -53,7 +54,8 @@ Need = StrEnum("Need", {need: need for need in NEEDS})  # type: ignore[misc]
 @app.command("list")
 def list_models(home: HomeOption = None, user_file: UserFileOption = None) -> None:
     """Show every model."""
-    _console().print(models_table(_registry(home, user_file)))
+    console, table = _console(), models_table(_registry(home, user_file))
+    console.print(fitted(table, console) if sys.stdout.isatty() else table)
 
 
 @app.command()

@@ -47,7 +47,13 @@ class Forgotten:
         return sum(self.counts.values())
 
 
-def forget_photos(db: StateDatabase, tables: TableStore, photo_ids: Collection[str]) -> Forgotten:
+def forget_photos(
+    db: StateDatabase,
+    tables: TableStore,
+    photo_ids: Collection[str],
+    *,
+    kept_writes: Collection[str] = frozenset(),
+) -> Forgotten:
     """Remove all that is kept about these photos; doing it again removes nothing more.
 
     An answer about several photos goes when one of them does. A metadata write goes with its undo: the
@@ -57,6 +63,7 @@ def forget_photos(db: StateDatabase, tables: TableStore, photo_ids: Collection[s
         db: The state database.
         tables: The assets' tables of the same home.
         photo_ids: Photos to forget.
+        kept_writes: Ids of metadata writes that stay, with their undo.
 
     Returns:
         What was removed.
@@ -77,12 +84,23 @@ def forget_photos(db: StateDatabase, tables: TableStore, photo_ids: Collection[s
             counts["kept_answers"] += connection.execute(
                 delete(kept_answers).where(kept_answers.c.request_digest.in_(about))
             ).rowcount
-            for table in (measurements, photo_identities, metadata_writes):
+            for table in (measurements, photo_identities):
                 counts[table.name] += connection.execute(
                     delete(table).where(table.c.photo_id.in_(some))
                 ).rowcount
+            counts["metadata_writes"] += _forget_writes(connection, some, kept_writes)
         return counts
 
     counts = db.write(work)
     log_emptied = db.checkpoint()
     return Forgotten({"table_rows": from_tables.count, **counts}, from_tables.unreadable, log_emptied)
+
+
+def _forget_writes(connection: Connection, photo_ids: Collection[str], kept: Collection[str]) -> int:
+    write_id = metadata_writes.c.write_id
+    into = select(write_id).where(metadata_writes.c.photo_id.in_(photo_ids))
+    ids = sorted(set(connection.execute(into).scalars()).difference(kept))
+    for start in range(0, len(ids), _IDS_A_STATEMENT):
+        some = ids[start : start + _IDS_A_STATEMENT]
+        connection.execute(delete(metadata_writes).where(write_id.in_(some)))
+    return len(ids)

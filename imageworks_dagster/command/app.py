@@ -6,6 +6,7 @@ import getpass
 import os
 import signal
 import sys
+from importlib.metadata import version
 from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -22,10 +23,11 @@ from imageworks_dagster.command.running import (
     run_batch,
     terminations_as_interrupts,
 )
+from imageworks_dagster.command.serving import check_port, take_home
 from imageworks_dagster.command.terminal import indented, say
 from imageworks_dagster.explained import EXPLAINED
 from imageworks_dagster.instance import prepare_dagster_home
-from imageworks_dagster.opened import open_store
+from imageworks_dagster.opened import has_home, open_store, which_home
 from registry.errors import RegistryError
 from registry.registry import Registry
 from store.home import Home
@@ -71,6 +73,22 @@ def run() -> None:
         sys.exit(1)
 
 
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        say(console, f"imageworks {version('imageworks-dagster')}")
+        raise typer.Exit
+
+
+@app.callback()
+def whole(
+    *,
+    show_version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Judge competitions and tag photo libraries on your own machine."""
+
+
 @app.command()
 def judge(
     folder: Folder,
@@ -112,6 +130,9 @@ def tag(
     if apply and undo:
         raise typer.BadParameter("--apply and --undo contradict each other: give one of them")
     settings = _settings()
+    if undo and not has_home(settings):
+        say(console, f"Nothing was taken back: nothing was ever tagged in this home.\n{which_home(settings)}")
+        return
     name = register_folder(settings, "tagger", folder, name=batch, rules=None)
     choice = {"profile": profile, "model": model, "fresh": fresh}
     asking = ("tagger/captions", "tagger/keywords", "tagger/descriptions")
@@ -132,10 +153,10 @@ def tag(
         ),
     )
     _tell(finished, _report(settings, "tagger", name))
-    if undo:
-        from imageworks_dagster.tagging.undoing import undo_words  # noqa: PLC0415 - loads the store
-
-        say(console, undo_words(open_store(settings).tables.read("tagger/metadata", name).to_pylist()))
+    if action != "propose":
+        _tell_of_files(
+            settings, name, finished, undo=run_command("tagger", folder, name, "--undo") if apply else ""
+        )
     if action == "propose":
         again = run_command("tagger", folder, name, "--apply")
         say(console, f"No file was changed. Write the tags with: {again}")
@@ -189,9 +210,11 @@ def publish(
     pipeline: Annotated[Literal["judge", "tagger"], typer.Option(help="Which pipeline's batch.")] = "judge",
 ) -> None:
     """Announce a batch's results: from now on it never runs by itself."""
+    from imageworks_dagster.command.publishing import check_publishable  # noqa: PLC0415 - loads the store
     from store.batches import publish as publish_batch  # noqa: PLC0415 - loads the store
 
     store = open_store(_settings())
+    check_publishable(store, pipeline, batch)
     published = publish_batch(store.database, pipeline, batch, by=_user())
     say(console, f"{published.name} is published; schedules and the inbox leave it alone from now on.")
 
@@ -202,12 +225,13 @@ def forget(
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
 ) -> None:
     """Remove photos from every table, kept answer and report. The files themselves are left alone."""
-    from imageworks_dagster.command.forgetting import forget_path  # noqa: PLC0415 - loads the store
+    from imageworks_dagster.command.forgetting import plan_forgetting  # noqa: PLC0415 - loads the store
 
+    plan = plan_forgetting(_settings(), path)
     if not yes:
-        question = f"Remove all that is known of {path_text(path)}, and the undo of tags written into it?"
-        typer.confirm(question, abort=True)
-    say(console, forget_path(_settings(), path))
+        say(console, plan.words())
+        typer.confirm("Remove all that?", abort=True)
+    say(console, plan.carry_out())
 
 
 @app.command()
@@ -216,8 +240,11 @@ def ui(
 ) -> None:
     """Dagster's web server and daemon, on this machine alone."""
     settings = _settings()
-    open_store(settings)
-    prepare_dagster_home(Home.of(settings))
+    home = open_store(settings).home
+    # The home first: whoever has it may have the port too, and its address is the better answer.
+    take_home(home, port)
+    check_port(port)
+    prepare_dagster_home(home)
     say(console, f"http://127.0.0.1:{port}  (Ctrl-C ends it)")
     dagster = Path(sys.executable).with_name("dagster")
     # A file, because the name of a code location can be given in no other way, and people see it everywhere.
@@ -259,6 +286,27 @@ def _user() -> str:
 
 def _report(settings: Settings, pipeline: str, batch: str) -> Path:
     return Home.of(settings).reports / pipeline / batch / "report.html"
+
+
+def _tell_of_files(settings: Settings, batch: str, finished: Finished, *, undo: str) -> None:
+    """Say what was written, or taken back where ``undo`` names no command for that."""
+    from imageworks_dagster.tagging import telling  # noqa: PLC0415 - loads the store
+    from imageworks_dagster.tagging.undoing import undo_words  # noqa: PLC0415 - loads the store
+
+    rows = open_store(settings).tables.read("tagger/metadata", batch).to_pylist()
+    if undo:
+        say(console, telling.applied_words(rows, undo=undo))
+        if finished.by_rule:
+            say(console, telling.BY_RULE, style="yellow")
+        return
+    say(console, undo_words(rows))
+    if not any(row["state"] in ("undone", "refused") for row in rows):
+        say(console, which_home(settings))
+    refused = [row for row in rows if row["state"] == "refused"]
+    for line in telling.refused_words(refused):
+        say(errors, line, style="red")
+    if refused:
+        raise typer.Exit(1)
 
 
 def _tell(finished: Finished, report: Path, *, leave: bool = True) -> None:

@@ -3,27 +3,35 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sqlalchemy import or_, select
 
 from imageworks.counting import counted
+from imageworks_dagster.command.commands import run_command
+from imageworks_dagster.command.same_picture import files_with, undo_to_keep
 from imageworks_dagster.errors import NothingKnown
-from imageworks_dagster.opened import open_store
+from imageworks_dagster.opened import has_home, open_store, which_home
 from imageworks_dagster.picturing import thumbnail_path
 from imageworks_dagster.pipelines import PIPELINES
 from photos.discovery import discover
 from photos.errors import NoPhotos
 from photos.identity import photo_id
+from store.batches import batch
 from store.errors import DamagedTable
 from store.forgetting import forget_photos
 from store.path_text import path_text
-from store.tables import photo_identities, published_tables
+from store.tables import metadata_writes, photo_identities, published_tables
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
+    from sqlalchemy import Column, ColumnElement
+
     from imageworks_dagster.opened import OpenStore
+    from imageworks_dagster.pipelines import PipelineName
     from store.artifacts import RemovedTable
     from store.settings import Settings
 
@@ -37,41 +45,120 @@ _LOG_IN_USE = (
 )
 
 
-def forget_path(settings: Settings, path: Path) -> str:
-    """Remove the photos at ``path`` from every table, kept answer, report and thumbnail.
+@dataclass(frozen=True)
+class Report:
+    """The report of a batch that held one of the photos, and the command that makes it anew."""
 
-    Photos are those that are there now and those that were seen there before, so that a file which was deleted or
-    replaced can be forgotten too. A report of a batch that held one of them is removed as a whole; the batch's next
-    run makes it anew.
+    folder: Path
+    name: str
+    again: str
 
-    Returns:
-        Sentences on what was removed.
 
-    Raises:
-        NothingKnown: no photo is there, and none was ever seen there.
-        photos.errors.PhotoError: a file or folder that is there cannot be read.
-        store.errors.PublishFailed: a table could not be rewritten; doing it again goes on from there.
+@dataclass(frozen=True)
+class Forgetting:
+    """What is to be removed, and what that takes along.
+
+    Attributes:
+        store: where it is removed from.
+        path: the photo or folder that was named.
+        ids: the pictures.
+        others: files outside ``path`` that hold one of the pictures; what is known of it is theirs too.
+        undo: by file of those, the writes of ours that stand in it. Their records stay, or the tags could never be
+            taken back. A record holds the file's old metadata and our tags, which are in the file anyway, and no
+            picture.
+        reports: of every batch that held one of the photos, removed whole.
     """
-    store = open_store(settings)
-    ids = _photos_now(path) | _photos_before(store, path)
-    if not ids:
-        raise NothingKnown(f"No photo is at {path_text(path)}, and none was seen there; nothing was removed.")
-    reports = _reports_with(store, ids)
-    # Before the tables: once those are rewritten, nothing tells any more which reports held the photos.
-    for report in reports:
-        shutil.rmtree(report)
-    for identity in ids:
-        thumbnail_path(store.home, identity).unlink(missing_ok=True)
-    forgotten = forget_photos(store.database, store.tables, ids)
-    removed = [f"{count} {name.replace('_', ' ')}" for name, count in forgotten.counts.items() if count]
-    removed += [f"the report of {report.parent.name} {report.name}" for report in reports]
-    return " ".join(
-        [
-            f"{counted(len(ids), 'photo')} forgotten: {', '.join(removed) or 'nothing more was kept of them'}.",
+
+    store: OpenStore
+    path: Path
+    ids: frozenset[str]
+    others: tuple[Path, ...]
+    undo: dict[Path, frozenset[str]]
+    reports: tuple[Report, ...]
+
+    def words(self) -> str:
+        """What will be removed, before it is."""
+        photos = counted(len(self.ids), "photo")
+        lines = [
+            f"All that is known of {photos} at {path_text(self.path)} will be removed:",
+            "rows of every table, kept answers, and the undo of tags that were written there.",
+        ]
+        if self.others:
+            lines.append(
+                f"The same picture is in {counted(len(self.others), 'other file')}, whose rows and answers go too:"
+            )
+            lines += map(self._other, self.others)
+        if self.reports:
+            lines.append("These reports will be removed whole, with what they say of other photos:")
+            lines += [f"  {report.name}; made again by: {report.again}" for report in self.reports]
+        return "\n".join(lines)
+
+    def carry_out(self) -> str:
+        """Remove it. A report goes as a whole; the batch's next run makes it anew.
+
+        Returns:
+            Sentences on what was removed.
+
+        Raises:
+            store.errors.PublishFailed: a table could not be rewritten; doing it again goes on from there.
+        """
+        # Before the tables: once those are rewritten, nothing tells any more which reports held the photos.
+        for report in self.reports:
+            shutil.rmtree(report.folder)
+        for identity in self.ids:
+            thumbnail_path(self.store.home, identity).unlink(missing_ok=True)
+        kept_writes = frozenset().union(*self.undo.values())
+        forgotten = forget_photos(self.store.database, self.store.tables, self.ids, kept_writes=kept_writes)
+        removed = [f"{count} {name.replace('_', ' ')}" for name, count in forgotten.counts.items() if count]
+        removed += [f"the report of {report.name}" for report in self.reports]
+        sentences = [
+            f"{counted(len(self.ids), 'photo')} forgotten: {', '.join(removed) or 'nothing more was kept of them'}.",
             *map(_removed, forgotten.unreadable),
             *([] if forgotten.log_emptied else [_LOG_IN_USE]),
             _WHAT_STAYS,
         ]
+        return "\n".join([" ".join(sentences), *self._also()])
+
+    def _also(self) -> Iterator[str]:
+        if self.others:
+            count = counted(len(self.others), "other file")
+            yield f"What was known of the same picture in {count} went too:"
+            yield from map(self._other, self.others)
+        if self.reports:
+            yield "Make the reports again, without what was forgotten or with it asked anew, by:"
+            yield from (f"  {report.again}" for report in self.reports)
+
+    def _other(self, file: Path) -> str:
+        kept = "; the undo of the tags in it is kept" if file in self.undo else ""
+        return f"  {path_text(file)}{kept}"
+
+
+def plan_forgetting(settings: Settings, path: Path) -> Forgetting:
+    """Find all that is known of the photos at ``path``, and what else is of the same pictures.
+
+    Photos are those that are there now and those that were seen there before, so that a file which was deleted or
+    replaced can be forgotten too.
+
+    Raises:
+        NothingKnown: no photo is there, and none was ever seen there.
+        photos.errors.PhotoError: a file or folder that is there cannot be read.
+    """
+    if not has_home(settings):
+        raise NothingKnown(
+            f"Nothing was ever kept in this home, so nothing was removed. {which_home(settings)}"
+        )
+    store = open_store(settings)
+    ids = frozenset(_photos_now(path) | _photos_before(store, path))
+    if not ids:
+        raise NothingKnown(f"No photo is at {path_text(path)}, and none was seen there; nothing was removed.")
+    others = files_with(store.database, ids, outside=path)
+    return Forgetting(
+        store=store,
+        path=path,
+        ids=ids,
+        others=tuple(sorted(others)),
+        undo=undo_to_keep(store.database, others),
+        reports=tuple(_reports_with(store, ids)),
     )
 
 
@@ -96,15 +183,20 @@ def _photos_now(path: Path) -> set[str]:
 
 def _photos_before(store: OpenStore, path: Path) -> set[str]:
     place = path_text(path.resolve())
-    seen = photo_identities.c.path
-    here = or_(seen == place, seen.startswith(f"{place.rstrip('/')}/", autoescape=True))
+
+    def here(seen: Column[str]) -> ColumnElement[bool]:
+        return or_(seen == place, seen.startswith(f"{place.rstrip('/')}/", autoescape=True))
+
     with store.database.read() as connection:
-        return set(connection.execute(select(photo_identities.c.photo_id).where(here)).scalars())
+        return {
+            identity
+            for table in (photo_identities, metadata_writes)
+            for identity in connection.execute(select(table.c.photo_id).where(here(table.c.path))).scalars()
+        }
 
 
-def _reports_with(store: OpenStore, ids: set[str]) -> list[Path]:
-    """Folders of the reports of all batches one of whose tables, current or older, held one of the photos."""
-    found = []
+def _reports_with(store: OpenStore, ids: frozenset[str]) -> Iterator[Report]:
+    """Reports of all batches one of whose tables, current or older, held one of the photos."""
     for pipeline in PIPELINES.values():
         first = pipeline.stages[0].asset
         for folder in sorted((store.home.reports / pipeline.name).glob("*/")):
@@ -114,11 +206,16 @@ def _reports_with(store: OpenStore, ids: set[str]) -> list[Path]:
             with store.database.read() as connection:
                 runs = connection.execute(tables).scalars().all()
             if any(_holds(store, first, folder.name, run, ids) for run in runs):
-                found.append(folder)
-    return found
+                yield _report(store, pipeline.name, folder)
 
 
-def _holds(store: OpenStore, asset: str, batch: str, run_id: str, ids: set[str]) -> bool:
+def _report(store: OpenStore, pipeline: PipelineName, folder: Path) -> Report:
+    photos = batch(store.database, pipeline, folder.name).folder
+    again = run_command(pipeline, photos, folder.name)
+    return Report(folder, f"{pipeline} {folder.name}", again)
+
+
+def _holds(store: OpenStore, asset: str, batch: str, run_id: str, ids: frozenset[str]) -> bool:
     try:
         table = store.tables.read(asset, batch, run_id)
     except DamagedTable:  # what cannot be read cannot speak for the report

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import signal
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 import dagster as dg
+from dagster._core.errors import DagsterExecutionInterruptedError
 
 from imageworks.judge_vision.competition import load_competition
 from imageworks_dagster.assets.nodes import observe_now
@@ -42,6 +43,11 @@ if TYPE_CHECKING:
 # The terminal shows progress; Dagster's own lines are in the web UI.
 QUIET = {"console": {"config": {"log_level": "CRITICAL"}}}
 
+ASSETS = {stage.op_name: stage.asset for pipeline in PIPELINES.values() for stage in pipeline.stages}
+"""Asset by the name of its step, which people are not shown."""
+
+INTERRUPTION = DagsterExecutionInterruptedError.__name__
+
 
 class Interrupted(Exception):
     """The run was interrupted and ended cleanly; the message says how to go on."""
@@ -49,11 +55,12 @@ class Interrupted(Exception):
 
 @dataclass(frozen=True)
 class Finished:
-    """A run that has ended: its id, whether it succeeded, and why not."""
+    """A run that has ended: its id, whether it succeeded, why not, and whether any of its models works by rule."""
 
     run_id: str
     success: bool
     reasons: tuple[str, ...] = ()
+    by_rule: bool = False
 
 
 def register_folder(
@@ -97,6 +104,9 @@ def run_batch(
         Interrupted: after Ctrl-C or SIGTERM.
     """
     store = open_store(settings)
+    if registered_batch(store.database, pipeline_name, batch).state == "published":
+        words = f"Batch {batch!r} is published: what was announced may differ from what this run finds."
+        say(console, words, style="yellow")
     try:
         with TerminalProgress(console) as progress, open_instance(store.home) as instance:
             parts = assemble(settings, {"progress": progress})
@@ -126,7 +136,8 @@ def run_batch(
         return finished
     for line in (*run_lines(manifest), asked_line(manifest)):
         say(console, line)
-    return finished
+    models = [parts.registry.models.get(pinned.model) for pinned in manifest.models.values()]
+    return replace(finished, by_rule=any(model is not None and model.is_embedded for model in models))
 
 
 def _check_choices(
@@ -184,19 +195,32 @@ def _execute(
         if run is not None and not run.is_finished:
             instance.report_run_canceled(run)
         raise
-    if result.dagster_run.status is dg.DagsterRunStatus.CANCELED:
+    if result.dagster_run.status is dg.DagsterRunStatus.CANCELED or _was_interrupted(result):
         raise KeyboardInterrupt
     return result
+
+
+def _was_interrupted(result: dg.ExecuteInProcessResult) -> bool:
+    """Whether anything failed of an interrupt: Dagster takes one that comes while a step is set up for a failure."""
+    errors = [getattr(event.event_specific_data, "error", None) for event in result.all_events]
+    while errors:
+        error = errors.pop()
+        if error is not None and error.cls_name == INTERRUPTION:
+            return True
+        if error is not None:
+            errors.append(error.cause)
+    return False
 
 
 def _reasons(result: dg.ExecuteInProcessResult) -> Iterator[str]:
     for event in result.all_events:
         if event.is_step_failure:
             data = event.step_failure_data
+            asset = ASSETS.get(event.step_key or "", event.step_key)
             if data.user_failure_data is not None:
-                yield f"{event.step_key}: {data.user_failure_data.description}"
+                yield f"{asset}: {data.user_failure_data.description}"
             elif data.error is not None:
-                yield f"{event.step_key}: {data.error.message.strip()}"
+                yield f"{asset}: {data.error.message.strip()}"
     for check in result.get_asset_check_evaluations():
         if not check.passed:
             yield f"check {check.check_name} of {check.asset_key.to_user_string()}: {check.description}"

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from imageworks.counting import counted
 from imageworks_dagster.command.commands import publish_command, run_command
 from imageworks_dagster.command.terminal import say
-from imageworks_dagster.opened import open_store
+from imageworks_dagster.instance import open_instance
+from imageworks_dagster.opened import has_home, open_store, which_home
 from imageworks_dagster.pipelines import PIPELINES
 from store.batches import batches
 from store.path_text import path_text
@@ -24,10 +25,11 @@ if TYPE_CHECKING:
 
 def print_status(settings: Settings, console: Console) -> None:
     """Print batches with their last runs, and what needs looking at."""
-    store = open_store(settings)
-    known = batches(store.database)
-    if not known:
-        say(console, "No batch yet. Begin with: imageworks demo")
+    # A home is made by what is kept in it, not by a look.
+    store = open_store(settings) if has_home(settings) else None
+    known = batches(store.database) if store is not None else ()
+    if store is None or not known:
+        say(console, f"No batch yet. Begin with: imageworks demo\n{which_home(settings)}")
         return
     latest: dict[tuple[str, str | None], RunManifest] = {}
     found = manifests(store.home)
@@ -45,7 +47,7 @@ def print_status(settings: Settings, console: Console) -> None:
             say(console, f"    never run; begin with: {_again(batch)}")
             continue
         say(console, f"    {_last_run(last, batch, store)}")
-        if advice := _advice(last, batch):
+        if advice := _advice(last, batch, store):
             say(console, f"    {advice}", style="yellow")
         if lost := sum(stage.dropped_events + stage.unsynced_events for stage in last.stages.values()):
             say(
@@ -68,12 +70,25 @@ def _last_run(last: RunManifest, batch: Batch, store: OpenStore) -> str:
     return ", ".join(facts)
 
 
-def _advice(last: RunManifest, batch: Batch) -> str:
+def _advice(last: RunManifest, batch: Batch, store: OpenStore) -> str:
     if last.has_crashed():
-        return f"it ended without saying so; what it had answered is kept. Go on with: {_again(batch)}"
-    if last.status in ("failed", "canceled"):
-        return f"what was answered is kept. Go on with: {_again(batch)}"
-    return ""
+        said = "it ended without saying so; what it had answered is kept"
+    elif last.status in ("failed", "canceled"):
+        said = "what was answered is kept"
+    else:
+        return ""
+    return f"{said}. Go on with: {_again(batch, *_options(last, batch, store))}"
+
+
+def _options(last: RunManifest, batch: Batch, store: OpenStore) -> list[str]:
+    """What the run was asked to do with the files, as it was asked; nothing for a run that Dagster has forgotten."""
+    final = PIPELINES[batch.pipeline].stages[-1]
+    with open_instance(store.home) as instance:
+        run = instance.get_run_by_id(last.run_id)
+    ops: Any = {} if run is None else dict(run.run_config).get("ops", {})
+    config = ops.get(final.op_name, {}).get("config", {})
+    action = config.get("action", "propose")
+    return [] if action == "propose" else [f"--{action}"]
 
 
 def _gone(batch: Batch) -> str:
@@ -86,5 +101,5 @@ def _gone(batch: Batch) -> str:
     )
 
 
-def _again(batch: Batch) -> str:
-    return run_command(batch.pipeline, batch.folder, batch.name)
+def _again(batch: Batch, *options: str) -> str:
+    return run_command(batch.pipeline, batch.folder, batch.name, *options)

@@ -1,15 +1,18 @@
 """The `imageworks` command, as a person at a terminal sees it."""
 
+import fcntl
 import io
 import json
 import os
 import re
 import shutil
+import socket
 import sqlite3
 import subprocess
 import sys
 from contextlib import closing, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 
 import dagster as dg
@@ -171,8 +174,12 @@ def test_tags_are_written_and_taken_back(tmp_path):
     photo = write_photo(tmp_path / "Harbor" / "a.jpg", seed=1)
     before = photo.read_bytes()
 
-    assert imageworks(tmp_path / "home", "tag", photo.parent, "--apply").code == 0
+    written = imageworks(tmp_path / "home", "tag", photo.parent, "--apply")
+    assert written.code == 0
     assert read_metadata(photo).keywords
+    back = f"imageworks tag {shell_word(photo.parent)} --batch harbor --undo"
+    assert f"Tags written into 1 file.\nTake all back with: {back}\n" in written.out
+    assert "made by rule" in written.out
     undone = imageworks(tmp_path / "home", "tag", photo.parent, "--undo")
     assert undone.code == 0
     assert "Taken back in 1 photo, byte for byte." in undone.out
@@ -185,7 +192,8 @@ def test_an_undo_in_a_folder_that_was_never_tagged_says_that_there_is_nothing_to
     said = imageworks(tmp_path / "home", "tag", tmp_path / "Harbor", "--undo")
 
     assert said.code == 0, said.err
-    assert "Nothing was taken back: 1 photo looked at" in said.out
+    assert "Nothing was taken back: nothing was ever tagged in this home." in said.out
+    assert str(tmp_path / "home") in said.out
 
 
 def test_writing_and_taking_back_at_once_is_refused(tmp_path):
@@ -265,7 +273,8 @@ def test_the_command_that_goes_on_after_an_interrupt_is_the_whole_one(
 def test_a_folder_without_photos_fails_in_words(tmp_path, command):
     (tmp_path / "Empty").mkdir()
 
-    complaint(imageworks(tmp_path / "home", command, tmp_path / "Empty"), "Empty", "photo")
+    step = "judge/entries: " if command == "judge" else "tagger/photos: "
+    complaint(imageworks(tmp_path / "home", command, tmp_path / "Empty"), step, "Empty", "photo")
 
 
 @pytest.mark.parametrize(
@@ -384,7 +393,15 @@ def test_broken_rules_are_told_by_file_line_and_field(home, folders, tmp_path):
 def test_status_of_a_new_home_says_where_to_begin(tmp_path):
     said = imageworks(tmp_path / "home", "status")
 
-    assert (said.code, said.out) == (0, "No batch yet. Begin with: imageworks demo\n")
+    assert said.code == 0
+    assert said.out.startswith("No batch yet. Begin with: imageworks demo\n")
+
+
+def test_status_of_a_new_home_names_it_and_does_not_make_it(tmp_path):
+    said = imageworks(tmp_path / "home", "status")
+
+    assert f"The home is {tmp_path / 'home'}; name another in IMAGEWORKS_HOME" in said.out
+    assert not (tmp_path / "home").exists()
 
 
 def test_status_names_every_batch_its_folder_and_its_last_run(home, folders):
@@ -421,6 +438,23 @@ def test_status_says_how_to_go_on_with_a_run_that_crashed(home, folders):
 
     assert "last run crashed" in out
     assert f"Go on with: imageworks tag {shell_word(folders / 'Hills')} --batch hills" in out
+
+
+def test_status_goes_on_with_what_a_crashed_run_was_to_write(home, folders):
+    newest = manifests(Home(home)).runs[0]
+
+    def crashed(manifest):
+        return manifest.model_copy(update={"status": "crashed"})
+
+    update_manifest(Home(home), newest.run_id, crashed)
+    with dg.DagsterInstance.from_config(str(home / "dagster")) as instance:
+        run = instance.get_run_by_id(newest.run_id)
+        config = {"ops": {"tagger__metadata": {"config": {"action": "apply"}}}}
+        instance.delete_run(run.run_id)
+        instance.add_run(run._replace(run_config=config))
+
+    command = f"imageworks tag {shell_word(folders / 'Hills')} --batch hills --apply"
+    assert f"Go on with: {command}\n" in imageworks(home, "status").out
 
 
 def test_status_tells_of_events_that_are_lost(home):
@@ -489,6 +523,27 @@ def test_a_tagged_shoot_is_published_by_its_pipeline(home, store_of):
 
 def test_a_batch_that_is_not_there_cannot_be_published(home):
     complaint(imageworks(home, "publish", "spring-rond"), "Did you mean spring-round?")
+
+
+def test_a_batch_without_a_result_is_not_published(tmp_path, store_of):
+    (tmp_path / "April").mkdir()
+    register(store_of(tmp_path / "home").database, pipeline="judge", name="april", folder=tmp_path / "April")
+
+    complaint(imageworks(tmp_path / "home", "publish", "april"), "has no result yet", "Run it first: ")
+
+    assert "judge · april · open" in imageworks(tmp_path / "home", "status").out
+
+
+def test_a_run_of_a_published_batch_says_that_it_is_published(home, folders):
+    imageworks(home, "publish", "spring-round")
+
+    assert "'spring-round' is published" in imageworks(home, "judge", folders / "Spring Round").out
+
+
+def test_the_version_is_printed(tmp_path):
+    said = imageworks(tmp_path / "home", "--version")
+
+    assert (said.code, said.out) == (0, f"imageworks {version('imageworks-dagster')}\n")
 
 
 # ---- forget
@@ -611,6 +666,76 @@ def test_forgetting_asks_first_and_no_is_no(home, folders, monkeypatch):
 
     assert said.code == 1
     assert reports_in(home) == {"spring-round", "harbor", "hills"}
+
+
+@pytest.fixture
+def twins(tmp_path):
+    """One picture in two folders, tagged and written in both."""
+    first = write_photo(tmp_path / "k1" / "a.jpg", seed=1)
+    second = tmp_path / "k2" / "b.jpg"
+    second.parent.mkdir()
+    shutil.copy(first, second)
+    for photo in (first, second):
+        assert imageworks(tmp_path / "home", "tag", photo.parent, "--apply").code == 0
+    return tmp_path / "home", first, second
+
+
+@pytest.mark.slow
+def test_tags_in_another_file_of_a_forgotten_picture_can_still_be_taken_back(twins):
+    home, first, second = twins
+    said = imageworks(home, "forget", first, "--yes")
+    assert f"{second}; the undo of the tags in it is kept" in said.out
+
+    undone = imageworks(home, "tag", second.parent, "--undo")
+
+    assert "Taken back in 1 photo" in undone.out
+    assert read_metadata(second).keywords == ()
+
+
+@pytest.mark.slow
+def test_a_kept_undo_goes_when_its_own_file_is_forgotten(twins, store_of):
+    home, first, second = twins
+    identity = photo_id(first)
+    imageworks(home, "forget", first, "--yes")
+    second.unlink()
+
+    assert imageworks(home, "forget", second, "--yes").code == 0
+    assert everything_about(store_of(home), identity) == 0
+
+
+def test_before_forgetting_it_is_said_what_goes_with_the_photo(home, folders, monkeypatch):
+    monkeypatch.setattr("sys.stdin", io.StringIO("n\n"))
+
+    out = imageworks(home, "forget", folders / "Harbor" / "shared.jpg").out
+
+    assert "The same picture is in 1 other file, whose rows and answers go too:" in out
+    assert str(folders / "Spring Round" / "Title 0 by Member 0.jpg") in out
+    again = f"imageworks tag {shell_word(folders / 'Harbor')} --batch harbor"
+    assert f"tagger harbor; made again by: {again}\n" in out
+
+
+# ---- ui
+
+
+def test_a_taken_port_is_told_before_anything_starts(tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+
+        said = imageworks(tmp_path / "home", "ui", "--port", port)
+
+    complaint(said, f"Port {port} of 127.0.0.1 cannot be had", "imageworks ui --port")
+
+
+def test_a_second_web_ui_of_a_home_is_refused_with_the_firsts_address(tmp_path):
+    home = Home(tmp_path / "home").create()
+    with (home.locks / "ui.lock").open("w+", encoding="ascii") as held:
+        held.write("http://127.0.0.1:3000")
+        held.flush()
+        fcntl.flock(held, fcntl.LOCK_EX)
+
+        said = imageworks(home.root, "ui", "--port", 3001)
+
+    complaint(said, "has a web UI already: http://127.0.0.1:3000")
 
 
 # ---- as a process

@@ -12,6 +12,7 @@ from rich.console import Console
 from imageworks_dagster.command import running
 from imageworks_dagster.instance import open_instance
 from imageworks_dagster.opened import close_stores
+from imageworks_dagster.resources import TelemetryResource
 from store.home import Home
 
 
@@ -60,6 +61,14 @@ def test_a_signal_between_a_runs_record_and_its_first_step_cancels_the_run(judge
 
     with open_instance(Home.of(settings)) as instance:
         assert [run.status for run in instance.get_runs()] == [dg.DagsterRunStatus.CANCELED]
+
+
+def test_a_signal_while_a_step_is_set_up_is_an_interrupt_and_no_failure(judge, monkeypatch):
+    begun = interrupting(TelemetryResource.yield_for_execution)
+    monkeypatch.setattr(TelemetryResource, "yield_for_execution", begun)
+
+    with pytest.raises(running.Interrupted):
+        judge()
 
 
 def test_the_signals_meaning_is_as_before_when_the_command_is_over(judge):

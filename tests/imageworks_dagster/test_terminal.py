@@ -7,6 +7,7 @@ from rich.console import Console
 from rich.progress import Task
 
 from imageworks_dagster.command.terminal import RateColumn, TerminalProgress, asked_line
+from imageworks_dagster.progress import StageProgress
 from telemetry.manifest import PinnedModel, RunManifest, StageSummary
 
 
@@ -52,6 +53,20 @@ def test_a_stage_that_failed_stops_where_it_was(shown):
     (line,) = shown(work)
 
     assert line.split() == ["✗", "judge/critiques", "0/6", "0:00:00", "stopped"]
+
+
+def test_photos_that_are_gone_through_twice_are_counted_once(shown):
+    def work(progress):
+        stage = StageProgress("tagger/photos", 0, progress, log=lambda _line: None)
+        for begin in (stage.expect, stage.begin_again):
+            begin(2)
+            stage.advance()
+            stage.advance()
+        progress.finished("tagger/photos")
+
+    (line,) = shown(work)
+
+    assert "2/2" in line
 
 
 def test_a_stage_that_failed_on_the_way_says_how_far_it_came_and_what_had_failed(shown):
