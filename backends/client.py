@@ -285,7 +285,8 @@ class Client:
         recorded = self._spool.append(asking.answered_event(answer))
         if answer.ok and recorded:
             self._kept += 1
-            await asyncio.shield(self._keeping.add(asking.kept_answer(answer)))
+            # Kept even if this wait is cancelled: what was added is done.
+            await self._keeping.add(asking.kept_answer(answer))
         return answer
 
     async def _answer(

@@ -13,8 +13,6 @@ if TYPE_CHECKING:
 
     Fits = Callable[[Any], bool]
 
-_SAYS_NOTHING = frozenset({"$schema", "title", "description"})
-
 
 def compiled(schema: Mapping[str, Any]) -> Fits | None:
     """A function that says whether a value fits, as JSON Schema 2020-12 has it.
@@ -25,32 +23,36 @@ def compiled(schema: Mapping[str, Any]) -> Fits | None:
     Returns:
         None where the schema, or one within it, says something that is not known here.
     """
-    tests: list[Fits] = []
-    fields = {word: schema[word] for word in _FIELDS if word in schema}
-    for word, value in schema.items():
-        if word in _SAYS_NOTHING or word in fields:
-            continue
-        make = _WORDS.get(word)
-        test = make(value) if make is not None else None
-        if test is None:
-            return None
-        tests.append(test)
-    if fields:
-        test = _fields(fields)
-        if test is None:
-            return None
-        tests.append(test)
+    tests: list[Fits | None] = [_WORDS[word](schema[word]) for word in _WORDS if word in schema]
+    tests += [_bound(word, schema[word], schema.get("type")) for word in _BOUNDS if word in schema]
+    if any(word in schema for word in _FIELDS):
+        tests.append(_fields(schema))
+    if None in tests or not schema.keys() <= _KNOWN:
+        return None
+    return _all([test for test in tests if test is not None])
+
+
+def _all(tests: list[Fits]) -> Fits:
     if len(tests) == 1:
         return tests[0]
-    every = tuple(tests)
 
     def fits(value: Any) -> bool:
-        for test in every:  # noqa: SIM110 - all() over a generator takes twice as long
+        for test in tests:  # noqa: SIM110 - all() over a generator takes twice as long
             if not test(value):
                 return False
         return True
 
     return fits
+
+
+def _bound(word: str, limit: Any, kind: Any) -> Fits:
+    """A bound says something of values of its own kind alone; where the type is tested before, no value is another."""
+    kinds, holds = _BOUNDS[word]
+    test = holds(limit)
+    if kind in kinds:
+        return test
+    of_that_kind = _TYPES[kinds[0]]
+    return lambda value: not of_that_kind(value) or test(value)
 
 
 def _within(schema: object) -> Fits | None:
@@ -137,19 +139,22 @@ def _fields(said: Mapping[str, Any]) -> Fits | None:
     return fits
 
 
-_FIELDS = ("properties", "required", "additionalProperties")
 _WORDS: dict[str, Callable[[Any], Fits | None]] = {
     "type": _type,
     "enum": _enum,
     "const": lambda option: _enum([option]),
     "anyOf": _any_of,
     "items": _items,
-    "minLength": lambda least: lambda value: not isinstance(value, str) or len(value) >= least,
-    "maxLength": lambda most: lambda value: not isinstance(value, str) or len(value) <= most,
-    "minItems": lambda least: lambda value: not isinstance(value, list) or len(value) >= least,
-    "maxItems": lambda most: lambda value: not isinstance(value, list) or len(value) <= most,
-    "minimum": lambda least: lambda value: not _is_number(value) or value >= least,
-    "maximum": lambda most: lambda value: not _is_number(value) or value <= most,
-    "exclusiveMinimum": lambda least: lambda value: not _is_number(value) or value > least,
-    "exclusiveMaximum": lambda most: lambda value: not _is_number(value) or value < most,
 }
+_BOUNDS: dict[str, tuple[tuple[str, ...], Callable[[Any], Fits]]] = {
+    "minLength": (("string",), lambda least: lambda value: len(value) >= least),
+    "maxLength": (("string",), lambda most: lambda value: len(value) <= most),
+    "minItems": (("array",), lambda least: lambda value: len(value) >= least),
+    "maxItems": (("array",), lambda most: lambda value: len(value) <= most),
+    "minimum": (("number", "integer"), lambda least: lambda value: value >= least),
+    "maximum": (("number", "integer"), lambda most: lambda value: value <= most),
+    "exclusiveMinimum": (("number", "integer"), lambda least: lambda value: value > least),
+    "exclusiveMaximum": (("number", "integer"), lambda most: lambda value: value < most),
+}
+_FIELDS = ("properties", "required", "additionalProperties")
+_KNOWN = {"$schema", "title", "description", *_FIELDS, *_WORDS, *_BOUNDS}

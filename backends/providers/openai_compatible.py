@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 from backends.errors import (
@@ -30,6 +31,8 @@ _NAMES: Final[Mapping[str, Mapping[str, str]]] = {"vllm": VLLM, "openai": OPENAI
 _CHECK_S: Final = 10.0
 _SHOWN: Final = 200
 _MASK: Final = "********"
+_ENCODE: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+_DECODE: Final = json.JSONDecoder(strict=False).decode
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
 
 
@@ -166,7 +169,7 @@ def chat_body(
     """
     body = [b'{"model":', _json(served_model), b',"messages":[']
     if request.system:
-        body += (b'{"role":"system","content":', _json(request.system), b"},")
+        body += (b'{"role":"system","content":', _kept_json(request.system), b"},")
     body.append(b'{"role":"user","content":')
     if pictures:
         body.append(b"[")
@@ -194,8 +197,8 @@ def chat_body(
             b"}",
         )
     body.append(b'],"stream":false')
-    for name, value in fields.items():
-        body += (b",", _json(name), b":", _json(value))
+    if fields:
+        body += (b",", _json(fields)[1:-1])
     if request.schema is not None and _constrains(request.model):
         body += (
             b',"response_format":{"type":"json_schema","json_schema":{"name":"answer","schema":',
@@ -218,29 +221,32 @@ def read_chat(body: bytes) -> RawAnswer:
     """
     try:
         # A body in UTF-8 with a broken character is still an answer.
-        said = json.loads(body.decode("utf-8", "replace"), strict=False)
+        said = _DECODE(body.decode("utf-8", "replace"))
     except (ValueError, RecursionError) as error:
         shown = body[:_SHOWN].decode("utf-8", "replace")
         raise NotJson(f"The response is not JSON ({error}): {shown!r}.", http_status=200) from error
-    choice = _first(_part(said, "choices"))
+    said = _mapping(said)
+    choice = _first(said.get("choices"))
     if not isinstance(choice, dict):
         raise EmptyAnswer("The response has no choice in it.", http_status=200)
-    message = _part(choice, "message")
-    usage = _part(said, "usage")
-    metrics = _part(said, "metrics")
-    ttft_ms = _number(_part(metrics, "time_to_first_token_ms"))
+    message, usage, metrics = (
+        _mapping(choice.get("message")),
+        _mapping(said.get("usage")),
+        _mapping(said.get("metrics")),
+    )
+    ttft_ms = _number(metrics.get("time_to_first_token_ms"))
     return RawAnswer(
-        text=_text(_part(message, "content")),
-        finish_reason=_string(_part(choice, "finish_reason")),
-        refusal=_string(_part(message, "refusal")),
-        served_model=_string(_part(said, "model")),
-        input_tokens=_count(_part(usage, "prompt_tokens")),
-        image_tokens=_count(_part(_part(usage, "prompt_tokens_details"), "image_tokens")),
-        output_tokens=_count(_part(usage, "completion_tokens")),
+        text=_text(message.get("content")),
+        finish_reason=_string(choice.get("finish_reason")),
+        refusal=_string(message.get("refusal")),
+        served_model=_string(said.get("model")),
+        input_tokens=_count(usage.get("prompt_tokens")),
+        image_tokens=_count(_mapping(usage.get("prompt_tokens_details")).get("image_tokens")),
+        output_tokens=_count(usage.get("completion_tokens")),
         ttft_ms=ttft_ms,
         # vLLM starts its clock when it schedules the request, after its queue.
         ttft_origin=None if ttft_ms is None else "scheduled",
-        queue_ms=_number(_part(metrics, "queue_time_ms")),
+        queue_ms=_number(metrics.get("queue_time_ms")),
     )
 
 
@@ -268,7 +274,11 @@ def _constrains(model: Model) -> bool:
 
 def _json(value: Any) -> bytes:
     # Lone surrogates, from a file name that is not UTF-8, become question marks: no server takes them.
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
+    return _ENCODE(value).encode("utf-8", "replace")
+
+
+# One system message goes with all photos of a stage.
+_kept_json = lru_cache(maxsize=64)(_json)
 
 
 def _served(body: bytes) -> list[str]:
@@ -302,6 +312,10 @@ def _error_words(body: bytes) -> str:
 
 def _part(value: Any, name: str) -> Any:
     return value.get(name) if isinstance(value, dict) else None
+
+
+def _mapping(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
 
 
 def _first(value: Any) -> Any:
