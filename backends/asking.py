@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import os
 import time
-import uuid
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
@@ -42,7 +42,7 @@ class Asking:
     """
 
     def __init__(self, request: Request, digest: str, *, registry_version: str | None = None) -> None:
-        self.request_id = uuid.uuid4().hex
+        self.request_id = os.urandom(16).hex()
         self.begun = False
         self._request = request
         self._digest = digest
@@ -142,6 +142,11 @@ class Asking:
     async def _retried(
         self, question: Question, routes: Routes, leasing: Leasing, attempts: int
     ) -> RawAnswer:
+        # Nearly always the only try; what counts tries and waits between them costs as much as the rest of it.
+        try:
+            return await self._leased(question, routes, leasing)
+        except AttemptFailed as error:
+            first: AttemptFailed | None = error
         async for attempt in stamina.retry_context(
             on=_again,
             attempts=attempts,
@@ -151,6 +156,9 @@ class Asking:
             wait_jitter=_JITTER_S,
         ):
             with attempt:
+                if first is not None:
+                    failure, first = first, None
+                    raise failure
                 return await self._leased(question, routes, leasing)
         raise AssertionError("the last attempt returns or raises")
 

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from types import TracebackType
 
 
 class ByteBudget:
@@ -62,16 +61,16 @@ class ByteBudget:
 
 
 class Reservation:
-    """Bytes that were taken; given back once."""
+    """Bytes that were taken; as a context manager, given back once at the end of the block."""
 
     def __init__(self, budget: ByteBudget, size: int) -> None:
         self._budget = budget
         self._size = size
 
-    @contextmanager
-    def held(self) -> Iterator[None]:
-        """Give the bytes back at the end of the block."""
-        try:
-            yield
-        finally:
-            self._budget.give_back(self._size)
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._budget.give_back(self._size)

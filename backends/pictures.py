@@ -46,14 +46,14 @@ class PictureRoom:
         size = len(request.system) + len(request.user) + _ENVELOPE
         if not wanted or not request.images:
             reservation = await self._budget.take(size)
-            with reservation.held():
+            with reservation:
                 yield ()
             return
         async with self._making:
             loop = asyncio.get_running_loop()
             pictures = await loop.run_in_executor(self._threads, _encoded, request.images)
             reservation = await self._budget.take(size + sum(map(len, pictures)))
-        with reservation.held():
+        with reservation:
             yield pictures
 
 

@@ -89,14 +89,7 @@ def look_up(database: StateDatabase, digests: Collection[str]) -> dict[str, Kept
     with database.read() as connection:
         for start in range(0, len(wanted), _DIGESTS_A_SELECT):
             chunk = wanted[start : start + _DIGESTS_A_SELECT]
-            photos: dict[str, set[str]] = {}
-            for digest, photo_id in connection.execute(
-                select(kept_answer_photos.c.request_digest, kept_answer_photos.c.photo_id).where(
-                    kept_answer_photos.c.request_digest.in_(chunk)
-                )
-            ):
-                photos.setdefault(digest, set()).add(photo_id)
-            for row in connection.execute(
+            rows = connection.execute(
                 select(
                     kept_answers.c.request_digest,
                     kept_answers.c.answered_by,
@@ -107,7 +100,9 @@ def look_up(database: StateDatabase, digests: Collection[str]) -> dict[str, Kept
                     kept_answers.c.body,
                     kept_answers.c.kept_at,
                 ).where(kept_answers.c.request_digest.in_(chunk))
-            ):
+            ).all()
+            photos = _photos(connection, [row.request_digest for row in rows])
+            for row in rows:
                 digest, answered_by, model, revision, deployment, provider, body, kept_at = row
                 found[digest] = KeptAnswer(
                     request_digest=digest,
@@ -121,6 +116,17 @@ def look_up(database: StateDatabase, digests: Collection[str]) -> dict[str, Kept
                     **json.loads(zlib.decompress(body)),
                 )
     return found
+
+
+def _photos(connection: Connection, digests: Sequence[str]) -> dict[str, set[str]]:
+    photos: dict[str, set[str]] = {}
+    if digests:
+        about = kept_answer_photos
+        for digest, photo_id in connection.execute(
+            select(about.c.request_digest, about.c.photo_id).where(about.c.request_digest.in_(digests))
+        ):
+            photos.setdefault(digest, set()).add(photo_id)
+    return photos
 
 
 def keep(connection: Connection, answers: Sequence[KeptAnswer]) -> None:

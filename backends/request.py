@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 _MEDIA_TYPE: Final = re.compile(r"image/[a-z0-9.+-]{1,40}")
 _DIGEST_VERSION: Final = 1
+_SORTED: Final = json.JSONEncoder(sort_keys=True).encode
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +72,7 @@ class Request:
         system: System message; empty for none.
         user: User message.
         images: Pictures, in order, shown before the user message's text.
-        output_schema: JSON Schema of the answer; None for free text.
+        output_schema: JSON Schema of the answer, or what ``canonical_schema`` made of it; None for free text.
         parameters: Sampling parameters by canonical name, over the model's defaults.
         variables: Structured values behind the messages. Only provider ``embedded`` sees them.
         sample: 0, 1, 2 … when the same question is asked several times on purpose.
@@ -87,14 +88,16 @@ class Request:
     labels: Labels
     system: str = ""
     images: tuple[Image, ...] = ()
-    output_schema: Mapping[str, Any] | None = None
+    output_schema: Mapping[str, Any] | CanonicalSchema | None = None
     parameters: Mapping[str, Any] = field(default_factory=dict)
     variables: Mapping[str, Any] = field(default_factory=dict)
     sample: int = 0
     schema: CanonicalSchema | None = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        schema = None if self.output_schema is None else canonical_schema(self.output_schema)
+        schema = self.output_schema
+        if schema is not None and not isinstance(schema, CanonicalSchema):
+            schema = canonical_schema(schema)
         object.__setattr__(self, "schema", schema)
 
 
@@ -134,7 +137,7 @@ def canonical_request(request: Request) -> bytes:
                 _canonical_parameters(request.parameters),
                 b',"sample":%d' % request.sample,
                 b',"schema":"%b"' % schema.digest.encode("ascii") if schema else b',"schema":null',
-                b',"system":"%b","user":"%b"' % (_digest(request.system), _digest(request.user)),
+                b',"system":"%b","user":"%b"' % (_kept_digest(request.system), _digest(request.user)),
                 variables,
                 b',"version":%d}' % _DIGEST_VERSION,
             )
@@ -153,7 +156,7 @@ def _canonical_model(model: Model) -> bytes:
 
 
 def _canonical_parameters(parameters: Mapping[str, Any]) -> bytes:
-    return _canonical_text(json.dumps(_plain(parameters), sort_keys=True))
+    return _canonical_text(_SORTED(_plain(parameters)))
 
 
 @lru_cache(maxsize=256)
@@ -170,6 +173,10 @@ def model_revision(model: Model) -> str:
 def _digest(text: str) -> bytes:
     # A file name that is not UTF-8 may have come in as lone surrogates.
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest().encode("ascii")
+
+
+# One system message goes with all photos of a stage.
+_kept_digest = lru_cache(maxsize=64)(_digest)
 
 
 def _plain(value: Any) -> Any:

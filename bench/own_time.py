@@ -1,7 +1,9 @@
-"""Our own time a request, without body and transport: the client's wall time where sending costs nothing.
+"""Our own time a request, without body and transport: the wall time of a critique where sending costs nothing.
 
-All seven steps are in it: resolve, recall, lease, parameters, ask, check against the schema, event and kept answer
-on the disk. Only the bytes on the wire are not: the transport is one that answers at once.
+The shipped judge asks: its whole prompt, rendered anew from each entry's title, category, signals and the club's notes,
+its schema, and an answer of the length that it asks for, read as the stage reads it. All seven steps of the client are
+in it: resolve, recall, lease, parameters, ask, check against the schema, event and kept answer on the disk. Only
+pictures and the bytes on the wire are not: the transport is one that answers at once.
 """
 
 from __future__ import annotations
@@ -11,33 +13,61 @@ import json
 import tempfile
 import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from backends.client import Client
+from backends.output_schemas import canonical_schema
 from backends.request import Labels, Request
 from backends.transport import Response
 from bench.result import Result
 from bench.server import write_registry
+from imageworks.judge_vision.competition import default_competition
+from imageworks.judge_vision.critiquing import critique_facts, critique_variables, read_critique
+from prompt_hub.hub import PromptHub
+from prompt_hub.rendering import render
 from registry.registry import Registry
 from store.database import StateDatabase
 from store.home import Home
 from store.settings import Settings
 from telemetry.spool import Spool
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from prompt_hub.schema import PromptProfile
+    from registry.schema import Model
+
 REQUESTS = 4000
 WARM_UP = 100
 CONCURRENCY = 16
-SCHEMA = {
-    "type": "object",
-    "additionalProperties": False,
-    "required": ["critique", "score"],
-    "properties": {
-        "critique": {"type": "string", "minLength": 1, "maxLength": 200},
-        "score": {"type": "integer", "minimum": 0, "maximum": 20},
-    },
+SIGNALS = {
+    "luma_p1": 8.0,
+    "luma_p50": 103.0,
+    "luma_p99": 240.0,
+    "luma_mean": 104.2,
+    "clipped_shadows": 0.0001,
+    "clipped_highlights": 0.0012,
+    "contrast": 0.2281,
+    "saturation": 0.42,
+    "colorfulness": 56.9,
+    "sharpness": 642.37,
+    "noise": 2.13,
+    "edge_density": 0.131,
+    "blockiness": 1.02,
 }
-SYSTEM = "You judge photographs. " * 40
-USER = "Judge entry {number}. " + "The measured signals are ground truth. " * 40
+COMPETITION = default_competition().model_copy(
+    update={"notes": "Pictures of every kind. Borders, names and logos in the picture are not wanted."}
+)
+CRITIQUE = {
+    "critique": " ".join(
+        ["A trawler rests on wet shingle under a low, warm sky that the water gives back."] * 8
+    ),
+    "improvement": "Crop a little from the empty left edge, so that the bow comes nearer to the third it leans to.",
+    "impact": 16,
+    "composition": 15,
+    "technique": 17,
+    "score": 16,
+}
 ANSWER = json.dumps(
     {
         "model": "double-vlm",
@@ -45,13 +75,10 @@ ANSWER = json.dumps(
             {
                 "index": 0,
                 "finish_reason": "stop",
-                "message": {
-                    "role": "assistant",
-                    "content": json.dumps({"critique": "Calm light on the water. " * 5, "score": 14}),
-                },
+                "message": {"role": "assistant", "content": json.dumps(CRITIQUE)},
             }
         ],
-        "usage": {"prompt_tokens": 1200, "completion_tokens": 60},
+        "usage": {"prompt_tokens": 2300, "completion_tokens": 240},
     }
 ).encode()
 
@@ -77,37 +104,58 @@ def run() -> list[Result]:
     with tempfile.TemporaryDirectory() as place:
         home = Path(place) / "home"
         write_registry(home, "http://127.0.0.1:1")
-        seconds = asyncio.run(ask(Settings(home=home, concurrency=CONCURRENCY)))
-    return [Result("own_time_a_request", seconds / REQUESTS * 1e6, "us", 500.0)]
+        wall, cpu = asyncio.run(ask(Settings(home=home, concurrency=CONCURRENCY)))
+    return [
+        Result("own_time_a_request", wall / REQUESTS * 1e6, "us", 500.0),
+        Result("own_cpu_time_a_request", cpu / REQUESTS * 1e6, "us"),
+    ]
 
 
-async def ask(settings: Settings) -> float:
-    """Seconds for all requests."""
+async def ask(settings: Settings) -> tuple[float, float]:
+    """Seconds for all requests, by the clock on the wall and by that of our threads together."""
     registry = Registry.load(settings.home / "registry.yaml")
     model = registry.resolve("bench-vlm")
+    profile = PromptHub.load().get("club-judge")
     with StateDatabase.open(settings) as database, Spool(Home.of(settings).spool) as spool:
         async with Client(settings, registry, database, spool, {}) as client:
             client._transport = AtOnce()  # type: ignore[assignment]  # noqa: SLF001 - what is measured is all else
-            requests = [
-                Request(
-                    model=model,
-                    system=SYSTEM,
-                    user=USER.format(number=number),
-                    output_schema=SCHEMA,
-                    labels=Labels(stage="bench/own_time", entry_id=str(number)),
-                )
-                for number in range(WARM_UP + REQUESTS)
-            ]
-            await answered(client, requests[:WARM_UP])
-            began = time.perf_counter()
-            await answered(client, requests[WARM_UP:])
-            return time.perf_counter() - began
+            await answered(client, requests(model, profile, range(WARM_UP)))
+            began, spent = time.perf_counter(), time.process_time()
+            await answered(client, requests(model, profile, range(WARM_UP, WARM_UP + REQUESTS)))
+            return time.perf_counter() - began, time.process_time() - spent
 
 
-async def answered(client: Client, requests: list[Request]) -> None:
-    """Ask them all; each is answered."""
-    count = 0
-    async for _, answer in client.map(requests):
-        count += answer.ok
-    if count != len(requests):
-        raise AssertionError(f"{count} of {len(requests)} were answered")
+def requests(model: Model, profile: PromptProfile, numbers: range) -> Iterator[Request]:
+    """A request an entry, as `judge/critiques` makes it, without its picture."""
+    schema = canonical_schema(profile.stage("critique").output)
+    for number in numbers:
+        title, signals = f"Entry {number}", {**SIGNALS, "luma_mean": 20.0 + number % 200}
+        variables = critique_variables(title=title, category="Open", signals=signals, competition=COMPETITION)
+        rendered = render(profile, "critique", variables)
+        yield Request(
+            model=model,
+            system=rendered.system,
+            user=rendered.user,
+            output_schema=schema,
+            parameters=rendered.parameters,
+            variables=critique_facts(title=title, signals=signals, width=1600, height=1067),
+            labels=Labels(
+                stage="judge/critiques",
+                run_id="a74b9b7e-8a5a-4f0c-8f5e-3d8f0b8d9c11",
+                batch="bench",
+                entry_id=f"bench/Entry {number}.jpg",
+                photo_ids=(f"{number:064x}",),
+                profile_id=rendered.profile_id,
+                profile_stage=rendered.profile_stage,
+                profile_hash=rendered.profile_hash,
+                stage_hash=rendered.stage_hash,
+                prompt_hub_version=rendered.profile_hash,
+                registry_version=rendered.stage_hash,
+            ),
+        )
+
+
+async def answered(client: Client, asked: Iterator[Request]) -> None:
+    """Ask them all, and read each answer as the stage does."""
+    async for _, answer in client.map(asked):
+        read_critique(answer.data)

@@ -43,6 +43,11 @@ class Bench:
         register(self.store.database, pipeline="judge", name="bench", folder=folder)
         self.instance.add_dynamic_partitions(PARTITIONS["judge"].name or "", ["bench"])
 
+    def rows(self, asset: str) -> list[dict[str, Any]]:
+        """The rows of the batch's current table."""
+        rows: list[dict[str, Any]] = self.store.tables.read(asset, "bench").to_pylist()
+        return rows
+
     def run(
         self, assets: Sequence[str] | None = None, config: Mapping[str, Mapping[str, Any]] | None = None
     ) -> TimedRun:

@@ -93,7 +93,10 @@ BLOCKINESS = (Band(1.1, "none"), Band(1.3, "slight"), Band(1.8, "visible"), Band
 
 def word_for(value: float, bands: tuple[Band, ...]) -> str:
     """The word of the band that a value lies in."""
-    return next(band.word for band in bands if value < band.below)
+    for band in bands:
+        if value < band.below:
+            return band.word
+    return bands[-1].word
 
 
 def is_monochrome(signals: Mapping[str, float]) -> bool:
@@ -118,7 +121,7 @@ def rounded_signals(signals: Mapping[str, object]) -> dict[str, float]:
     rounded: dict[str, float] = {}
     for name in SIGNAL_NAMES:
         value = signals.get(name)
-        if isinstance(value, bool) or not isinstance(value, Real) or not math.isfinite(value):
+        if isinstance(value, bool) or not isinstance(value, (float, Real)) or not math.isfinite(value):
             raise SignalsMissing(
                 f"The signal {name!r} is {value!r}, not a finite number: measure this photo first."
             )

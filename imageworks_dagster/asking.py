@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import UUID
 
+from backends.output_schemas import canonical_schema
 from backends.recall import let_go, look_up
 from backends.request import Labels, Request, request_digest
 from imageworks.errors import AnswerMisread
@@ -54,6 +55,7 @@ class Asker:
         self._choice: Choice = choice
         vision = choice.model.capabilities.vision
         self._previews = Previews(stage.settings, max_long_side=vision.max_long_side if vision else None)
+        self._schema = canonical_schema(choice.profile.stage(choice.profile_stage).output)
         self._misread: list[str] = []
 
     def ask(
@@ -161,7 +163,7 @@ class Asker:
             system=rendered.system,
             user=rendered.user,
             images=tuple(self._previews.image(photo) for photo in question.photos[: rendered.images]),
-            output_schema=rendered.output_schema,
+            output_schema=self._schema,
             parameters=rendered.parameters,
             variables=question.measured,
             labels=Labels(

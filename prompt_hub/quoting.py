@@ -19,9 +19,13 @@ import re
 _REPLACED = re.compile(
     r"&(?=(?:lt|gt|amp|#91);)|[<>]|\[(?=/?[A-Z][A-Z_]+\])|[\x00-\x08\x0b-\x1f\x7f-\x9f\U000e0000-\U000e007f]"
 )
+# One set of characters: looking for any of them takes a quarter of the time, and most texts have none.
+_SUSPECT = re.compile(r"[&<>\[\x00-\x08\x0b-\x1f\x7f-\x9f\U000e0000-\U000e007f]")
 _WRITTEN = {"&": "&amp;", "<": "&lt;", ">": "&gt;", "[": "&#91;"}
 
 
 def quoted(text: str) -> str:
     """The text as it may stand in a prompt."""
+    if _SUSPECT.search(text) is None:
+        return text
     return _REPLACED.sub(lambda match: _WRITTEN.get(match.group(), ""), text)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from prompt_hub.errors import RenderError, RenderLimit, TemplateRefused, VariablesRefused
@@ -92,12 +93,23 @@ def render(profile: PromptProfile, stage: str, variables: Mapping[str, Any]) -> 
 
 def _text(source: str, values: Mapping[str, Any], place: str) -> str:
     # The definitions load this module, and jinja2 costs a tenth of a second.
-    from prompt_hub.templates import compiled  # noqa: PLC0415 - see above
+    from prompt_hub.templates import compiled, is_constant  # noqa: PLC0415 - see above
 
     try:
         template = compiled(source)
+        constant = is_constant(source)
     except TemplateRefused as error:
         raise TemplateRefused(f"{place}: {error.problem}", error.line) from error
+    # Most system messages are the same for all photos.
+    return _constant_text(template, place) if constant else _rendered_text(template, values, place)
+
+
+@lru_cache(maxsize=64)
+def _constant_text(template: Template, place: str) -> str:
+    return _rendered_text(template, {}, place)
+
+
+def _rendered_text(template: Template, values: Mapping[str, Any], place: str) -> str:
     try:
         return _generated(template, values).strip()
     except RenderLimit as error:

@@ -161,6 +161,16 @@ def compiled(text: str) -> Template:
     return Template.from_code(made, code, {})
 
 
+@lru_cache(maxsize=512)
+def is_constant(text: str) -> bool:
+    """Whether a template prints the same whatever the values are.
+
+    Raises:
+        TemplateRefused: as `syntax_tree`.
+    """
+    return not free_names(syntax_tree(text))
+
+
 def _filtered(node: Any, name: str, *arguments: nodes.Expr) -> nodes.Filter:
     return nodes.Filter(
         node, name, list(arguments), [], None, None, lineno=node.lineno, environment=environment()

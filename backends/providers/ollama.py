@@ -10,7 +10,7 @@ from backends.providers.parameters import OLLAMA, map_parameters
 from backends.providers.protocol import RawAnswer
 from backends.providers.reading import count, items, number, part, read_json, string, words
 from backends.providers.server import Server
-from backends.providers.writing import encode, holds_to_schema, repair_messages
+from backends.providers.writing import encode, encode_system, holds_to_schema, repair_messages
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -103,7 +103,7 @@ def chat_body(
     """
     body = [b'{"model":', encode(served_model), b',"messages":[']
     if request.system:
-        body += (b'{"role":"system","content":', encode(request.system), b"},")
+        body += (b'{"role":"system","content":', encode_system(request.system), b"},")
     body += (b'{"role":"user","content":', encode(request.user))
     if pictures:
         body.append(b',"images":[')
@@ -115,8 +115,8 @@ def chat_body(
         body.append(repair_messages(repair))
     # It streams unless told otherwise.
     body.append(b'],"stream":false')
-    for name, value in _with_context(request.model, fields).items():
-        body += (b",", encode(name), b":", encode(value))
+    if more := _with_context(request.model, fields):
+        body += (b",", encode(more)[1:-1])
     if request.schema is not None and holds_to_schema(request.model):
         body += (b',"format":', request.schema.encoded)
     body.append(b"}")

@@ -11,7 +11,7 @@ from backends.providers.parameters import OPENAI, TRTLLM, VLLM, map_parameters
 from backends.providers.protocol import RawAnswer
 from backends.providers.reading import count, items, number, part, read_json, string, words
 from backends.providers.server import Server
-from backends.providers.writing import encode, holds_to_schema, repair_messages
+from backends.providers.writing import encode, encode_system, holds_to_schema, repair_messages
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -126,7 +126,7 @@ def chat_body(
     """
     body = [b'{"model":', encode(served_model), b',"messages":[']
     if request.system:
-        body += (b'{"role":"system","content":', encode(request.system), b"},")
+        body += (b'{"role":"system","content":', encode_system(request.system), b"},")
     body.append(b'{"role":"user","content":')
     if pictures:
         body.append(b"[")
@@ -145,8 +145,8 @@ def chat_body(
     if repair is not None:
         body.append(repair_messages(repair))
     body.append(b'],"stream":false')
-    for name, value in fields.items():
-        body += (b",", encode(name), b":", encode(value))
+    if fields:
+        body += (b",", encode(fields)[1:-1])
     if request.schema is not None and holds_to_schema(request.model):
         before, after = answer_format
         body += (b',"response_format":', before, request.schema.encoded, after)

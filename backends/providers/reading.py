@@ -11,6 +11,7 @@ from backends.errors import NotJson
 SHOWN: Final = 200
 """Characters of a server's own words that are shown or kept."""
 
+_DECODE: Final = json.JSONDecoder(strict=False).decode
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
 _ERROR_BYTES: Final = 4096
 
@@ -23,7 +24,7 @@ def read_json(body: bytes) -> Any:
     """
     try:
         # A body in UTF-8 with a broken character is still an answer.
-        return json.loads(body.decode("utf-8", "replace"), strict=False)
+        return _DECODE(body.decode("utf-8", "replace"))
     except (ValueError, RecursionError) as error:
         shown = body[:SHOWN].decode("utf-8", "replace")
         raise NotJson(f"The response is not JSON ({error}): {shown!r}.", http_status=200) from error

@@ -3,17 +3,27 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from backends.providers.protocol import Repair
     from registry.schema import Model
 
 
+_ENCODE: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+
+
 def encode(value: Any) -> bytes:
     """A value as JSON in UTF-8."""
     # Lone surrogates, from a file name that is not UTF-8, become question marks: no server takes them.
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
+    return _ENCODE(value).encode("utf-8", "replace")
+
+
+@lru_cache(maxsize=64)
+def encode_system(text: str) -> bytes:
+    """The same for a system message: one goes with all photos of a stage."""
+    return encode(text)
 
 
 def repair_messages(repair: Repair) -> bytes:

@@ -18,7 +18,7 @@ def test_the_bound_holds_and_all_is_given_back(sizes, canceled):
 
         async def hold(size):
             reservation = await budget.take(size)
-            with reservation.held():
+            with reservation:
                 assert budget.in_flight <= 200
                 await asyncio.sleep(0)
 
@@ -41,7 +41,7 @@ async def test_a_large_body_is_not_overtaken_for_ever():
     small = asyncio.create_task(budget.take(10))
     await asyncio.sleep(0)
     assert not small.done()
-    with first.held():
+    with first:
         pass
     await large
     await small
