@@ -10,62 +10,29 @@ import socket
 import sqlite3
 import subprocess
 import sys
-from contextlib import closing, redirect_stderr, redirect_stdout
-from dataclasses import dataclass
+from contextlib import closing
 from importlib.metadata import version
 from pathlib import Path
 
 import dagster as dg
 import pytest
+from at_terminal import complaint, imageworks
 from made_up_photos import write_photo
 from sqlalchemy import func, select
 
-from imageworks_dagster.command import running
-from imageworks_dagster.command.app import run
 from imageworks_dagster.command.commands import shell_word
 from imageworks_dagster.opened import close_stores, open_store
 from imageworks_dagster.picturing import thumbnail_path
 from imageworks_dagster.pipelines import JUDGE, PIPELINES, TAGGER
 from photos.identity import photo_id
 from photos.metadata.reading import read_metadata
-from store.batches import batch, batches, pin, register
+from store.batches import batch, batches, register
 from store.home import Home
 from store.settings import Settings, variable
 from store.tables import kept_answer_photos, measurements, metadata_writes, photo_identities
 from telemetry.manifest import manifests, update_manifest
 
 COLUMNS = 80
-
-
-@dataclass(frozen=True)
-class Said:
-    """What a command said, and its exit code."""
-
-    code: int
-    out: str
-    err: str
-
-
-def imageworks(home, *arguments, **environment):
-    """Run the command in this process, as the installed script does."""
-    out, err = io.StringIO(), io.StringIO()
-    with pytest.MonkeyPatch.context() as patched, redirect_stdout(out), redirect_stderr(err):
-        for name in [name for name in os.environ if name.startswith("IMAGEWORKS_")]:
-            patched.delenv(name)
-        # Set first, so that what the command sets is taken back too.
-        patched.setenv("DAGSTER_HOME", "")
-        patched.delenv("DAGSTER_HOME")
-        for name, value in {"IMAGEWORKS_HOME": str(home), **environment}.items():
-            patched.setenv(name, value)
-        patched.setattr(sys, "argv", ["imageworks", *map(str, arguments)])
-        try:
-            run()
-            code = 0
-        except SystemExit as leaving:
-            code = leaving.code or 0
-        finally:
-            close_stores()
-    return Said(code, out.getvalue(), err.getvalue())
 
 
 def runs_in(home):
@@ -230,43 +197,10 @@ def test_a_competitions_rules_are_taken_and_remembered(tmp_path, store_of):
 # ---- wrong folders, choices, variables and files: words, and no stack trace
 
 
-def complaint(said, *parts, code=1):
-    assert said.code == code, said
-    assert "Traceback" not in said.err + said.out
-    for part in parts:
-        assert part in said.err
-
-
 @pytest.mark.parametrize("command", ["judge", "tag"])
 def test_a_folder_that_is_not_there_is_refused(tmp_path, command):
     complaint(imageworks(tmp_path / "home", command, tmp_path / "nowhere"), "does not exist", code=2)
     assert runs_in(tmp_path / "home") == []
-
-
-@pytest.mark.parametrize(
-    ("command", "options"),
-    [
-        ("judge", ["--profile", "club-judge", "--model", "baseline-judge", "--fresh"]),
-        ("tag", ["--model", "baseline-tagger", "--fresh", "--apply"]),
-    ],
-)
-def test_the_command_that_goes_on_after_an_interrupt_is_the_whole_one(
-    tmp_path, monkeypatch, command, options
-):
-    write_photo(tmp_path / "Round" / "a.jpg", seed=1)
-
-    def interrupt(*_arguments, **_options):
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(running, "observe_now", interrupt)
-
-    said = imageworks(tmp_path / "home", command, tmp_path / "Round", *options)
-
-    assert said.code == 130
-    assert (
-        f"go on with:\n  imageworks {command} {tmp_path / 'Round'} --batch round {' '.join(options)}\n"
-        in said.err
-    )
 
 
 @pytest.mark.parametrize("command", ["judge", "tag"])
@@ -304,17 +238,6 @@ def test_a_choice_is_remembered_for_the_batch(home, folders, store_of):
     assert {stage.asset: pins[stage.asset]["profile"] for stage in TAGGER.asking} == {
         stage.asset: "storyteller" for stage in TAGGER.asking
     }
-
-
-def test_a_remembered_choice_is_ended_by_default(home, folders, store_of):
-    pin(store_of(home).database, "tagger", "hills", "tagger/captions", model="retired", profile="library")
-    complaint(imageworks(home, "tag", folders / "Hills"), "Pinned for this batch", "'default' to end that")
-
-    said = imageworks(home, "tag", folders / "Hills", "--model", "default")
-
-    assert said.code == 0, said.err
-    pins = batch(store_of(home).database, "tagger", "hills").pins
-    assert pins == {"tagger/captions": {"profile": "library"}}
 
 
 def test_a_name_that_another_folder_has_is_refused(home, folders):
@@ -475,18 +398,6 @@ def test_status_tells_of_a_batch_that_never_ran(tmp_path):
     out = imageworks(tmp_path / "home", "status").out
 
     assert f"never run; begin with: imageworks judge {tmp_path / 'Round'} --batch round" in out
-
-
-@pytest.mark.parametrize(("pipeline", "option"), [("judge", ""), ("tagger", " --pipeline tagger")])
-def test_status_tells_of_a_batch_whose_folder_is_gone(tmp_path, store_of, pipeline, option):
-    register(store_of(tmp_path / "home").database, pipeline=pipeline, name="april", folder=tmp_path / "April")
-
-    out = imageworks(tmp_path / "home", "status").out
-
-    assert "its folder is gone, or cannot be reached, and nothing runs this batch by itself" in out
-    assert f"close the batch with: imageworks publish april{option}\n" in out
-    imageworks(tmp_path / "home", "publish", "april", *option.split())
-    assert "nothing runs" not in imageworks(tmp_path / "home", "status").out
 
 
 def test_config_prints_every_setting_whole_with_its_meaning_and_no_secret(tmp_path):

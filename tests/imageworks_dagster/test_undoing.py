@@ -4,6 +4,8 @@ import hashlib
 import shutil
 
 import pytest
+from at_terminal import imageworks
+from made_up_photos import write_photo
 
 from photos.metadata.fields import MetadataFields
 from photos.metadata.writing import MetadataWriter
@@ -193,3 +195,12 @@ def test_an_undone_photo_can_be_written_and_taken_back_again(shoot):
         assert set(states(platform, batch).values()) == {"written"}
         undo(platform, folder)
         assert digests(folder) == before
+
+
+def test_an_undo_in_a_folder_that_was_never_tagged_says_that_there_is_nothing_to_take_back(tmp_path):
+    write_photo(tmp_path / "Harbor" / "a.jpg", seed=1)
+
+    said = imageworks(tmp_path / "home", "tag", tmp_path / "Harbor", "--undo")
+
+    assert said.code == 0, said.err
+    assert "Nothing was taken back: 1 photo looked at" in said.out
