@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from backends.errors import InvalidRequest
+from backends.output_schemas import canonical_schema
 from backends.request import Image, canonical_request, request_digest
 
 VLLM = model_at("http://127.0.0.1:9")
@@ -97,6 +98,12 @@ def test_labels_and_addresses_are_no_part_of_the_digest():
 def test_every_part_of_the_content_changes_the_digest(change):
     request = request_of(VLLM, images=(picture(),))
     assert request_digest(replace(request, **change)) != request_digest(request)
+
+
+def test_a_schema_that_was_made_ready_before_is_the_same_schema():
+    ready = request_of(VLLM, output_schema=canonical_schema(SCHEMA))
+    assert ready.schema == request_of(VLLM, output_schema=SCHEMA).schema
+    assert request_digest(ready) == request_digest(request_of(VLLM, output_schema=SCHEMA))
 
 
 def test_variables_count_only_where_a_function_sees_them():

@@ -10,7 +10,7 @@ from prompt_hub.errors import PromptHubError, RenderError, RenderLimit, Template
 from prompt_hub.filters import MAX_LOOP_TURNS, MAX_OUTPUT_CHARACTERS, MAX_STEPS
 from prompt_hub.rendering import render
 from prompt_hub.schema import MAX_TEMPLATE_BYTES
-from prompt_hub.templates import compiled, free_names, syntax_tree
+from prompt_hub.templates import compiled, free_names, is_constant, syntax_tree
 
 ANY = {"schema": {"type": ["string", "integer", "number", "boolean", "null", "array", "object"]}}
 
@@ -237,6 +237,18 @@ def test_output_ends_at_its_limit(profile_of):
         len(said(profile_of, "{{ a }}{{ a }}", a="x" * (MAX_OUTPUT_CHARACTERS // 4)))
         == MAX_OUTPUT_CHARACTERS // 2
     )
+
+
+@pytest.mark.parametrize(
+    ("text", "constant"),
+    [
+        ("You look.{% if 1 %} Long.{% endif %}{% for k in ['a'] %}{{ k }}{% endfor %}", True),
+        ("You look at {{ a }}.", False),
+        ("You look.{% if a %}{% endif %}", False),
+    ],
+)
+def test_a_template_that_uses_no_value_prints_the_same_for_all(text, constant):
+    assert is_constant(text) is constant
 
 
 def test_a_value_is_never_read_as_a_template(profile_of):
