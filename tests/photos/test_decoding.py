@@ -77,6 +77,16 @@ def stored_for(orientation, corners):
     return np.ascontiguousarray(stored)
 
 
+def test_of_a_heic_of_several_pictures_the_primary_one_is_taken(tmp_path, scene):
+    held = pillow_heif.from_pillow(Image.new("RGB", (640, 480), (255, 0, 0)))
+    held.add_from_pillow(Image.fromarray(scene))
+    path = tmp_path / "a.heic"
+    held.save(path, quality=95, primary_index=1)
+    picture = decode(path, max_pixels=320 * 240)
+    assert difference(picture.pixels, scene) < 4
+    assert (picture.facts.width, picture.facts.height) == (320, 240)
+
+
 @pytest.mark.parametrize("orientation", range(1, 9))
 @pytest.mark.parametrize("name", ["a.jpg", "a.png", "a.webp", "bare.tif", "lzw.tif", "a.avif"])
 def test_orientation_is_applied_exactly_once(save, corners, exif, name, orientation):
