@@ -80,8 +80,8 @@ _TYPE_FORMAT = {
     16: "Q", 17: "q", 18: "Q",
 }  # fmt: skip
 _BYTE_TYPES = frozenset({2, 7})
-_SPELLING_COST = 8
-"""How much longer than to read a byte it takes to spell a number for the digest, at least."""
+_EXTENT_COST, _SPELLING_COST = 8, 8
+"""What a strip counts for, and a number spelled out for the digest, next to a byte that is merely read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -291,7 +291,9 @@ class TiffReader:
                 if directory[tag].type not in _BYTE_TYPES:
                     self._charge(directory[tag].count * _SPELLING_COST)
                 feed(f"{tag}={self.values(directory, tag)!r};".encode())
-            for at, count in self.extents(directory):
+            extents = self.extents(directory)
+            self._charge(len(extents) * _EXTENT_COST)
+            for at, count in extents:
                 left -= count
                 if left < 0:
                     raise BrokenStructure("its strips overlap")

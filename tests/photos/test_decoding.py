@@ -175,6 +175,13 @@ def test_grey_is_converted_by_its_profile(save):
         assert np.abs(pixels.astype(int) - 188).max() <= 2, name
 
 
+@pytest.mark.parametrize("options", [{}, {"transparency": 3}], ids=["a channel", "a color"])
+def test_grey_that_may_be_seen_through_is_converted_by_its_profile(save, options):
+    grey = Image.new("L" if options else "LA", (32, 32), 64 if options else (64, 255))
+    pixels = decode(save("a.png", grey, icc_profile=grey_profile(gamma=1.0), **options)).pixels
+    assert np.abs(pixels.astype(int) - 137).max() <= 2
+
+
 def grey_profile(*, gamma: float) -> bytes:
     def tag_data(kind: bytes, body: bytes) -> bytes:
         return kind + bytes(4) + body
