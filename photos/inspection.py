@@ -55,6 +55,8 @@ _TIFF_MODES = {
     _CFA: "CFA",
     _LINEAR_RAW: "CFA",
 }
+# Sony's, two of Epson and Nikon, Samsung's two, Kodak's and Pentax's (ExifTool's list of TIFF's tag 259).
+_MAKERS_COMPRESSIONS = frozenset({32767, 32769, 34713, 32770, 32772, 65000, 65535})
 _ANIMATED = frozenset({Format.GIF, Format.AVIF})
 _UNCOMPRESSED = 1
 _EIGHT_BITS = 8
@@ -69,28 +71,41 @@ class UnknownStructure(BrokenStructure):
 
 
 def format_of(path: Path, file: BinaryIO) -> Format:
-    """The format of an open file, by content; raw files in a TIFF container also by their extension.
+    """The format of an open file, by content; where that says no more than TIFF, a raw file's extension counts.
+
+    Leaves the file at its start.
+    """
+    found = format_by_content(file)
+    if found is Format.TIFF and path.suffix.lower() in RAW_EXTENSIONS:
+        return Format.DNG if path.suffix.lower() == ".dng" else Format.RAW
+    return found
+
+
+def format_by_content(file: BinaryIO) -> Format:
+    """The format of an open file, whatever its name; a raw file that does not show for one is a TIFF.
 
     Leaves the file at its start.
     """
     file.seek(0)
     found = sniff(file.read(HEADER_BYTES))
     if found is Format.TIFF:
-        found = _kind_of_tiff(path, file)
+        found = _kind_of_tiff(file)
     file.seek(0)
     return found
 
 
-def _kind_of_tiff(path: Path, file: BinaryIO) -> Format:
+def _kind_of_tiff(file: BinaryIO) -> Format:
     """Cameras' raw files are TIFFs whose makers differ only in what they put inside."""
     try:
         reader = TiffReader(file)
         if Tag.DNG_VERSION in reader.first():
             return Format.DNG
-        if path.suffix.lower() in RAW_EXTENSIONS:
-            return Format.DNG if path.suffix.lower() == ".dng" else Format.RAW
-        if any(reader.integer(directory, Tag.PHOTOMETRIC, 0) == _CFA for directory in reader.directories()):
-            return Format.RAW
+        for directory in reader.directories():
+            if (
+                reader.integer(directory, Tag.PHOTOMETRIC, 0) == _CFA
+                or reader.integer(directory, Tag.COMPRESSION, 0) in _MAKERS_COMPRESSIONS
+            ):
+                return Format.RAW
     except BrokenStructure:
         # What is wrong with it is reported where it is read; here it is still a TIFF.
         return Format.TIFF

@@ -92,6 +92,33 @@ def test_name_and_place_do_not_matter(save, scene, tmp_path, name):
     assert photo_id(path.rename(tmp_path / "sub" / ("other" + path.suffix))) == before
 
 
+def test_a_tiff_by_a_raw_files_name_is_the_same_photo(save, scene):
+    path = save("a.tif", scene, exif=made_by("NIKON CORPORATION"))
+    before = photo_id(path)
+    for name in ("a.nef", "a.dng", "a.arw", "a.jpg", "a"):
+        path = path.rename(path.with_name(name))
+        assert photo_id(path) == before, name
+
+
+def made_by(maker: str) -> bytes:
+    exif = Image.Exif()
+    exif[0x010F] = maker
+    return exif.tobytes()
+
+
+@pytest.mark.parametrize(
+    ("tag", "value"), [(262, 32803), (259, 34713)], ids=["a color filter array", "Nikon's compression"]
+)
+def test_a_raw_file_is_told_by_what_is_in_it_and_identified_by_its_bytes(tmp_path, scene, tag, value):
+    path = tmp_path / "a.nef"
+    tifffile.imwrite(path, scene[..., 0], photometric="minisblack", metadata=None)
+    with tifffile.TiffFile(path, mode="r+b") as file:
+        file.pages[0].tags[tag].overwrite(value)
+    assert photo_id(path) == file_sha256(path)
+    path = path.rename(tmp_path / "a.tif")
+    assert photo_id(path) == file_sha256(path)
+
+
 @pytest.mark.parametrize("name", ["animated.webp", "animated.png"])
 def test_metadata_do_not_change_who_an_animation_is(save, scene, name):
     frames = [Image.fromarray(scene[::-1])]
