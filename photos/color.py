@@ -10,9 +10,10 @@ from __future__ import annotations
 import hashlib
 import io
 import struct
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 from PIL import Image, ImageCms
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from photos.containers.anatomy import Anatomy
+
+_Key = TypeVar("_Key")
+_Made = TypeVar("_Made")
 
 SRGB, ADOBE_RGB, DISPLAY_P3, PROPHOTO_RGB, REC_2020 = (
     "sRGB",
@@ -67,7 +71,14 @@ class Profile:
     model: str
 
 
-@lru_cache(maxsize=32)
+MAX_PROFILE_BYTES = 8 << 20
+"""A larger profile counts as one that cannot be read; those of printing presses have some 2 MB."""
+
+_profiles: dict[str, Profile | None] = {}
+_transforms: dict[tuple[str, str], ImageCms.ImageCmsTransform | None] = {}
+_KEPT = 32
+
+
 def describe_profile(icc: bytes) -> Profile | None:
     """Name a profile by what it does, not by what it calls itself.
 
@@ -75,8 +86,23 @@ def describe_profile(icc: bytes) -> Profile | None:
         icc: The profile's bytes.
 
     Returns:
-        None when littlecms cannot read it.
+        None when littlecms cannot read it, or it has more than `MAX_PROFILE_BYTES`.
     """
+    # By its digest, so that nothing of a profile's own size is kept.
+    key = hashlib.sha256(icc).hexdigest()
+    with suppress(KeyError):
+        return _profiles[key]
+    return _keep(_profiles, key, _describe(icc) if len(icc) <= MAX_PROFILE_BYTES else None)
+
+
+def _keep(kept: dict[_Key, _Made], key: _Key, made: _Made) -> _Made:
+    while len(kept) >= _KEPT:
+        kept.pop(next(iter(kept)), None)
+    kept[key] = made
+    return made
+
+
+def _describe(icc: bytes) -> Profile | None:
     try:
         inner = ImageCms.ImageCmsProfile(io.BytesIO(icc)).profile
         name = " ".join((inner.profile_description or "").split())[:120]
@@ -222,29 +248,23 @@ def _acts_like_srgb(icc: bytes) -> bool:
     return int(np.abs(moved.astype(int) - cube).max()) <= _SAME_LEVELS
 
 
-_transforms: dict[tuple[str, str], ImageCms.ImageCmsTransform | None] = {}
-_MAX_TRANSFORMS = 32
-
-
 def _transform(icc: bytes, mode: str) -> ImageCms.ImageCmsTransform | None:
     """The kept transform from a profile to sRGB; None when it does not fit pixels of this mode."""
     key = hashlib.sha256(icc).hexdigest(), mode
-    if key not in _transforms:
-        try:
-            made = ImageCms.buildTransform(
-                ImageCms.ImageCmsProfile(io.BytesIO(icc)),
-                ImageCms.createProfile("sRGB"),
-                mode,
-                "RGB",
-                renderingIntent=ImageCms.Intent.RELATIVE_COLORIMETRIC,
-                flags=ImageCms.Flags.BLACKPOINTCOMPENSATION,
-            )
-        except (ImageCms.PyCMSError, OSError, ValueError):
-            made = None
-        while len(_transforms) >= _MAX_TRANSFORMS:
-            _transforms.pop(next(iter(_transforms)), None)
-        _transforms[key] = made
-    return _transforms.get(key)
+    with suppress(KeyError):
+        return _transforms[key]
+    try:
+        made = ImageCms.buildTransform(
+            ImageCms.ImageCmsProfile(io.BytesIO(icc)),
+            ImageCms.createProfile("sRGB"),
+            mode,
+            "RGB",
+            renderingIntent=ImageCms.Intent.RELATIVE_COLORIMETRIC,
+            flags=ImageCms.Flags.BLACKPOINTCOMPENSATION,
+        )
+    except (ImageCms.PyCMSError, OSError, ValueError):
+        made = None
+    return _keep(_transforms, key, made)
 
 
 @lru_cache(maxsize=1)

@@ -2,17 +2,13 @@
 
 JPEG, PNG and still WebP go through OpenCV, which is the fastest and needs least memory; what it cannot do or
 does carelessly (it calls a damaged TIFF whole) goes through Pillow, HEIC through pillow-heif. Orientation and
-color are applied here, once, whatever the decoder.
-
-Memory: the promise is less than 1 GB for the whole process while one picture is decoded. `MEMORY_BYTES` is
-what a picture may need; what would need more is refused from its header. Threads that decode at once each
-need their own.
+color are applied here, once, whatever the decoder. What decoding may take, `photos.memory` says.
 """
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
-from enum import Enum, auto
 from typing import TYPE_CHECKING, BinaryIO
 
 import cv2
@@ -22,12 +18,23 @@ from PIL import Image, UnidentifiedImageError
 
 from photos.color import source_profile, to_srgb
 from photos.containers.jpeg import read_jpeg
+from photos.containers.parts import only_parts
+from photos.containers.reading import BLOCK_BYTES
 from photos.containers.tiff import Tag
-from photos.errors import Damaged, TooManyPixels, Truncated, Unreadable, UnsupportedFormat
+from photos.errors import Damaged, Truncated, Unreadable, UnsupportedFormat
 from photos.facts import PhotoFacts, facts_of, known_format, raw_facts
 from photos.flattening import flatten, flatten_bgra, flatten_grey
 from photos.formats import Format
 from photos.inspection import PILLOW_NAMES, as_file, read_anatomy
+from photos.memory import (
+    MAX_PIXELS,
+    Way,
+    pillow_misreads,
+    refuse_pixels,
+    refuse_to_open,
+    refuse_too_large,
+    way_of,
+)
 from photos.opening import MAX_FILE_BYTES, open_photo, telling
 from photos.raw import read_embedded_preview, read_raw_header
 from photos.turning import SIDES_SWAPPED, turn
@@ -39,44 +46,11 @@ if TYPE_CHECKING:
 
     from photos.containers.anatomy import Anatomy
 
-MAX_PIXELS = 100_000_000
-MEMORY_BYTES = 840_000_000
-"""What decoding one picture may take; the program itself takes some 100 MB besides."""
-
 _EIGHT_BITS = 8
 
 
 # What it says about a damaged file goes into the error raised for it, not to standard error.
 cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
-
-
-class _Way(Enum):
-    """Which decoder, and how it is used."""
-
-    OPENCV = auto()
-    OPENCV_GREY = auto()
-    OPENCV_ALPHA = auto()
-    PILLOW_ONE_CHANNEL = auto()
-    PILLOW = auto()
-    PILLOW_AVIF = auto()
-    HEIF = auto()
-
-
-_READ_AS_A_WHOLE = frozenset({_Way.OPENCV, _Way.OPENCV_GREY, _Way.OPENCV_ALPHA})
-
-_BYTES_A_PIXEL = {
-    # OpenCV's binding copies what was decoded. (Its `imread` into an array would not, but hides failures.)
-    _Way.OPENCV: (3, 3 + 3),
-    _Way.OPENCV_GREY: (1, 1 + 3),
-    _Way.OPENCV_ALPHA: (4, 4 + 4),
-    # Pillow keeps one channel in one byte (16-bit grey in two), several in four.
-    _Way.PILLOW_ONE_CHANNEL: (2, 2 + 3),
-    _Way.PILLOW: (4, 4 + 3),
-    # Both hold the decoded planes, the interleaved bytes and Pillow's picture at once.
-    _Way.PILLOW_AVIF: (14, 4 + 3),
-    _Way.HEIF: (13, 4 + 3),
-}
-"""What is held while decoding, next to the decoder's own buffers, and at most after it; see the memory tests."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -111,87 +85,45 @@ def decode(path: Path, *, max_pixels: int = MAX_PIXELS, max_file_bytes: int = MA
         if kind is Format.RAW:
             facts = raw_facts(read_raw_header(path, file))
             return Picture(_decode_raw(path, file, max_pixels), facts)
+        file_bytes = file.seek(0, os.SEEK_END)
+        refuse_to_open(path, kind, file_bytes)
         with telling(path):
-            anatomy = read_anatomy(file, kind)
-            _refuse_too_large(path, kind, anatomy, file_bytes=file.seek(0, 2), max_pixels=max_pixels)
-            # From here on memory is bounded; whether the picture is all there can only be told by walking it.
-            anatomy = read_anatomy(file, kind, whole=True)
+            # A bomb is refused from its header; the walk to the end tells whether the picture is all there.
+            for whole in (False, True):
+                anatomy = read_anatomy(file, kind, whole=whole)
+                if kind is not Format.DNG:
+                    # (The sensor's data are not decoded, and the preview is checked by itself.)
+                    refuse_too_large(path, kind, anatomy, file_bytes=file_bytes, max_pixels=max_pixels)
         if kind is Format.DNG:
             return Picture(_decode_raw(path, file, max_pixels), facts_of(kind, anatomy))
         pixels = _decode_upright(path, file, kind, anatomy, anatomy.orientation)
     return Picture(pixels, facts_of(kind, anatomy))
 
 
-def _way(kind: Format, anatomy: Anatomy) -> _Way:
-    if kind in (Format.JPEG, Format.PNG) and anatomy.mode in ("L", "RGB", "P") and not anatomy.transparent:
-        return _Way.OPENCV_GREY if anatomy.mode == "L" and source_profile(anatomy) else _Way.OPENCV
-    if kind is Format.WEBP and anatomy.frames == 1:
-        return _Way.OPENCV_ALPHA if anatomy.transparent else _Way.OPENCV
-    if _pillow_misreads(kind, anatomy):
-        return _Way.OPENCV
-    if kind is Format.HEIC:
-        return _Way.HEIF
-    if kind is Format.AVIF:
-        return _Way.PILLOW_AVIF
-    return _Way.PILLOW_ONE_CHANNEL if anatomy.mode in ("1", "L", "P") else _Way.PILLOW
-
-
-def _pillow_misreads(kind: Format, anatomy: Anatomy) -> bool:
-    """It takes the samples of bare 16-bit planes for 8-bit ones, and says nothing."""
-    return kind is Format.TIFF and anatomy.planar and anatomy.bits > _EIGHT_BITS and not anatomy.compressed
-
-
-def _refuse_too_large(
-    path: Path, kind: Format, anatomy: Anatomy, *, file_bytes: int, max_pixels: int
-) -> None:
-    pixels = anatomy.width * anatomy.height
-    size = f"{anatomy.width:,} x {anatomy.height:,}"
-    if kind is Format.DNG:
-        # Its sensor's data are not decoded, and its preview is checked by itself.
-        return
-    if pixels > max_pixels:
-        raise TooManyPixels(
-            path,
-            f"has {size} pixels, more than the {max_pixels:,} allowed; save it smaller, or raise "
-            "IMAGEWORKS_MAX_PIXELS",
-        )
-    way = _way(kind, anatomy)
-    in_memory = file_bytes if way in _READ_AS_A_WHOLE else 0
-    during, after = _BYTES_A_PIXEL[way]
-    if kind is Format.TIFF and anatomy.orientation > 1:
-        # Its readers turn into a copy.
-        after += 1
-    needed = in_memory + max(pixels * during + anatomy.buffer_bytes, pixels * after)
-    if needed > MEMORY_BYTES:
-        raise TooManyPixels(
-            path,
-            f"({size}) would take {needed >> 20:,} MiB to decode, more than the {MEMORY_BYTES >> 20:,} MiB set "
-            "aside; save it smaller, or as a JPEG that is not progressive",
-        )
-
-
 def _decode_upright(
     path: Path, file: BinaryIO, kind: Format, anatomy: Anatomy, orientation: int
 ) -> NDArray[np.uint8]:
+    if anatomy.parts:
+        file = only_parts(file, anatomy.parts)
     file.seek(0)
     if kind is Format.JPEG and anatomy.bits != _EIGHT_BITS:
         raise UnsupportedFormat(path, f"is a JPEG of {anatomy.bits} bits a sample; save it with 8")
-    if _pillow_misreads(kind, anatomy) and anatomy.mode not in ("L", "RGB"):
+    if pillow_misreads(kind, anatomy) and anatomy.mode not in ("L", "RGB"):
         raise UnsupportedFormat(
             path, f"is a 16-bit {anatomy.mode} TIFF in planes; save it interleaved, or as JPEG"
         )
     icc = source_profile(anatomy)
-    way = _way(kind, anatomy)
-    if way is _Way.OPENCV_GREY and icc is not None:
+    way = way_of(kind, anatomy)
+    if way is Way.OPENCV_GREY and icc is not None:
         pixels = flatten_grey(_opencv(path, file, kind, cv2.IMREAD_GRAYSCALE, anatomy), icc)
-    elif way is _Way.OPENCV_ALPHA:
+    elif way is Way.OPENCV_ALPHA:
         pixels = flatten_bgra(_opencv(path, file, kind, cv2.IMREAD_UNCHANGED, anatomy), icc)
-    elif way is _Way.OPENCV:
+    elif way is Way.OPENCV:
         pixels = _opencv(path, file, kind, cv2.IMREAD_COLOR_RGB, anatomy)
         if icc is not None:
             to_srgb(pixels, icc)
     else:
-        picture = _heif(path, file) if way is _Way.HEIF else _pillow(path, file, kind, orientation)
+        picture = _heif(path, file) if way is Way.HEIF else _pillow(path, file, kind, orientation)
         try:
             pixels = flatten(picture, icc, inverted=anatomy.inverted)
         except ValueError as error:
@@ -207,7 +139,7 @@ def _opencv(path: Path, file: BinaryIO, kind: Format, flags: int, anatomy: Anato
         expected = anatomy.width, anatomy.height
     try:
         # The bytes are freed when this returns: what comes next needs the memory.
-        found = cv2.imdecode(np.frombuffer(file.read(), np.uint8), flags | cv2.IMREAD_IGNORE_ORIENTATION)
+        found = cv2.imdecode(_bytes_of(file), flags | cv2.IMREAD_IGNORE_ORIENTATION)
     except cv2.error as error:
         raise Damaged(
             path, f"does not decode: {error.err}; open it in an editor and save it again"
@@ -215,6 +147,17 @@ def _opencv(path: Path, file: BinaryIO, kind: Format, flags: int, anatomy: Anato
     if found is None or found.shape[:2] != expected:
         raise Damaged(path, "does not decode, though its headers do; open it in an editor and save it again")
     return np.asarray(found, np.uint8)
+
+
+def _bytes_of(file: BinaryIO) -> NDArray[np.uint8]:
+    """All of a file, without the second copy that joining its parts would take."""
+    held = np.empty(file.seek(0, os.SEEK_END), np.uint8)
+    file.seek(0)
+    at = 0
+    while block := file.read(BLOCK_BYTES):
+        held[at : at + len(block)] = np.frombuffer(block, np.uint8)
+        at += len(block)
+    return held[:at]
 
 
 def _pillow(path: Path, file: BinaryIO, kind: Format, orientation: int) -> Image.Image:
@@ -245,7 +188,9 @@ def _pillow(path: Path, file: BinaryIO, kind: Format, orientation: int) -> Image
 
 def _heif(path: Path, file: BinaryIO) -> Image.Image:
     try:
-        picture: Image.Image = pillow_heif.open_heif(file)[0].to_pillow()
+        # The primary image is not always the first; it is the one whose size was checked.
+        held = pillow_heif.open_heif(file)
+        picture: Image.Image = held[held.primary_index].to_pillow()
     except MemoryError:
         raise
     except Exception as error:
@@ -257,9 +202,11 @@ def _heif(path: Path, file: BinaryIO) -> Image.Image:
 def _decode_raw(path: Path, file: BinaryIO, max_pixels: int) -> NDArray[np.uint8]:
     preview = read_embedded_preview(path, file)
     if not isinstance(preview.data, bytes):
+        refuse_pixels(path, preview.data.shape[1], preview.data.shape[0], max_pixels)
         return turn(preview.data, preview.orientation)
     inside = as_file(preview.data)
     with telling(path):
         anatomy = read_jpeg(inside, whole=True)
-    _refuse_too_large(path, Format.JPEG, anatomy, file_bytes=len(preview.data), max_pixels=max_pixels)
+    size = len(preview.data)
+    refuse_too_large(path, Format.JPEG, anatomy, file_bytes=size, max_pixels=max_pixels, held_bytes=size)
     return _decode_upright(path, inside, Format.JPEG, anatomy, preview.orientation)

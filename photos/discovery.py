@@ -32,7 +32,7 @@ class FoundFile:
 
     Attributes:
         path: Where it is.
-        relative: Its path below the folder as text (`paths.path_text`), with ``/`` between the parts.
+        relative: Its path below the folder as text (`store.path_text`), with ``/`` between the parts.
         size: Bytes.
         mtime_ns: When it was modified, nanoseconds since 1970.
         kind: "raw" for a camera's raw file, by extension.

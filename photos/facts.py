@@ -11,6 +11,7 @@ from photos.containers.anatomy import Anatomy
 from photos.errors import NotAPicture, UnsupportedFormat
 from photos.formats import Format
 from photos.inspection import format_of, read_anatomy
+from photos.memory import refuse_to_open
 from photos.opening import MAX_FILE_BYTES, open_photo, refuse_empty, refuse_large, telling
 from photos.raw import RawHeader, read_raw_header
 from photos.turning import SIDES_SWAPPED
@@ -53,8 +54,8 @@ class PhotoFacts:
         return asdict(self)
 
 
-# These decoders take the whole file into memory only to read its header.
-_READ_AS_A_WHOLE = frozenset({Format.HEIC, Format.AVIF, Format.RAW})
+# These decoders may take the whole file into memory only to read its header.
+_READ_AS_A_WHOLE = frozenset({Format.HEIC, Format.AVIF, Format.GIF, Format.RAW})
 
 
 def read_facts(path: Path, *, max_file_bytes: int = MAX_FILE_BYTES) -> PhotoFacts:
@@ -62,12 +63,12 @@ def read_facts(path: Path, *, max_file_bytes: int = MAX_FILE_BYTES) -> PhotoFact
 
     Args:
         path: The file.
-        max_file_bytes: Refuse larger HEIC, AVIF and raw files, of which more than the header must be read.
+        max_file_bytes: Refuse larger HEIC, AVIF, GIF and raw files, of which more than the header must be read.
 
     Raises:
         Unreadable: The system refuses to read it.
         EmptyFile: It has no bytes.
-        FileTooLarge: See `max_file_bytes`.
+        FileTooLarge: See `max_file_bytes`; or its decoder would hold too many copies of it.
         NotAPicture: It is no known picture format.
         UnsupportedFormat: It is one that has no reader here (JPEG XL).
         Truncated: It ends within its headers.
@@ -76,7 +77,9 @@ def read_facts(path: Path, *, max_file_bytes: int = MAX_FILE_BYTES) -> PhotoFact
     with open_photo(path) as file:
         kind = known_format(path, file)
         if kind in _READ_AS_A_WHOLE:
-            refuse_large(path, file.seek(0, os.SEEK_END), max_file_bytes)
+            size = file.seek(0, os.SEEK_END)
+            refuse_large(path, size, max_file_bytes)
+            refuse_to_open(path, kind, size)
         if kind is Format.RAW:
             return raw_facts(read_raw_header(path, file))
         with telling(path):

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 _STRIPE_ROWS = 256
 _SIXTEEN_BITS = frozenset({"I;16", "I;16L", "I;16B", "I;16N"})
 _TRANSPARENT = frozenset({"RGBA", "LA", "PA", "RGBa", "La"})
+_GREY = frozenset({"1", "L", "LA", "La"})
 _OPAQUE = 255
 
 
@@ -47,8 +48,10 @@ def flatten(picture: Image.Image, icc: bytes | None, *, inverted: bool = False) 
             upper = (np.asarray(stripe) >> 8).astype(np.uint8)
             stripe = Image.fromarray(_OPAQUE - upper if inverted else upper)
         elif transparent:
-            stripe = stripe.convert("RGBA")
-            color = np.asarray(stripe_to_srgb(stripe.convert("RGB"), icc))
+            # Grey stays grey: a grey profile does not fit three channels.
+            plain, seen_through = ("L", "LA") if stripe.mode in _GREY else ("RGB", "RGBA")
+            stripe = stripe.convert(seen_through)
+            color = np.asarray(stripe_to_srgb(stripe.convert(plain), icc))
             pixels[top:bottom] = _on_white(color, np.asarray(stripe.getchannel("A")))
             continue
         elif stripe.mode in ("1", "P"):

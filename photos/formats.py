@@ -66,7 +66,7 @@ def sniff(header: bytes) -> Format:
     """Name the format that `header` begins.
 
     TIFF is the container of most raw files and of DNG; those need the file's directories to be told apart
-    (`anatomy.format_of`), so this answers TIFF for them unless the first bytes already say more.
+    (`inspection.format_of`), so this answers TIFF for them unless the first bytes already say more.
 
     Args:
         header: The first `HEADER_BYTES` bytes of the file, or fewer if it is shorter.

@@ -17,7 +17,7 @@ from photos.containers.reading import BLOCK_BYTES, BrokenStructure
 from photos.containers.tiff import TiffReader
 from photos.containers.webp import read_webp
 from photos.formats import Format
-from photos.inspection import format_of, read_anatomy
+from photos.inspection import format_by_content, read_anatomy
 from photos.opening import open_photo
 
 if TYPE_CHECKING:
@@ -44,7 +44,8 @@ def photo_id(path: Path) -> str:
         Unreadable: The system refuses to read it.
     """
     with open_photo(path) as file:
-        kind = format_of(path, file)
+        # A new name must not make another photo of it.
+        kind = format_by_content(file)
         digest = hashlib.sha256()
         try:
             anatomy = _feed_picture(file, kind, digest.update)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import io
+import os
+import struct
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import pillow_heif
 from PIL import Image, UnidentifiedImageError
@@ -14,7 +16,7 @@ from photos.containers.bmff import check_boxes
 from photos.containers.exif import NO_EXIF, Exif, exif_of, read_exif
 from photos.containers.jpeg import read_jpeg
 from photos.containers.png import read_png
-from photos.containers.reading import METADATA_BYTES, BrokenStructure, CutShort
+from photos.containers.reading import METADATA_BYTES, BrokenStructure, CutShort, read_exactly
 from photos.containers.tiff import Tag, TiffReader
 from photos.containers.webp import read_webp
 from photos.formats import HEADER_BYTES, RAW_EXTENSIONS, Format, sniff
@@ -53,9 +55,14 @@ _TIFF_MODES = {
     _CFA: "CFA",
     _LINEAR_RAW: "CFA",
 }
+# Sony's, two of Epson and Nikon, Samsung's two, Kodak's and Pentax's (ExifTool's list of TIFF's tag 259).
+_MAKERS_COMPRESSIONS = frozenset({32767, 32769, 34713, 32770, 32772, 65000, 65535})
 _ANIMATED = frozenset({Format.GIF, Format.AVIF})
 _UNCOMPRESSED = 1
+_EIGHT_BITS = 8
 _WHITE_IS_ZERO = 0
+_PSD_HEADER = 26
+_MAX_RESOURCES = 256 << 20
 _PLANAR = 2
 
 
@@ -64,28 +71,41 @@ class UnknownStructure(BrokenStructure):
 
 
 def format_of(path: Path, file: BinaryIO) -> Format:
-    """The format of an open file, by content; raw files in a TIFF container also by their extension.
+    """The format of an open file, by content; where that says no more than TIFF, a raw file's extension counts.
+
+    Leaves the file at its start.
+    """
+    found = format_by_content(file)
+    if found is Format.TIFF and path.suffix.lower() in RAW_EXTENSIONS:
+        return Format.DNG if path.suffix.lower() == ".dng" else Format.RAW
+    return found
+
+
+def format_by_content(file: BinaryIO) -> Format:
+    """The format of an open file, whatever its name; a raw file that does not show for one is a TIFF.
 
     Leaves the file at its start.
     """
     file.seek(0)
     found = sniff(file.read(HEADER_BYTES))
     if found is Format.TIFF:
-        found = _kind_of_tiff(path, file)
+        found = _kind_of_tiff(file)
     file.seek(0)
     return found
 
 
-def _kind_of_tiff(path: Path, file: BinaryIO) -> Format:
+def _kind_of_tiff(file: BinaryIO) -> Format:
     """Cameras' raw files are TIFFs whose makers differ only in what they put inside."""
     try:
         reader = TiffReader(file)
         if Tag.DNG_VERSION in reader.first():
             return Format.DNG
-        if path.suffix.lower() in RAW_EXTENSIONS:
-            return Format.DNG if path.suffix.lower() == ".dng" else Format.RAW
-        if any(reader.integer(directory, Tag.PHOTOMETRIC, 0) == _CFA for directory in reader.directories()):
-            return Format.RAW
+        for directory in reader.directories():
+            if (
+                reader.integer(directory, Tag.PHOTOMETRIC, 0) == _CFA
+                or reader.integer(directory, Tag.COMPRESSION, 0) in _MAKERS_COMPRESSIONS
+            ):
+                return Format.RAW
     except BrokenStructure:
         # What is wrong with it is reported where it is read; here it is still a TIFF.
         return Format.TIFF
@@ -156,6 +176,7 @@ def _read_tiff(file: BinaryIO, *, whole: bool, raw: bool) -> Anatomy:
         planar=reader.integer(page, Tag.PLANAR_CONFIGURATION, 1) == _PLANAR,
         compressed=reader.integer(page, Tag.COMPRESSION, _UNCOMPRESSED) != _UNCOMPRESSED,
         buffer_bytes=_tiff_buffer(reader, page, width, height, bits) + largest_extent,
+        metadata_bytes=_tag_bytes(reader, main),
     )
 
 
@@ -182,14 +203,30 @@ def _tiff_mode(reader: TiffReader, page: Directory, bits: int) -> str:
 
 
 def _tiff_buffer(reader: TiffReader, page: Directory, width: int, height: int, bits: int) -> int:
-    """A compressed strip or tile is decoded as a whole."""
-    if reader.integer(page, Tag.COMPRESSION, _UNCOMPRESSED) == _UNCOMPRESSED:
+    """A compressed strip or tile is decoded as a whole, and one of bare 16-bit planes by way of RGBA."""
+    bare = reader.integer(page, Tag.COMPRESSION, _UNCOMPRESSED) == _UNCOMPRESSED
+    planar = reader.integer(page, Tag.PLANAR_CONFIGURATION, 1) == _PLANAR
+    if bare and not (planar and bits > _EIGHT_BITS):
         return 0
     across = reader.integer(page, Tag.TILE_WIDTH, width)
     down = reader.integer(
         page, Tag.TILE_LENGTH, min(height, reader.integer(page, Tag.ROWS_PER_STRIP, height))
     )
-    return across * down * reader.integer(page, Tag.SAMPLES_PER_PIXEL, 1) * bits // 8
+    stored = across * down * reader.integer(page, Tag.SAMPLES_PER_PIXEL, 1) * bits // 8
+    return stored + (across * down * 4 if bare else 0)
+
+
+def _tag_bytes(reader: TiffReader, main: Directory) -> int:
+    """What the tags hold that Pillow reads with the first page; layers and histories make them large."""
+    read = [main]
+    for tag in (Tag.EXIF_IFD, Tag.GPS_IFD):
+        try:
+            read.append(reader.linked(main, tag))
+        except BrokenStructure:
+            # Pillow does without a directory that cannot be read.
+            continue
+    # Of one directory it takes no more than the file has, though tags may point at the same bytes.
+    return sum(min(reader.size, sum(entry.bytes for entry in one.values())) for one in read)
 
 
 def _read_heic(file: BinaryIO) -> Anatomy:
@@ -205,10 +242,14 @@ def _read_heic(file: BinaryIO) -> Anatomy:
             exif=read_exif(picture.info["exif"]) if picture.info.get("exif") else NO_EXIF,
             frames=len(picture),
             turned_by_decoder=True,
+            metadata_bytes=_bytes_in(picture.info)
+            + sum(len(block["data"]) for block in picture.info["metadata"]),
         )
 
 
 def _read_with_pillow(file: BinaryIO, kind: Format) -> Anatomy:
+    resources = _psd_resource_bytes(file) if kind is Format.PSD else 0
+    file.seek(0)
     with _decoder_complaints(), Image.open(file, formats=[PILLOW_NAMES[kind]]) as picture:
         exif_block = picture.info.get("exif", b"")
         icc = picture.info.get("icc_profile")
@@ -221,7 +262,23 @@ def _read_with_pillow(file: BinaryIO, kind: Format) -> Anatomy:
             exif=read_exif(exif_block) if exif_block else NO_EXIF,
             frames=int(getattr(picture, "n_frames", 1)) if kind in _ANIMATED else 1,
             transparent=picture.mode in ("LA", "RGBA", "PA") or "transparency" in picture.info,
+            metadata_bytes=resources or _bytes_in(picture.info),
         )
+
+
+def _bytes_in(info: Mapping[Any, Any]) -> int:
+    return sum(len(value) for value in info.values() if isinstance(value, bytes))
+
+
+def _psd_resource_bytes(file: BinaryIO) -> int:
+    """The image resources, which Pillow reads as a whole (Adobe Photoshop File Formats: the sections' order)."""
+    file.seek(_PSD_HEADER)
+    (palette,) = struct.unpack(">I", read_exactly(file, 4, "its PSD header"))
+    file.seek(palette, os.SEEK_CUR)
+    (resources,) = struct.unpack(">I", read_exactly(file, 4, "its PSD header"))
+    if resources > _MAX_RESOURCES:
+        raise BrokenStructure(f"its image resources claim {resources:,} bytes, more than any real ones have")
+    return int(resources)
 
 
 @contextmanager

@@ -5,6 +5,7 @@ Developing a raw file is a photographer's decision; the camera's own preview is 
 
 from __future__ import annotations
 
+import os
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO
@@ -20,6 +21,7 @@ from photos.containers.tiff import TiffReader
 from photos.errors import Damaged, RawWithoutPreview
 from photos.formats import HEADER_BYTES
 from photos.inspection import as_file, exif_in_tiff
+from photos.memory import refuse_copies
 from photos.opening import telling
 
 if TYPE_CHECKING:
@@ -30,6 +32,8 @@ if TYPE_CHECKING:
 
 _ORIENTATION_OF_FLIP = {0: 1, 3: 3, 5: 8, 6: 6}
 _UPRIGHT_ON_ITS_SIDE = frozenset({6, 8})
+_COPIES_OF_A_PREVIEW = 4
+"""LibRaw holds it, copies it and hands on a third; a profile as large may be held as well."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,9 +80,12 @@ def read_embedded_preview(path: Path, file: BinaryIO) -> EmbeddedPreview:
 
     Raises:
         RawWithoutPreview: It has none.
+        FileTooLarge: The preview may be as large as the file, and would be in memory too often.
         Truncated: It ends before its boxes do (CR3).
         Damaged: LibRaw cannot read it.
     """
+    # How large it is, LibRaw tells only when it is there.
+    refuse_copies(path, file.seek(0, os.SEEK_END), _COPIES_OF_A_PREVIEW)
     with _opened(path, file) as raw:
         try:
             preview = raw.extract_thumb()
@@ -108,9 +115,9 @@ def _opened(path: Path, file: BinaryIO) -> Iterator[rawpy.RawPy]:
     if file.read(HEADER_BYTES)[4:8] == b"ftyp":
         with telling(path):
             check_boxes(file)
-    file.seek(0)
     try:
-        with rawpy.imread(file) as raw:
+        # By the name of its descriptor, so that it is not read into memory as a whole.
+        with rawpy.imread(f"/dev/fd/{file.fileno()}") as raw:
             yield raw
     except rawpy.LibRawError as error:
         raise Damaged(path, f"is no raw file that LibRaw can read: {_words(error)}; copy it again") from error

@@ -68,8 +68,10 @@ class Signals:
         noise: Standard deviation of white noise in luma, in levels of 255: √(π/2)/6 · mean|I * N| with
             N = [1 -2 1; -2 4 -2; 1 -2 1] (Immerkær 1996, "Fast noise variance estimation", CVIU 64), taken in
             tiles of 32 x 32 pixels of which the lower quartile counts, as edges and texture raise all others
-            (Olsen 1993, "Estimation of noise in images", CVGIP 55). Tiles in clipped black or white, where
-            noise cannot show, are left out.
+            (Olsen 1993, "Estimation of noise in images", CVGIP 55). The tiles are cut from each stripe by
+            itself, and what is left over at its right and lower edge is not looked at: 31 of the 63 inner rows
+            of the first stripe, none of a later one but the last. Tiles in clipped black or white, where noise
+            cannot show, are left out.
         edge_density: Share of pixels, 0-1, at which the Sobel gradient |∂x| + |∂y| of luma is above 64 (a
             step of 16 levels).
         blockiness: How much stronger luma steps are across the borders of JPEG's 8 x 8 blocks than elsewhere

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from photos.containers.exif import NO_EXIF, Exif
+
+if TYPE_CHECKING:
+    from photos.containers.parts import Part
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +31,8 @@ class Anatomy:
         planar: Each channel is stored apart (TIFF's planar configuration 2).
         compressed: The stored samples are compressed (TIFF may leave them bare).
         buffer_bytes: What a decoder holds in memory besides its output.
+        metadata_bytes: Metadata of which the decoder keeps copies.
+        parts: The stretches of the file that are all a decoder needs; empty where it gets the whole file.
     """
 
     width: int
@@ -44,6 +50,8 @@ class Anatomy:
     planar: bool = False
     compressed: bool = True
     buffer_bytes: int = 0
+    metadata_bytes: int = 0
+    parts: tuple[Part, ...] = ()
 
     @property
     def orientation(self) -> int:

@@ -3,22 +3,40 @@
 from __future__ import annotations
 
 import re
+import struct
 from dataclasses import dataclass, field
 from typing import BinaryIO
 
 from photos.containers.anatomy import Anatomy
 from photos.containers.exif import NO_EXIF, Exif, read_exif
+from photos.containers.parts import Part, add_part
 from photos.containers.reading import BLOCK_BYTES, BrokenStructure, CutShort, Feed, read_exactly
 
-_SOI, _EOI, _SOS = 0xD8, 0xD9, 0xDA
+MAX_SCANS = 100
+"""A progressive JPEG has some ten; a decoder goes over the whole picture for each."""
+
+SOI, SOS = 0xD8, 0xDA
+_EOI = 0xD9
 _FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _PROGRESSIVE = frozenset({0xC2, 0xC6, 0xCA, 0xCE})
 _STANDALONE = frozenset({0x01, *range(0xD0, 0xD8)})
 _APP0, _APP1, _APP2, _APP14, _APP15, _COM = 0xE0, 0xE1, 0xE2, 0xEE, 0xEF, 0xFE
+_METADATA = frozenset({*range(_APP0, _APP15 + 1), _COM})
+# JFIF and Adobe's segment say how the samples become colors.
+_NOT_SHOWN = _METADATA - {_APP0, _APP14}
 # No quantifier and no group: so the search for 0xFF is memchr's, 30 times faster.
 _MARKER_IN_SCAN = re.compile(rb"\xff[\x01-\xcf\xd8-\xfe]")
 _ICC_LABEL = b"ICC_PROFILE\0"
 _ICC_HEADER = len(_ICC_LABEL) + 2
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """A marker segment: its marker, and where its payload begins and ends."""
+
+    marker: int
+    start: int
+    end: int
 
 
 @dataclass(slots=True)
@@ -30,6 +48,8 @@ class _Found:
     jfif: bool = False
     adobe: int | None = None
     first_scan_components: int = 0
+    scans: int = 0
+    parts: list[Part] = field(default_factory=list)
 
 
 def read_jpeg(file: BinaryIO, *, feed: Feed | None = None, whole: bool = False) -> Anatomy:
@@ -43,32 +63,57 @@ def read_jpeg(file: BinaryIO, *, feed: Feed | None = None, whole: bool = False) 
 
     Raises:
         CutShort: It ends before EOI (or, when not `whole`, before the first scan).
-        BrokenStructure: No JPEG, or no frame before the first scan.
+        BrokenStructure: No JPEG, no frame before the first scan, or more than `MAX_SCANS` scans.
     """
-    if read_exactly(file, 2, "its first marker") != bytes((0xFF, _SOI)):
-        raise BrokenStructure("it does not begin like a JPEG")
-    found = _Found()
+    first_segment(file)
+    found = _Found(parts=[(0, 2)])
     whole = whole or feed is not None
-    marker = _next_marker(file)
-    while marker != _EOI:
-        if marker in _STANDALONE:
-            marker = _next_marker(file)
-            continue
-        length = read_exactly(file, 2, "a JPEG segment")
-        size = int.from_bytes(length, "big")
-        if size < 2:  # noqa: PLR2004 - the length counts its own two bytes
-            raise BrokenStructure("a JPEG segment claims a negative length")
-        payload = read_exactly(file, size - 2, "a JPEG segment")
-        _note(found, marker, payload)
-        if feed is not None and not (_APP0 <= marker <= _APP15 or marker == _COM):
-            feed(bytes((0xFF, marker)) + length + payload)
-        if marker != _SOS:
-            marker = _next_marker(file)
-            continue
-        if not whole:
-            break
-        marker = _pass_scan(file, feed)
+    while (segment := next_segment(file)) is not None:
+        payload = read_exactly(file, segment.end - segment.start, "a JPEG segment")
+        _note(found, segment.marker, payload)
+        if feed is not None and segment.marker not in _METADATA:
+            feed(struct.pack(">BBH", 0xFF, segment.marker, len(payload) + 2) + payload)
+        if segment.marker == SOS:
+            if not whole:
+                found.parts.clear()
+                return _anatomy(found)
+            _pass_scan(file, feed)
+        if segment.marker not in _NOT_SHOWN:
+            add_part(found.parts, segment.start - 4, file.tell())
+    add_part(found.parts, file.tell() - 2, file.tell())
     return _anatomy(found)
+
+
+def first_segment(file: BinaryIO) -> None:
+    """Step over the marker that every JPEG begins with.
+
+    Raises:
+        BrokenStructure: It begins with something else.
+        CutShort: It has fewer than two bytes.
+    """
+    if read_exactly(file, 2, "its first marker") != bytes((0xFF, SOI)):
+        raise BrokenStructure("it does not begin like a JPEG")
+
+
+def next_segment(file: BinaryIO) -> Segment | None:
+    """The segment that begins here, or behind fill bytes and markers that stand alone; None at the end marker.
+
+    Leaves the file where the segment's payload begins.
+
+    Raises:
+        CutShort: The file ends within the segment's head.
+        BrokenStructure: What is here is no segment.
+    """
+    marker = _next_marker(file)
+    while marker in _STANDALONE:
+        marker = _next_marker(file)
+    if marker == _EOI:
+        return None
+    size = int.from_bytes(read_exactly(file, 2, "a JPEG segment"), "big")
+    if size < 2:  # noqa: PLR2004 - the length counts its own two bytes
+        raise BrokenStructure("a JPEG segment claims a negative length")
+    start = file.tell()
+    return Segment(marker, start, start + size - 2)
 
 
 def _next_marker(file: BinaryIO) -> int:
@@ -80,8 +125,8 @@ def _next_marker(file: BinaryIO) -> int:
     return byte[0]
 
 
-def _pass_scan(file: BinaryIO, feed: Feed | None) -> int:
-    """Step over entropy-coded data; answers the marker that ends them and stands behind it."""
+def _pass_scan(file: BinaryIO, feed: Feed | None) -> None:
+    """Step over entropy-coded data, to the marker that ends them."""
     while True:
         at = file.tell()
         block = file.read(BLOCK_BYTES)
@@ -91,8 +136,8 @@ def _pass_scan(file: BinaryIO, feed: Feed | None) -> int:
         if match is not None:
             if feed is not None:
                 feed(block[: match.start()])
-            file.seek(at + match.end())
-            return match.group()[1]
+            file.seek(at + match.start())
+            return
         # A marker may be split by the block's end: give its first byte to the next block.
         keep = len(block) - len(block.rstrip(b"\xff"))
         if keep == len(block):
@@ -106,9 +151,8 @@ def _note(found: _Found, marker: int, payload: bytes) -> None:
     if marker in _FRAMES:
         if found.frame is None:
             found.frame, found.frame_marker = payload, marker
-    elif marker == _SOS:
-        if found.first_scan_components == 0:
-            found.first_scan_components = payload[0] if payload else 0
+    elif marker == SOS:
+        _note_scan(found, payload)
     elif marker == _APP0 and payload.startswith(b"JFIF\0"):
         found.jfif = True
     elif marker == _APP1 and payload.startswith(b"Exif\0\0"):
@@ -118,6 +162,14 @@ def _note(found: _Found, marker: int, payload: bytes) -> None:
         found.icc_parts.setdefault(payload[len(_ICC_LABEL)], payload[_ICC_HEADER:])
     elif marker == _APP14 and payload.startswith(b"Adobe") and len(payload) >= 12:  # noqa: PLR2004 - TN 5116
         found.adobe = payload[11]
+
+
+def _note_scan(found: _Found, payload: bytes) -> None:
+    found.scans += 1
+    if found.scans > MAX_SCANS:
+        raise BrokenStructure(f"it has more than {MAX_SCANS:,} scans, which no encoder makes")
+    if found.first_scan_components == 0:
+        found.first_scan_components = payload[0] if payload else 0
 
 
 _MODES = {1: "L", 3: "RGB", 4: "CMYK"}
@@ -140,6 +192,7 @@ def _anatomy(found: _Found) -> Anatomy:
         exif=found.exif or NO_EXIF,
         color_model=_color_model(found, frame),
         buffer_bytes=_coefficient_bytes(found, frame, width, height),
+        parts=tuple(found.parts),
     )
 
 

@@ -56,6 +56,18 @@ def read_metadata(file: BinaryIO, count: int, what: str) -> bytes:
     return read_exactly(file, count, what)
 
 
+def read_optional(file: BinaryIO, count: int, what: str) -> bytes | None:
+    """Read a metadata block that the picture does not need; one that claims too much is stepped over.
+
+    Raises:
+        CutShort: The file has fewer bytes.
+    """
+    if count <= METADATA_BYTES:
+        return read_exactly(file, count, what)
+    pass_on(file, count, what, None)
+    return None
+
+
 def pass_on(file: BinaryIO, count: int, what: str, feed: Feed | None) -> None:
     """Hand `count` bytes to `feed` in blocks, or step over them when nobody wants them.
 

@@ -1,14 +1,15 @@
 """TIFF and BigTIFF directories: the container of TIFF, DNG, most raw files, and of EXIF blocks.
 
 Source: TIFF 6.0 (Adobe, 1992), TIFF Technical Note 1 (SubIFDs), BigTIFF, DNG 1.7. Every count and offset is
-hostile until it is checked: directories are visited once, and their number, entries and values are bounded.
+hostile until it is checked: directories are visited once, their number, entries and values are bounded, and
+one reader reads little more than twice what the file has, whatever points at the same bytes.
 """
 
 from __future__ import annotations
 
 import struct
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum
 from typing import BinaryIO
 
@@ -23,13 +24,13 @@ from photos.containers.reading import (
 )
 
 MAX_DIRECTORIES = 1_024
+MAX_EXTENTS = 1_000_000
 MAX_VALUES = 4_000_000
 
 
 class Tag(IntEnum):
     """The tags that this program reads."""
 
-    NEW_SUBFILE_TYPE = 254
     IMAGE_WIDTH = 256
     IMAGE_LENGTH = 257
     BITS_PER_SAMPLE = 258
@@ -41,18 +42,17 @@ class Tag(IntEnum):
     ROWS_PER_STRIP = 278
     STRIP_BYTE_COUNTS = 279
     PLANAR_CONFIGURATION = 284
-    PREDICTOR = 317
     TILE_WIDTH = 322
     TILE_LENGTH = 323
     TILE_OFFSETS = 324
     TILE_BYTE_COUNTS = 325
     SUB_IFDS = 330
     EXTRA_SAMPLES = 338
-    SAMPLE_FORMAT = 339
     JPEG_INTERCHANGE = 513
     JPEG_INTERCHANGE_LENGTH = 514
     EXIF_IFD = 34665
     ICC_PROFILE = 34675
+    GPS_IFD = 34853
     DNG_VERSION = 50706
     DATE_TIME_ORIGINAL = 36867
     DATE_TIME_DIGITIZED = 36868
@@ -80,6 +80,8 @@ _TYPE_FORMAT = {
     16: "Q", 17: "q", 18: "Q",
 }  # fmt: skip
 _BYTE_TYPES = frozenset({2, 7})
+_EXTENT_COST, _SPELLING_COST = 8, 8
+"""What a strip counts for, and a number spelled out for the digest, next to a byte that is merely read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +115,7 @@ class TiffReader:
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
         self.size = file_size(file)
+        self._left = 2 * self.size + METADATA_BYTES
         header = read_exactly(file, 8, "the TIFF header")
         orders = {b"II": "<", b"MM": ">"}
         if header[:2] not in orders:
@@ -148,6 +151,7 @@ class TiffReader:
             if following:
                 pending.append(following)
             if Tag.SUB_IFDS in directory:
+                _refuse_many(directory, Tag.SUB_IFDS, MAX_DIRECTORIES)
                 pending.extend(at for at in reversed(self.integers(directory, Tag.SUB_IFDS)) if at)
             yield directory
 
@@ -168,8 +172,12 @@ class TiffReader:
         return tuple(value for value in values if isinstance(value, int))
 
     def integer(self, directory: Directory, tag: int, default: int) -> int:
-        """The first value of an integer tag, or `default`."""
-        return next(iter(self.integers(directory, tag)), default)
+        """The first value of an integer tag, or `default`; no other value is read."""
+        entry = directory.get(tag)
+        if entry is None or entry.type in _BYTE_TYPES:
+            return default
+        values = self._values(replace(entry, count=min(entry.count, 1)), tag)
+        return next((value for value in values if isinstance(value, int)), default)
 
     def text(self, directory: Directory, tag: int) -> str:
         """An ASCII tag up to its NUL; empty when missing."""
@@ -180,22 +188,29 @@ class TiffReader:
         """The values of a tag: bytes for ASCII and UNDEFINED, else numbers (rationals as two integers).
 
         Raises:
-            BrokenStructure: It claims more values than any real file has.
+            BrokenStructure: It claims more values than any real file has, or too many were read already.
             CutShort: They lie beyond the end of the file.
         """
         entry = directory.get(tag)
-        if entry is None:
-            return ()
+        return () if entry is None else self._values(entry, tag)
+
+    def _values(self, entry: Entry, tag: int) -> bytes | tuple[int | float, ...]:
         if entry.count > MAX_VALUES or entry.bytes > METADATA_BYTES * 2:
             raise BrokenStructure(f"TIFF tag {tag} claims {entry.count:,} values")
         if entry.at + entry.bytes > self.size:
             raise CutShort(f"the file ends within TIFF tag {tag}")
+        self._charge(entry.bytes)
         self._file.seek(entry.at)
         raw = read_exactly(self._file, entry.bytes, f"TIFF tag {tag}")
         if entry.type in _BYTE_TYPES:
             return raw
         code = _TYPE_FORMAT[entry.type]
         return struct.unpack(f"{self.order}{entry.count * len(code)}{code[0]}", raw)
+
+    def _charge(self, count: int) -> None:
+        self._left -= count
+        if self._left < 0:
+            raise BrokenStructure("its TIFF directories point at the same bytes again and again")
 
     def _read(self, offset: int) -> tuple[Directory, int]:
         if offset >= self.size:
@@ -209,6 +224,7 @@ class TiffReader:
         )
         if count > 0xFFFF:  # noqa: PLR2004 - what classic TIFF can count to
             raise BrokenStructure(f"a TIFF directory claims {count:,} entries")
+        self._charge(count * one_bytes)
         at = self._file.tell()
         raw = read_exactly(self._file, count * one_bytes, "a TIFF directory")
         entries: dict[int, Entry] = {}
@@ -239,7 +255,7 @@ class TiffReader:
         """Where the pixels of one directory lie: (offset, bytes) of each strip, tile or JPEG stream.
 
         Raises:
-            BrokenStructure: There are not as many offsets as byte counts.
+            BrokenStructure: There are not as many offsets as byte counts, or more than `MAX_EXTENTS`.
         """
         found: list[tuple[int, int]] = []
         for offsets, counts in (
@@ -247,6 +263,7 @@ class TiffReader:
             (Tag.TILE_OFFSETS, Tag.TILE_BYTE_COUNTS),
             (Tag.JPEG_INTERCHANGE, Tag.JPEG_INTERCHANGE_LENGTH),
         ):
+            _refuse_many(directory, offsets, MAX_EXTENTS)
             places, sizes = self.integers(directory, offsets), self.integers(directory, counts)
             if len(places) != len(sizes):
                 raise BrokenStructure("a TIFF directory has not as many byte counts as offsets")
@@ -260,7 +277,7 @@ class TiffReader:
 
         Raises:
             BrokenStructure: No directory holds a picture, the directories do not hold together, or their
-                strips overlap so that more would be read than twice the file.
+                strips or values overlap so that far more would be read than the file has.
             CutShort: A strip lies beyond the end of the file.
         """
         left = 2 * self.size
@@ -271,8 +288,12 @@ class TiffReader:
                 continue
             any_picture = True
             for tag in sorted(directory.keys() & PICTURE_TAGS):
+                if directory[tag].type not in _BYTE_TYPES:
+                    self._charge(directory[tag].count * _SPELLING_COST)
                 feed(f"{tag}={self.values(directory, tag)!r};".encode())
-            for at, count in self.extents(directory):
+            extents = self.extents(directory)
+            self._charge(len(extents) * _EXTENT_COST)
+            for at, count in extents:
                 left -= count
                 if left < 0:
                     raise BrokenStructure("its strips overlap")
@@ -289,3 +310,8 @@ class TiffReader:
             block = read_exactly(self._file, min(count, BLOCK_BYTES), "its picture")
             feed(block)
             count -= len(block)
+
+
+def _refuse_many(directory: Directory, tag: Tag, most: int) -> None:
+    if tag in directory and directory[tag].count > most:
+        raise BrokenStructure(f"TIFF tag {tag} claims {directory[tag].count:,} values")

@@ -15,12 +15,14 @@ from photos.containers.reading import (
     file_size,
     pass_on,
     read_exactly,
-    read_metadata,
+    read_optional,
 )
 
 _FRAMES = frozenset({b"VP8 ", b"VP8L"})
 _DATA = _FRAMES | {b"ALPH", b"ANIM", b"ANMF"}
+_METADATA = frozenset({b"ICCP", b"EXIF", b"XMP "})
 _ALPHA_FLAG, _ANIMATION_FLAG = 0x10, 0x02
+_FIRST_CHUNK = 12
 
 
 @dataclass(slots=True)
@@ -33,13 +35,14 @@ class _Found:
     frames: int = 0
     icc: bytes | None = None
     exif: Exif | None = None
+    metadata_bytes: int = 0
 
 
 def read_webp(file: BinaryIO, *, feed: Feed | None = None) -> Anatomy:
     """Walk a WebP's chunks.
 
     The extended header VP8X is not picture data: programs that add metadata to a simple file add it too. Only
-    an animation's canvas counts.
+    an animation's canvas counts. Decoders know it as the first chunk alone, and so does this.
 
     Args:
         file: Positioned anywhere.
@@ -65,9 +68,10 @@ def read_webp(file: BinaryIO, *, feed: Feed | None = None) -> Anatomy:
         else:
             _note(file, kind, length, found)
         file.seek(start + length + (length & 1))
-    if found.frame is None and not found.frames:
+    # They are the same, or a decoder refuses; until it does, the larger one counts.
+    width, height = (max(sides) for sides in zip(found.canvas or (0, 0), found.frame or (0, 0), strict=True))
+    if (found.frame is None and not found.frames) or not width or not height:
         raise BrokenStructure("it holds no frame")
-    width, height = found.canvas or found.frame or (0, 0)
     if feed is not None and found.animated:
         feed(struct.pack("<II", width, height))
     return Anatomy(
@@ -81,6 +85,7 @@ def read_webp(file: BinaryIO, *, feed: Feed | None = None) -> Anatomy:
         transparent=found.alpha,
         # libwebp decodes lossless frames, and composes animations, in buffers of four bytes a pixel.
         buffer_bytes=width * height * ((4 if found.lossless else 0) + (8 if found.animated else 0)),
+        metadata_bytes=found.metadata_bytes,
     )
 
 
@@ -99,14 +104,17 @@ def _pass_data(file: BinaryIO, kind: bytes, length: int, found: _Found, feed: Fe
 
 
 def _note(file: BinaryIO, kind: bytes, length: int, found: _Found) -> None:
-    if kind == b"VP8X":
+    if kind in _METADATA:
+        found.metadata_bytes += length
+    if kind == b"VP8X" and file.tell() == _FIRST_CHUNK + 8:
         flags, right, bottom = struct.unpack("<B3x3s3s", read_exactly(file, 10, "its WebP header"))
         found.canvas = 1 + int.from_bytes(right, "little"), 1 + int.from_bytes(bottom, "little")
         found.alpha, found.animated = bool(flags & _ALPHA_FLAG), bool(flags & _ANIMATION_FLAG)
     elif kind == b"ICCP":
-        found.icc = read_metadata(file, length, "the ICC profile") or None
+        found.icc = read_optional(file, length, "the ICC profile") or None
     elif kind == b"EXIF" and found.exif is None:
-        found.exif = read_exif(read_metadata(file, length, "the EXIF block"))
+        block = read_optional(file, length, "the EXIF block")
+        found.exif = None if block is None else read_exif(block)
 
 
 def _frame_size(kind: bytes, head: bytes) -> tuple[int, int, bool]:

@@ -8,11 +8,14 @@ Photoshop File Formats (image resources).
 from __future__ import annotations
 
 import hashlib
+import io
 import struct
 from collections import Counter
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO, cast
 
+from photos.containers.jpeg import SOS, Segment, first_segment, next_segment
+from photos.containers.reading import BrokenStructure
 from photos.metadata.errors import MetadataUnreadable, PictureWouldChange
 
 if TYPE_CHECKING:
@@ -21,10 +24,7 @@ if TYPE_CHECKING:
 
     Buffer = bytes | mmap
 
-SOI = b"\xff\xd8"
-_SOS = 0xDA
-_EOI = 0xD9
-_STANDALONE = {0x01, *range(0xD0, 0xD9)}
+_SOI = b"\xff\xd8"
 _APP1, _APP2, _APP13 = 0xE1, 0xE2, 0xED
 
 _EXIF = b"Exif\x00\x00"
@@ -35,15 +35,6 @@ _PHOTOSHOP = b"Photoshop 3.0\x00"
 _MP_ENTRIES_TAG = 0xB002
 _MP_ENTRY = 16
 _IPTC_RESOURCE, _DIGEST_RESOURCE = 0x0404, 0x0425
-
-
-@dataclass(frozen=True)
-class Segment:
-    """One marker segment before the scan: its marker and where its payload lies."""
-
-    marker: int
-    start: int
-    end: int
 
 
 @dataclass(frozen=True)
@@ -69,32 +60,18 @@ def segments(data: Buffer) -> Iterator[Segment]:
     Raises:
         MetadataUnreadable: the file does not start as a JPEG or ends before its first scan.
     """
-    position = 2
-    size = len(data)
-    if data[:2] != SOI:
-        raise MetadataUnreadable("the file does not start as a JPEG does")
-    while position + 4 <= size:
-        if data[position] != 0xFF:  # noqa: PLR2004 - every marker begins with FF
-            raise MetadataUnreadable(
-                f"no JPEG marker at byte {position}: the file is damaged before its picture data"
-            )
-        marker = data[position + 1]
-        if marker == 0xFF:  # noqa: PLR2004 - fill bytes
-            position += 1
-            continue
-        if marker in _STANDALONE:
-            position += 2
-            continue
-        if marker == _EOI:
-            break
-        length = int.from_bytes(data[position + 2 : position + 4], "big")
-        end = position + 2 + length
-        if length < 2 or end > size:  # noqa: PLR2004 - the length counts its own two bytes
-            break
-        yield Segment(marker, position + 4, end)
-        if marker == _SOS:
-            return
-        position = end
+    # A mapped file reads and seeks like any other.
+    file = io.BytesIO(data) if isinstance(data, bytes) else cast("BinaryIO", data)
+    file.seek(0)
+    try:
+        first_segment(file)
+        while (segment := next_segment(file)) is not None and segment.end <= len(data):
+            yield segment
+            if segment.marker == SOS:
+                return
+            file.seek(segment.end)
+    except BrokenStructure as problem:
+        raise MetadataUnreadable(f"the JPEG is damaged before its picture data: {problem}") from problem
     raise MetadataUnreadable("the JPEG ends before its picture data: it is truncated")
 
 
@@ -141,7 +118,7 @@ def _kept(data: Buffer) -> Counter[bytes]:
 
 
 def _tail(data: Buffer) -> int:
-    return next(segment.start for segment in segments(data) if segment.marker == _SOS)
+    return next(segment.start for segment in segments(data) if segment.marker == SOS)
 
 
 def _digest(data: Buffer, start: int) -> bytes:
@@ -165,14 +142,14 @@ def _second_images(before: Buffer, after: Buffer) -> Iterator[Patch]:
         if offset == 0:
             whole = (
                 size
-                if before[size - 2 : size] == b"\xff\xd9" and before[size : size + 2] in {SOI, b""}
+                if before[size - 2 : size] == b"\xff\xd9" and before[size : size + 2] in {_SOI, b""}
                 else None
             )
             if whole is not None and new_size != size + grown:
                 yield Patch(place + 4, struct.pack(f"{new.order}I", size + grown))
             continue
         was = old.header + offset
-        if before[was : was + 2] != SOI:
+        if before[was : was + 2] != _SOI:
             continue
         # What follows the scan is carried over whole, so it moved by what the file grew.
         now = was + grown

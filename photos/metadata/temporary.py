@@ -7,7 +7,7 @@ import fcntl
 import os
 import re
 import secrets
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from photos.metadata.errors import DiskFull, ReadOnlyFolder, WriteFailed
@@ -73,6 +73,8 @@ def _explained(problem: OSError, path: Path) -> WriteFailed | ReadOnlyFolder:
 def sweep(folder: Path) -> tuple[Path, ...]:
     """Remove the copies that killed processes left in a folder; those of living ones stay.
 
+    What cannot be opened or removed stays too: a link by such a name, or what another user left.
+
     Returns:
         What was removed.
     """
@@ -81,17 +83,22 @@ def sweep(folder: Path) -> tuple[Path, ...]:
         names = [entry.name for entry in entries if _NAME.fullmatch(entry.name)]
     for name in names:
         path = folder / name
-        try:
-            descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
-        except FileNotFoundError:
-            continue
-        try:
-            if _lock(descriptor):
-                path.unlink(missing_ok=True)
+        # A leftover in the way is no reason to leave the photos beside it alone.
+        with suppress(OSError):
+            if _remove_leftover(path):
                 removed.append(path)
-        finally:
-            os.close(descriptor)
     return tuple(removed)
+
+
+def _remove_leftover(path: Path) -> bool:
+    descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+    try:
+        if not _lock(descriptor):
+            return False
+        path.unlink(missing_ok=True)
+        return True
+    finally:
+        os.close(descriptor)
 
 
 def _create(original: Path) -> tuple[Path, int]:

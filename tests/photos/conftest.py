@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 import skimage.data
+import tifffile
 from PIL import Image, ImageCms
 
 from photos.color import matrix_profile
@@ -55,6 +56,28 @@ def save(tmp_path: Path) -> Callable[..., Path]:
         return path
 
     return write
+
+
+@pytest.fixture
+def dng(tmp_path: Path, scene: NDArray[np.uint8]) -> Path:
+    """A DNG as a camera makes it: thumbnail, sensor data and preview in directories of their own."""
+    path = tmp_path / "like.dng"
+    matrix = [10000, 10000, 0, 10000, 0, 10000] * 3
+    tags = [
+        (50706, 1, 4, (1, 4, 0, 0), True),
+        (50708, 2, 0, "Made up", True),
+        (50721, 10, 9, matrix, True),
+        (274, 3, 1, 6, True),
+    ]
+    with tifffile.TiffWriter(path) as writer:
+        writer.write(
+            scene[::4, ::4], photometric="rgb", subfiletype=1, subifds=2, extratags=tags, metadata=None
+        )
+        pattern = [(33421, 3, 2, (2, 2), True), (33422, 1, 4, (0, 1, 1, 2), True)]
+        sensor = scene[..., 1].astype(np.uint16) << 4
+        writer.write(sensor, photometric="cfa", extratags=pattern, metadata=None)
+        writer.write(scene, photometric="rgb", subfiletype=1, metadata=None)
+    return path
 
 
 @pytest.fixture(scope="session")

@@ -1,11 +1,20 @@
 from __future__ import annotations
 
+import tracemalloc
+
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from photos.color import adobe_rgb_profile, describe_profile, matrix_profile, stripe_to_srgb, to_srgb
+from photos.color import (
+    MAX_PROFILE_BYTES,
+    adobe_rgb_profile,
+    describe_profile,
+    matrix_profile,
+    stripe_to_srgb,
+    to_srgb,
+)
 
 # Adobe RGB (1998) and IEC 61966-2-1: to XYZ with the white of D65, and back.
 FROM_ADOBE = np.array([[0.57667, 0.18556, 0.18823], [0.29734, 0.62736, 0.07529], [0.02703, 0.07069, 0.99134]])
@@ -46,6 +55,24 @@ def test_a_damaged_profile_upsets_nothing(at, noise):
     describe_profile(bytes(icc))
     pixels = np.full((2, 2, 3), 77, np.uint8)
     to_srgb(pixels, bytes(icc))
+
+
+def test_a_profile_larger_than_any_real_one_counts_as_unreadable():
+    icc = matrix_profile("x", ((0.64, 0.33), (0.3, 0.6), (0.15, 0.06)), 2.2)
+    assert describe_profile(icc + bytes(MAX_PROFILE_BYTES - len(icc))) is not None
+    assert describe_profile(icc + bytes(MAX_PROFILE_BYTES - len(icc) + 1)) is None
+
+
+def test_nothing_of_a_profiles_size_is_kept():
+    icc = matrix_profile("x", ((0.64, 0.33), (0.3, 0.6), (0.15, 0.06)), 2.2)
+    tracemalloc.start()
+    try:
+        for number in range(8):
+            describe_profile(icc + bytes([number]) * (1 << 20))
+        kept, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert kept < 1 << 20
 
 
 def test_a_profile_of_another_color_model_is_left_out(srgb):

@@ -77,6 +77,16 @@ def stored_for(orientation, corners):
     return np.ascontiguousarray(stored)
 
 
+def test_of_a_heic_of_several_pictures_the_primary_one_is_taken(tmp_path, scene):
+    held = pillow_heif.from_pillow(Image.new("RGB", (640, 480), (255, 0, 0)))
+    held.add_from_pillow(Image.fromarray(scene))
+    path = tmp_path / "a.heic"
+    held.save(path, quality=95, primary_index=1)
+    picture = decode(path, max_pixels=320 * 240)
+    assert difference(picture.pixels, scene) < 4
+    assert (picture.facts.width, picture.facts.height) == (320, 240)
+
+
 @pytest.mark.parametrize("orientation", range(1, 9))
 @pytest.mark.parametrize("name", ["a.jpg", "a.png", "a.webp", "bare.tif", "lzw.tif", "a.avif"])
 def test_orientation_is_applied_exactly_once(save, corners, exif, name, orientation):
@@ -163,6 +173,13 @@ def test_grey_is_converted_by_its_profile(save):
     for name in ("a.jpg", "a.png", "a.tif"):
         pixels = decode(save(name, grey, icc_profile=linear)).pixels
         assert np.abs(pixels.astype(int) - 188).max() <= 2, name
+
+
+@pytest.mark.parametrize("options", [{}, {"transparency": 3}], ids=["a channel", "a color"])
+def test_grey_that_may_be_seen_through_is_converted_by_its_profile(save, options):
+    grey = Image.new("L" if options else "LA", (32, 32), 64 if options else (64, 255))
+    pixels = decode(save("a.png", grey, icc_profile=grey_profile(gamma=1.0), **options)).pixels
+    assert np.abs(pixels.astype(int) - 137).max() <= 2
 
 
 def grey_profile(*, gamma: float) -> bytes:

@@ -27,28 +27,6 @@ STRUCTURED = {
 }
 
 
-@pytest.fixture
-def dng(tmp_path, scene):
-    """A DNG as a camera makes it: thumbnail, sensor data and preview in directories of their own."""
-    path = tmp_path / "like.dng"
-    matrix = [10000, 10000, 0, 10000, 0, 10000] * 3
-    tags = [
-        (50706, 1, 4, (1, 4, 0, 0), True),
-        (50708, 2, 0, "Made up", True),
-        (50721, 10, 9, matrix, True),
-        (274, 3, 1, 6, True),
-    ]
-    with tifffile.TiffWriter(path) as writer:
-        writer.write(
-            scene[::4, ::4], photometric="rgb", subfiletype=1, subifds=2, extratags=tags, metadata=None
-        )
-        pattern = [(33421, 3, 2, (2, 2), True), (33422, 1, 4, (0, 1, 1, 2), True)]
-        sensor = scene[..., 1].astype(np.uint16) << 4
-        writer.write(sensor, photometric="cfa", extratags=pattern, metadata=None)
-        writer.write(scene, photometric="rgb", subfiletype=1, metadata=None)
-    return path
-
-
 def rewrite_all_text(path) -> None:
     """What catalogs write: XMP, EXIF text and, where the format has it, IPTC; more of it than fits in place."""
     with pyexiv2.Image(str(path)) as image:
@@ -112,6 +90,33 @@ def test_name_and_place_do_not_matter(save, scene, tmp_path, name):
     before = photo_id(path)
     (tmp_path / "sub").mkdir()
     assert photo_id(path.rename(tmp_path / "sub" / ("other" + path.suffix))) == before
+
+
+def test_a_tiff_by_a_raw_files_name_is_the_same_photo(save, scene):
+    path = save("a.tif", scene, exif=made_by("NIKON CORPORATION"))
+    before = photo_id(path)
+    for name in ("a.nef", "a.dng", "a.arw", "a.jpg", "a"):
+        path = path.rename(path.with_name(name))
+        assert photo_id(path) == before, name
+
+
+def made_by(maker: str) -> bytes:
+    exif = Image.Exif()
+    exif[0x010F] = maker
+    return exif.tobytes()
+
+
+@pytest.mark.parametrize(
+    ("tag", "value"), [(262, 32803), (259, 34713)], ids=["a color filter array", "Nikon's compression"]
+)
+def test_a_raw_file_is_told_by_what_is_in_it_and_identified_by_its_bytes(tmp_path, scene, tag, value):
+    path = tmp_path / "a.nef"
+    tifffile.imwrite(path, scene[..., 0], photometric="minisblack", metadata=None)
+    with tifffile.TiffFile(path, mode="r+b") as file:
+        file.pages[0].tags[tag].overwrite(value)
+    assert photo_id(path) == file_sha256(path)
+    path = path.rename(tmp_path / "a.tif")
+    assert photo_id(path) == file_sha256(path)
 
 
 @pytest.mark.parametrize("name", ["animated.webp", "animated.png"])

@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+import io
+import struct
 import subprocess
 import sys
+import zlib
+from typing import TYPE_CHECKING
 
+import pillow_heif
 import pytest
+from PIL import Image
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 pytestmark = pytest.mark.slow
 
@@ -46,7 +55,7 @@ READ = """
 import sys
 from pathlib import Path
 from photos.decoding import decode
-from photos.errors import TooManyPixels
+from photos.errors import PictureError
 from photos.identity import photo_id
 from photos.previews import PreviewSpec, preview
 from photos.signals import measure
@@ -57,7 +66,7 @@ try:
     outcome = "x".join(map(str, picture.pixels.shape))
     measure(picture.pixels)
     preview(picture, PreviewSpec(1024, 88))
-except TooManyPixels as error:
+except PictureError as error:
     outcome = error.error_class
 # VmHWM and not ru_maxrss: the latter inherits the peak of the process that started this one.
 peak = next(line for line in Path("/proc/self/status").read_text("ascii").splitlines() if line.startswith("VmHWM"))
@@ -93,5 +102,120 @@ def test_decoding_measuring_and_shrinking_stay_under_a_gigabyte(tmp_path, kind, 
     python(WRITE, kind, str(path), str(SIDE))
     (written,) = tmp_path.iterdir()
     peak, outcome = python(READ, str(written)).split()
+    assert outcome == expected
+    assert int(peak) < LIMIT, f"{kind}: {int(peak) / 1e6:.0f} MB"
+
+
+PADDING = 280 << 20
+"""Bytes of nothing, as a sparse file has them; below the limit of a file's size."""
+
+
+def chunk(kind: bytes, body: bytes) -> bytes:
+    return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+
+
+def riff(*chunks: tuple[bytes, bytes], padding: int = 0) -> bytes:
+    body = b"WEBP" + b"".join(
+        kind + struct.pack("<I", len(data)) + data + b"\0" * (len(data) % 2) for kind, data in chunks
+    )
+    body += b"JUNK" + struct.pack("<I", padding) if padding else b""
+    return b"RIFF" + struct.pack("<I", len(body) + padding) + body
+
+
+def canvas(flags: int, side: int) -> tuple[bytes, bytes]:
+    return b"VP8X", bytes((flags, 0, 0, 0)) + (side - 1).to_bytes(3, "little") * 2
+
+
+def webp_with_a_late_canvas(encoded) -> bytes:
+    small = encoded(Image.new("RGB", (16, 16)), "WEBP")
+    frame = small[20:]
+    at = frame.index(b"\x9d\x01\x2a") + 3
+    large = frame[:at] + struct.pack("<HH", 16_000, 16_000) + frame[at + 4 :]
+    return riff((b"VP8 ", large), canvas(0, 10))
+
+
+def animated_webp_with_padding(encoded) -> bytes:
+    frame = encoded(Image.new("RGB", (16, 16)), "WEBP")[12:]
+    place = bytes(6) + (15).to_bytes(3, "little") * 2 + bytes(4)
+    return riff(canvas(2, 8_000), (b"ANIM", bytes(6)), *[(b"ANMF", place + frame)] * 2, padding=PADDING)
+
+
+def psd_with_padding(_) -> bytes:
+    header = b"8BPS\0\x01" + bytes(6) + struct.pack(">HIIHH", 3, SIDE, SIDE, 8, 3) + bytes(4)
+    resource = b"8BIM" + struct.pack(">HHI", 1060, 0, PADDING)
+    return header + struct.pack(">I", len(resource) + PADDING) + resource
+
+
+def tiff_with(*more: tuple[int, int, int, int]) -> bytes:
+    """A grey TIFF of 16 x 16, with tags whose values lie at its end, at 456."""
+    entries = [(256, 3, 1, 16), (257, 3, 1, 16), (258, 3, 1, 8), (259, 3, 1, 1), (262, 3, 1, 1), (273, 4, 1, 200),
+               (277, 3, 1, 1), (278, 3, 1, 16), (279, 4, 1, 256), *more]  # fmt: skip
+    table = b"".join(struct.pack("<HHII", *entry) for entry in entries)
+    return (b"II*\0" + struct.pack("<IH", 8, len(entries)) + table).ljust(456, b"\0")
+
+
+def tiff_with_layers(_) -> bytes:
+    return tiff_with((37724, 7, PADDING, 456))
+
+
+def heic_with_padding(_) -> bytes:
+    held = io.BytesIO()
+    pillow_heif.from_pillow(Image.new("RGB", (64, 64))).save(held)
+    return held.getvalue() + struct.pack(">I4s", PADDING + 8, b"free")
+
+
+def dng_with_padding(_) -> bytes:
+    return tiff_with((50706, 1, 4, 0x401))
+
+
+def png_with_many_texts(_) -> bytes:
+    text = chunk(b"zTXt", b"Comment\0\0" + zlib.compress(b"A" * 7_900_000, 9))
+    header = struct.pack(">IIBBBBB", 8, 8, 8, 2, 0, 0, 0)
+    data = zlib.compress(bytes(8 * 25))
+    chunks = chunk(b"IHDR", header) + text * 150 + chunk(b"IDAT", data) + chunk(b"IEND", b"")
+    return b"\x89PNG\r\n\x1a\n" + chunks
+
+
+def animated_png(_) -> bytes:
+    packer = zlib.compressobj(1)
+    row = bytes(1 + 3 * SIDE)
+    data = b"".join(packer.compress(row) for _ in range(SIDE)) + packer.flush()
+    header = struct.pack(">IIBBBBB", SIDE, SIDE, 8, 2, 0, 0, 0)
+    control = [chunk(b"fcTL", struct.pack(">IIIIIHHBB", at, SIDE, SIDE, 0, 0, 1, 1, 0, 0)) for at in (0, 1)]
+    return b"".join(
+        (
+            b"\x89PNG\r\n\x1a\n",
+            chunk(b"IHDR", header),
+            chunk(b"acTL", struct.pack(">II", 2, 0)),
+            control[0],
+            chunk(b"IDAT", data),
+            control[1],
+            chunk(b"fdAT", struct.pack(">I", 2) + data),
+            chunk(b"IEND", b""),
+        )
+    )
+
+
+HOSTILE = {
+    "webp with a late canvas": (webp_with_a_late_canvas, 0, "too_many_pixels"),
+    "animated webp with padding": (animated_webp_with_padding, PADDING, "too_many_pixels"),
+    "psd with padding": (psd_with_padding, PADDING, "damaged"),
+    "tiff with layers": (tiff_with_layers, PADDING, "too_many_pixels"),
+    "heic with padding": (heic_with_padding, PADDING, "file_too_large"),
+    "dng with padding": (dng_with_padding, PADDING, "file_too_large"),
+    "png with many texts": (png_with_many_texts, 0, "8x8x3"),
+    "animated png": (animated_png, 0, "10000x10000x3"),
+}
+
+
+@pytest.mark.parametrize("kind", HOSTILE)
+def test_no_file_made_to_fill_the_memory_gets_past_a_gigabyte(tmp_path: Path, encoded, kind):
+    make, padding, expected = HOSTILE[kind]
+    data = make(encoded)
+    path = tmp_path / "picture"
+    with path.open("wb") as file:
+        file.write(data)
+        file.truncate(len(data) + padding)
+    peak, outcome = python(READ, str(path)).split()
     assert outcome == expected
     assert int(peak) < LIMIT, f"{kind}: {int(peak) / 1e6:.0f} MB"

@@ -123,6 +123,83 @@ def test_a_tag_that_claims_too_many_values_is_refused_unread():
         reader.values(reader.first(), Tag.STRIP_OFFSETS)
 
 
+class CountingFile(io.BytesIO):
+    """Counts the bytes that were read."""
+
+    count = 0
+
+    def read(self, size=-1):
+        data = super().read(size)
+        self.count += len(data)
+        return data
+
+
+def tiff(*entries: tuple[int, int, int, int], values: bytes = b"", directories: int = 1) -> bytes:
+    """Directories in a chain, all with the same entries; what does not fit into one lies at the end."""
+    size = 2 + 12 * len(entries) + 4
+    end = 8 + size * directories
+    table = struct.pack("<H", len(entries))
+    for tag, kind, count, value in entries:
+        table += struct.pack("<HHII", tag, kind, count, end if value == -1 else value)
+    links = [8 + size * (number + 1) for number in range(directories - 1)]
+    chain = b"".join(table + struct.pack("<I", link) for link in (*links, 0))
+    return b"II*\0" + struct.pack("<I", 8) + chain + values
+
+
+def test_of_many_values_the_first_is_read_alone():
+    file = CountingFile(tiff((Tag.PHOTOMETRIC, 3, 1_000_000, -1), values=b"\2\0" * 1_000_000))
+    reader = TiffReader(file)
+    assert reader.integer(reader.first(), Tag.PHOTOMETRIC, 0) == 2
+    assert file.count < 100
+
+
+def test_a_tag_without_values_or_of_text_is_no_integer():
+    for kind, count in ((3, 0), (2, 4)):
+        reader = TiffReader(io.BytesIO(tiff((Tag.PHOTOMETRIC, kind, count, 0x41414141))))
+        assert reader.integer(reader.first(), Tag.PHOTOMETRIC, 7) == 7
+
+
+PICTURE = ((256, 3, 1, 1), (257, 3, 1, 1), (273, 4, 0, 0), (279, 4, 0, 0))
+SHARED = 500_000
+
+
+@pytest.mark.parametrize(
+    "entries",
+    [
+        ((258, 1, SHARED, -1), *PICTURE),
+        ((34675, 7, SHARED, -1), *PICTURE),
+        (*PICTURE[:2], (273, 1, SHARED, -1), (279, 1, SHARED, -1)),
+    ],
+    ids=["numbers", "a profile", "strips"],
+)
+def test_values_that_all_directories_share_are_not_read_for_each(entries):
+    file = CountingFile(tiff(*entries, values=bytes(SHARED), directories=1_000))
+    with pytest.raises(BrokenStructure, match="again and again"):
+        TiffReader(file).feed_pictures(lambda _: None)
+    assert file.count < 32 << 20
+
+
+def test_directories_that_lie_on_one_another_are_not_read_for_each():
+    # At every twelfth byte begins a directory of 65,535 entries, and each links to the next.
+    entries, directories = 0xFFFF, 100
+    data = bytearray(struct.pack("<H10x", entries) * (entries + 1 + directories))
+    for number in range(directories):
+        struct.pack_into("<I", data, 12 * (number + entries) + 2, 8 + 12 * (number + 1))
+    file = CountingFile(b"II*\0" + struct.pack("<I", 8) + data)
+    with pytest.raises(BrokenStructure, match="again and again"):
+        list(TiffReader(file).directories())
+    assert file.count < 32 << 20
+
+
+@pytest.mark.parametrize(("tag", "count"), [(Tag.SUB_IFDS, 1_025), (Tag.STRIP_OFFSETS, 1_000_001)])
+def test_more_directories_or_strips_than_any_real_file_has_are_refused_unread(tag, count):
+    others = (entry for entry in PICTURE if entry[0] != tag)
+    file = CountingFile(tiff(*others, (tag, 4, count, -1), values=bytes(4 * count)))
+    with pytest.raises(BrokenStructure, match=f"claims {count:,} values"):
+        TiffReader(file).feed_pictures(lambda _: None)
+    assert file.count < 1_000
+
+
 def test_a_tag_beyond_the_end_is_cut_short():
     entry = struct.pack("<HHHII", 1, Tag.STRIP_OFFSETS, 4, 100, 8)
     reader = TiffReader(io.BytesIO(b"II*\0\x08\0\0\0" + entry + bytes(4)))

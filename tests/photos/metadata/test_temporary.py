@@ -5,6 +5,8 @@ import os
 import pytest
 
 from photos.metadata.errors import ReadOnlyFolder, WriteFailed
+from photos.metadata.fields import MetadataFields
+from photos.metadata.reading import read_metadata
 from photos.metadata.temporary import explaining, hidden_copy, sweep
 
 
@@ -41,9 +43,37 @@ def test_a_link_by_a_leftovers_name_is_not_followed(tmp_path):
     victim = tmp_path / "photo.jpg"
     victim.write_bytes(b"picture")
     (tmp_path / ".imageworks-00000000000000aa.tmp").symlink_to(victim)
-    with pytest.raises(WriteFailed), explaining(tmp_path / "*"):
-        sweep(tmp_path)
+    assert sweep(tmp_path) == ()
     assert victim.read_bytes() == b"picture"
+
+
+@pytest.mark.parametrize("kind", ["link", "link to nothing", "folder", "pipe"])
+def test_what_stands_in_the_way_of_a_sweep_keeps_no_photo_from_being_written(photo, writer, kind):
+    path = photo.with_name(".imageworks-00000000000000aa.tmp")
+    if kind == "folder":
+        path.mkdir()
+    elif kind == "pipe":
+        os.mkfifo(path)
+    else:
+        path.symlink_to(photo if kind == "link" else "nowhere")
+    assert writer.write(photo, MetadataFields(title="A title")).changed
+    assert read_metadata(photo).title == "A title"
+
+
+def test_another_users_leftover_is_skipped(tmp_path, monkeypatch):
+    theirs, ours = (tmp_path / f".imageworks-00000000000000a{each}.tmp" for each in "ab")
+    for path in (theirs, ours):
+        path.touch()
+    opened = os.open
+
+    # Permissions do not stop root, as whom tests may run: so the refusal is the system call's.
+    def refuse(path, *arguments):
+        if path == theirs:
+            raise PermissionError(13, "Permission denied")
+        return opened(path, *arguments)
+
+    monkeypatch.setattr("photos.metadata.temporary.os.open", refuse)
+    assert sweep(tmp_path) == (ours,)
 
 
 @pytest.mark.parametrize(
