@@ -16,6 +16,7 @@ from photos.metadata import iptc, packet
 from photos.metadata.errors import MetadataUnreadable
 from photos.metadata.fields import PhotoMetadata, printable
 from photos.metadata.packet import Packet
+from photos.metadata.preflight import refuse_large_packet
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -50,11 +51,14 @@ def opened(path: Path) -> Iterator[Any]:
     """A `pyexiv2.Image`, closed afterwards.
 
     Raises:
-        MetadataUnreadable: pyexiv2 complains; the message leaves the file's name to those who know it, as this
-            may be a copy.
+        MetadataUnreadable: its XMP packet is too large, or pyexiv2 complains; the message leaves the file's name
+            to those who know it, as this may be a copy.
     """
     try:
+        refuse_large_packet(path)
         image = pyexiv2.Image(PathBytes(path))
+    except OSError as problem:
+        raise MetadataUnreadable(f"it cannot be read: {problem.strerror}") from problem
     except (RuntimeError, UnicodeError, ValueError) as problem:
         raise MetadataUnreadable(f"its metadata cannot be read: {problem}") from problem
     try:

@@ -55,12 +55,22 @@ _ARRAYS = {_ALT, _BAG, f"{{{RDF}}}Seq"}
 _SYNTAX = {_ABOUT, _PARSE_TYPE, _RESOURCE, f"{{{RDF}}}ID", f"{{{RDF}}}nodeID", _LANG, "about"}
 
 X_DEFAULT = "x-default"
-LARGEST_PACKET = 32 * 1024 * 1024
-"""Bytes. Edit histories make packets of a few MB; a packet beyond this is refused rather than held in
-memory.
+LARGEST_PACKET = 8 * 1024 * 1024
+"""Bytes. Edit histories make packets of a few MB; a packet beyond this is refused: read, it takes some 35 times
+its size in memory.
 """
 
 _GENERATED_PREFIX = re.compile(r"ns\d+")
+
+
+def refuse_large(size: int) -> None:
+    """Tell a packet that is not read.
+
+    Raises:
+        MetadataUnreadable: it has more than `LARGEST_PACKET` bytes.
+    """
+    if size > LARGEST_PACKET:
+        raise MetadataUnreadable(f"the XMP packet has {size:,} bytes; at most {LARGEST_PACKET:,} are read")
 
 
 @dataclass
@@ -81,10 +91,7 @@ class Packet:
         data = data.strip(b"\x00 \r\n\t")
         if not data:
             return cls.empty()
-        if len(data) > LARGEST_PACKET:
-            raise MetadataUnreadable(
-                f"the XMP packet has {len(data)} bytes; at most {LARGEST_PACKET} are read"
-            )
+        refuse_large(len(data))
         if (
             b"<!DOCTYPE" in data
             or b"<!ENTITY" in data

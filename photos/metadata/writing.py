@@ -8,7 +8,6 @@ most a hidden copy that the next run sweeps.
 
 from __future__ import annotations
 
-import mmap
 import os
 import shutil
 from contextlib import contextmanager
@@ -18,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Self
 from photos.formats import Format
 from photos.identity import photo_id
 from photos.inspection import format_of
-from photos.metadata import jpeg
+from photos.metadata.comparing import check_parts
 from photos.metadata.errors import (
     DiskFull,
     FileChanged,
@@ -231,13 +230,12 @@ class MetadataWriter:
 
         Raises:
             PictureWouldChange: the picture, or a second one in the file, differs.
-            MetadataWouldBeLost: a value of others is gone.
+            MetadataWouldBeLost: a value of others, or what they keep in parts of their own, is gone.
             NotReadBack: a field of ours is not there.
         """
         name = path_text(original.path)
-        if kind is Format.JPEG:
-            with explaining(copy):
-                _mend(original.path, copy)
+        with explaining(copy):
+            check_parts(original.path, copy, kind)
         if photo_id(copy) != identity:
             raise PictureWouldChange(
                 f"{name}: the rewritten file would not hold the same picture (the photo is damaged or cut off, or "
@@ -318,20 +316,6 @@ def _format_of(path: Path) -> Format:
         f"{path_text(path)}: {what}; metadata is written into JPEG, TIFF, PNG, WebP and DNG only, and "
         "sidecars for the others are not written yet, so it was left alone",
     )
-
-
-def _mend(original: Path, copy: Path) -> None:
-    """Put second images' offsets and the IPTC digest right in a rewritten JPEG, after checking all else."""
-    with original.open("rb") as old, copy.open("r+b") as new:
-        with (
-            mmap.mmap(old.fileno(), 0, access=mmap.ACCESS_READ) as before,
-            mmap.mmap(new.fileno(), 0, access=mmap.ACCESS_READ) as after,
-        ):
-            jpeg.check_same_picture(before, after)
-            patches = jpeg.patches(before, after)
-        for patch in patches:
-            new.seek(patch.position)
-            new.write(patch.data)
 
 
 def _free_bytes(folder: Path) -> int:

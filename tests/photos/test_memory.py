@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import pillow_heif
 import pytest
+from made_up_chunks import PNG_SIGNATURE, png_chunk, webp, webp_chunk
 from PIL import Image
 
 if TYPE_CHECKING:
@@ -110,20 +111,8 @@ PADDING = 280 << 20
 """Bytes of nothing, as a sparse file has them; below the limit of a file's size."""
 
 
-def chunk(kind: bytes, body: bytes) -> bytes:
-    return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
-
-
-def riff(*chunks: tuple[bytes, bytes], padding: int = 0) -> bytes:
-    body = b"WEBP" + b"".join(
-        kind + struct.pack("<I", len(data)) + data + b"\0" * (len(data) % 2) for kind, data in chunks
-    )
-    body += b"JUNK" + struct.pack("<I", padding) if padding else b""
-    return b"RIFF" + struct.pack("<I", len(body) + padding) + body
-
-
-def canvas(flags: int, side: int) -> tuple[bytes, bytes]:
-    return b"VP8X", bytes((flags, 0, 0, 0)) + (side - 1).to_bytes(3, "little") * 2
+def canvas(flags: int, side: int) -> bytes:
+    return webp_chunk(b"VP8X", bytes((flags, 0, 0, 0)) + (side - 1).to_bytes(3, "little") * 2)
 
 
 def webp_with_a_late_canvas(encoded) -> bytes:
@@ -131,13 +120,15 @@ def webp_with_a_late_canvas(encoded) -> bytes:
     frame = small[20:]
     at = frame.index(b"\x9d\x01\x2a") + 3
     large = frame[:at] + struct.pack("<HH", 16_000, 16_000) + frame[at + 4 :]
-    return riff((b"VP8 ", large), canvas(0, 10))
+    return webp(webp_chunk(b"VP8 ", large), canvas(0, 10))
 
 
 def animated_webp_with_padding(encoded) -> bytes:
     frame = encoded(Image.new("RGB", (16, 16)), "WEBP")[12:]
     place = bytes(6) + (15).to_bytes(3, "little") * 2 + bytes(4)
-    return riff(canvas(2, 8_000), (b"ANIM", bytes(6)), *[(b"ANMF", place + frame)] * 2, padding=PADDING)
+    frames = [webp_chunk(b"ANMF", place + frame)] * 2
+    padding = b"JUNK" + struct.pack("<I", PADDING)
+    return webp(canvas(2, 8_000), webp_chunk(b"ANIM", bytes(6)), *frames, padding, missing=PADDING)
 
 
 def psd_with_padding(_) -> bytes:
@@ -169,11 +160,11 @@ def dng_with_padding(_) -> bytes:
 
 
 def png_with_many_texts(_) -> bytes:
-    text = chunk(b"zTXt", b"Comment\0\0" + zlib.compress(b"A" * 7_900_000, 9))
+    text = png_chunk(b"zTXt", b"Comment\0\0" + zlib.compress(b"A" * 7_900_000, 9))
     header = struct.pack(">IIBBBBB", 8, 8, 8, 2, 0, 0, 0)
     data = zlib.compress(bytes(8 * 25))
-    chunks = chunk(b"IHDR", header) + text * 150 + chunk(b"IDAT", data) + chunk(b"IEND", b"")
-    return b"\x89PNG\r\n\x1a\n" + chunks
+    chunks = png_chunk(b"IHDR", header) + text * 150 + png_chunk(b"IDAT", data) + png_chunk(b"IEND", b"")
+    return PNG_SIGNATURE + chunks
 
 
 def animated_png(_) -> bytes:
@@ -181,17 +172,19 @@ def animated_png(_) -> bytes:
     row = bytes(1 + 3 * SIDE)
     data = b"".join(packer.compress(row) for _ in range(SIDE)) + packer.flush()
     header = struct.pack(">IIBBBBB", SIDE, SIDE, 8, 2, 0, 0, 0)
-    control = [chunk(b"fcTL", struct.pack(">IIIIIHHBB", at, SIDE, SIDE, 0, 0, 1, 1, 0, 0)) for at in (0, 1)]
+    control = [
+        png_chunk(b"fcTL", struct.pack(">IIIIIHHBB", at, SIDE, SIDE, 0, 0, 1, 1, 0, 0)) for at in (0, 1)
+    ]
     return b"".join(
         (
-            b"\x89PNG\r\n\x1a\n",
-            chunk(b"IHDR", header),
-            chunk(b"acTL", struct.pack(">II", 2, 0)),
+            PNG_SIGNATURE,
+            png_chunk(b"IHDR", header),
+            png_chunk(b"acTL", struct.pack(">II", 2, 0)),
             control[0],
-            chunk(b"IDAT", data),
+            png_chunk(b"IDAT", data),
             control[1],
-            chunk(b"fdAT", struct.pack(">I", 2) + data),
-            chunk(b"IEND", b""),
+            png_chunk(b"fdAT", struct.pack(">I", 2) + data),
+            png_chunk(b"IEND", b""),
         )
     )
 
