@@ -17,7 +17,6 @@ from imageworks_dagster.tagging.written import (
     written_tags,
 )
 from photos.metadata.errors import MetadataError
-from photos.metadata.reading import read_metadata
 from photos.metadata.undo import undo
 from photos.metadata.writing import MetadataWriter
 from store.path_text import path_text
@@ -44,9 +43,7 @@ def handle_metadata(stage: Stage) -> Outcome:
         rows = _undone(stage, photos)
     else:
         with MetadataWriter() as writer:
-            rows = [
-                _advanced(stage, tags.row(photo, writer if action == "apply" else None)) for photo in photos
-            ]
+            rows = [_advanced(stage, tags.row(photo, writer, write=action == "apply")) for photo in photos]
     states = Counter(row.get("state") or "without_tags" for row in rows)
     report = publish_report(stage, photos, tags.answers, rows, tags.merges)
     counts = {f"photos_{state}": count for state, count in sorted(states.items())}
@@ -85,18 +82,18 @@ class _Tags:
         answers = {name: stage.read_by_entry(f"tagger/{name}") for name in ANSWERS}
         return cls(stage, answers, written_tags(stage.store.database, files))
 
-    def row(self, photo: Row, writer: MetadataWriter | None) -> Row:
-        """The photo's row: written with ``writer``, or only proposed without one."""
+    def row(self, photo: Row, writer: MetadataWriter, *, write: bool) -> Row:
+        """The photo's row: written, or only proposed."""
         entry = photo["entry_id"]
         mine = [rows[entry] for rows in self.answers.values()]
         failed = next((row for row in (photo, *mine) if row["error_class"]), None)
         if failed is not None:
             return self.stage.row(photo, **inherited_error(failed))
         try:
-            if writer is not None:
+            if write:
                 return self._write(photo, writer)
             state = "proposed"
-            if self._wanted(photo, read_metadata(self.stage.path(photo))).is_empty:
+            if self._wanted(photo, writer.read(self.stage.path(photo))).is_empty:
                 state = "unchanged"
         except MetadataError as error:
             return self.stage.row(
