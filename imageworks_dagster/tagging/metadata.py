@@ -19,7 +19,6 @@ from imageworks_dagster.tagging.written import (
 )
 from photos.errors import PictureError
 from photos.metadata.errors import MetadataError
-from photos.metadata.reading import read_metadata
 from photos.metadata.writing import MetadataWriter
 from store.path_text import path_text
 
@@ -47,9 +46,7 @@ def handle_metadata(stage: Stage) -> Outcome:
         told["undo"] = undo_words(rows)
     else:
         with MetadataWriter() as writer:
-            rows = [
-                _advanced(stage, tags.row(photo, writer if action == "apply" else None)) for photo in photos
-            ]
+            rows = [_advanced(stage, tags.row(photo, writer, write=action == "apply")) for photo in photos]
     states = Counter(row.get("state") or "without_tags" for row in rows)
     report = publish_report(stage, photos, tags.answers, rows, tags.merges)
     counts = {f"photos_{state}": count for state, count in sorted(states.items())}
@@ -93,17 +90,17 @@ class _Tags:
             answers[name] = stage.read_by_entry(asset) if there else {}
         return cls(stage, answers, standing_writes(stage.store.database, files))
 
-    def row(self, photo: Row, writer: MetadataWriter | None) -> Row:
-        """The photo's row: written with ``writer``, or only proposed without one."""
+    def row(self, photo: Row, writer: MetadataWriter, *, write: bool) -> Row:
+        """The photo's row: written, or only proposed."""
         entry = photo["entry_id"]
         mine = [rows[entry] for rows in self.answers.values()]
         failed = next((row for row in (photo, *mine) if row["error_class"]), None)
         if failed is not None:
             return self.stage.row(photo, **inherited_error(failed))
         try:
-            if writer is not None:
+            if write:
                 return self._write(photo, writer)
-            if self._wanted(photo, read_metadata(self.stage.path(photo))).is_empty:
+            if self._wanted(photo, writer.read(self.stage.path(photo))).is_empty:
                 return self._unchanged(photo)
         except MetadataError as error:
             return self.stage.row(

@@ -11,7 +11,7 @@ from imageworks_dagster.picturing import PhotoFile, contact_sheet, thumbnails
 from imageworks_dagster.stages import Outcome, usable
 from imageworks_dagster.tagging.written import settle_prepared, standing_writes
 from photos.metadata.errors import MetadataError
-from photos.metadata.reading import read_metadata
+from photos.metadata.writing import MetadataWriter
 from store.path_text import path_text
 
 if TYPE_CHECKING:
@@ -35,9 +35,11 @@ def list_photos(stage: Stage) -> Outcome:
     readable = usable(rows)
     photos = {row["entry_id"]: stage.photo_file(row) for row in readable}
     standing = standing_writes(stage.store.database, photos.values())
-    for row in readable:
-        path = photos[row["entry_id"]].path
-        _add_own_words(row, path, standing[path].ours if path in standing else OurTags())
+    with MetadataWriter() as metadata:
+        for row in readable:
+            path = photos[row["entry_id"]].path
+            ours = standing[path].ours if path in standing else OurTags()
+            _add_own_words(row, path, ours, metadata)
     _add_signals(stage, readable, list(photos.values()))
     rows += [stage.problem_row(problem) for problem in folder.problems]
     shown = [photos[row["entry_id"]] for row in readable if not row["error_class"]][:SHEET_PHOTOS]
@@ -50,10 +52,10 @@ def list_photos(stage: Stage) -> Outcome:
     )
 
 
-def _add_own_words(row: Row, path: Path, ours: OurTags) -> None:
+def _add_own_words(row: Row, path: Path, ours: OurTags, metadata: MetadataWriter) -> None:
     """What the photographer wrote; what we wrote before is not taken for the photographer's own words."""
     try:
-        said = read_metadata(path)
+        said = metadata.read(path)
     except MetadataError as error:
         row.update(error_class=error.error_class, error_message=str(error))
         return

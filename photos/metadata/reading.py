@@ -19,22 +19,29 @@ from photos.opening import open_photo
 from store.path_text import path_text
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 EMBEDDED = frozenset({Format.JPEG, Format.TIFF, Format.PNG, Format.WEBP, Format.DNG})
 """Formats whose metadata is read from, and written into, the file itself."""
 
 
-def read_metadata(path: Path) -> PhotoMetadata:
+def read_metadata(path: Path, *, embedded: Callable[[Path], PhotoMetadata] | None = None) -> PhotoMetadata:
     """What a photo, or a sidecar, says.
 
     JPEG, TIFF, PNG, WebP and DNG are read from the file. A raw file is read the same way where pyexiv2 can,
     and its sidecar goes before that; for HEIC, AVIF, JPEG XL and the rest the sidecar alone counts. A photo
     without any gives an empty value.
 
+    Args:
+        path: the file.
+        embedded: reads what stands in a photo itself; left out, pyexiv2 does it in this process, which is for
+            files that one trusts. `MetadataWriter.read` does it in the metadata process.
+
     Raises:
         MetadataUnreadable: damaged, or not to be opened; the message names the file.
     """
+    embedded = embedded or read_embedded
     if path.suffix.lower() == ".xmp":
         return _read_sidecar(path)
     try:
@@ -43,11 +50,11 @@ def read_metadata(path: Path) -> PhotoMetadata:
     except Unreadable as problem:
         raise MetadataUnreadable(str(problem)) from problem
     if kind in EMBEDDED:
-        return read_embedded(path)
+        return embedded(path)
     sidecars = [_read_sidecar(each) for each in sidecars_of(path)]
-    embedded = [read_embedded(path)] if kind is Format.RAW else []
+    inside = [embedded(path)] if kind is Format.RAW else []
     said = PhotoMetadata()
-    for each in (*sidecars, *embedded):
+    for each in (*sidecars, *inside):
         said = said.with_fallback(each)
     return said
 

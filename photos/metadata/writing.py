@@ -32,7 +32,7 @@ from photos.metadata.errors import (
 )
 from photos.metadata.fields import MetadataFields, PhotoMetadata
 from photos.metadata.process import MetadataProcess
-from photos.metadata.reading import EMBEDDED
+from photos.metadata.reading import EMBEDDED, read_metadata
 from photos.metadata.replacing import Original, keep_attributes
 from photos.metadata.temporary import explaining, hidden_copy, sweep, sync_file, sync_folder
 from photos.metadata.undo import make_record, rebuilds
@@ -101,14 +101,18 @@ class MetadataWriter:
         self._process.close()
 
     def read(self, path: Path) -> PhotoMetadata:
-        """What a photo of a writable format says, read in the metadata process.
+        """What a photo or a sidecar says, as `read_metadata` has it, with pyexiv2 in the metadata process.
 
         Raises:
-            MetadataUnreadable: damaged.
+            MetadataUnreadable: damaged, or not to be opened.
             ToolFailed: the process could not do it.
         """
-        with _naming(path):
-            return self._read(path)
+
+        def embedded(photo: Path) -> PhotoMetadata:
+            with _naming(photo):
+                return self._read(photo)
+
+        return read_metadata(path, embedded=embedded)
 
     def write(
         self,

@@ -34,6 +34,14 @@ models:
       chat: {context_tokens: 4096, max_output_tokens: 1024, structured_output: true}
     deployments: [{name: here, provider: vllm, base_url: "http://127.0.0.1:9"}]
     revision: "1"
+  afar:
+    description: Behind a gateway.
+    roles: [caption]
+    capabilities:
+      chat: {context_tokens: 4096, max_output_tokens: 1024, structured_output: true}
+      vision: {max_images: 2, max_long_side: 1024}
+    deployments: [{name: there, provider: gateway, base_url: "http://127.0.0.1:9"}]
+    revision: "1"
 """
 
 
@@ -156,7 +164,9 @@ def test_a_wrong_model_is_told_with_near_names_and_the_right_ones(resolve):
         resolve(TAGGER, configured={"tagger/captions": {"model": "qwen2.5-vl-7"}})
 
     assert "Did you mean qwen2.5-vl-7b" in str(wrong.value)
-    assert str(wrong.value).endswith("Models for it: baseline-tagger, mine, qwen2.5-vl-7b.")
+    assert str(wrong.value).endswith(
+        "Models for it: baseline-tagger, gemma3-12b, mine, qwen2.5-vl-7b, qwen2.5-vl-7b-trtllm."
+    )
 
 
 def test_a_model_that_cannot_see_is_refused_for_a_stage_that_shows_pictures(resolve):
@@ -170,14 +180,18 @@ def test_a_model_that_takes_too_few_pictures_is_refused_where_two_are_compared(r
     with pytest.raises(WrongChoice, match="'narrow' has max_images 1, and 2 pictures are shown") as wrong:
         resolve(JUDGE, configured={"judge/playoff": one})
 
-    assert str(wrong.value).endswith("Models for it: baseline-judge, qwen2.5-vl-7b.")
+    assert str(wrong.value).endswith(
+        "Models for it: baseline-judge, gemma3-12b, qwen2.5-vl-7b, qwen2.5-vl-7b-trtllm."
+    )
 
 
 def test_a_model_whose_provider_cannot_be_asked_yet_is_refused(resolve):
-    with pytest.raises(WrongChoice, match="'gemma3-12b' has provider ollama, which cannot be asked") as wrong:
-        resolve(TAGGER, configured={"tagger/captions": {"model": "gemma3-12b"}})
+    with pytest.raises(WrongChoice, match="'afar' has provider gateway, which cannot be asked") as wrong:
+        resolve(TAGGER, configured={"tagger/captions": {"model": "afar"}})
 
-    assert str(wrong.value).endswith("Models for it: baseline-tagger, mine, qwen2.5-vl-7b.")
+    assert str(wrong.value).endswith(
+        "Models for it: baseline-tagger, gemma3-12b, mine, qwen2.5-vl-7b, qwen2.5-vl-7b-trtllm."
+    )
 
 
 @pytest.mark.parametrize(

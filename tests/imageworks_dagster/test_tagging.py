@@ -52,6 +52,16 @@ def test_the_profiles_own_maxitems_says_how_many_keywords_there_are(platform, sh
     assert {len(row["keywords"]) for row in rows} == {2}
 
 
+def test_no_photo_is_opened_by_the_metadata_library_in_dagsters_own_process(
+    platform, shoot_folder, monkeypatch
+):
+    monkeypatch.setattr("photos.metadata.embedded.pyexiv2.Image", None)
+    batch = platform.register("tagger", shoot_folder)
+    assert platform.run("tagger", batch).success
+    assert {row["error_class"] for row in platform.rows("tagger/photos", batch)} == {None}
+    assert {row["state"] for row in platform.rows("tagger/metadata", batch)} == {"proposed"}
+
+
 def test_tags_are_written_on_request_and_the_pictures_are_unchanged(tagged, shoot_folder):
     platform, batch, _ = tagged
     pictures = {path.name: photo_id(path) for path in shoot_folder.iterdir()}

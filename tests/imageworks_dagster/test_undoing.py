@@ -197,8 +197,9 @@ def test_an_undone_photo_can_be_written_and_taken_back_again(shoot):
         assert digests(folder) == before
 
 
-def test_an_undo_in_a_folder_that_was_never_tagged_says_that_there_is_nothing_to_take_back(tmp_path):
+def test_an_undo_of_tags_that_were_never_written_says_that_there_is_nothing_to_take_back(tmp_path):
     write_photo(tmp_path / "Harbor" / "a.jpg", seed=1)
+    assert imageworks(tmp_path / "home", "tag", tmp_path / "Harbor").code == 0
 
     said = imageworks(tmp_path / "home", "tag", tmp_path / "Harbor", "--undo")
 

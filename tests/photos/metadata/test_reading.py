@@ -97,6 +97,18 @@ def test_a_sidecar_speaks_for_a_photo_that_nobody_writes_into(tmp_path, packet_t
     assert [path.name for path in sidecars_of(photo)] == ["photo.xmp", "photo.heic.xmp"]
 
 
+def test_a_writer_reads_in_a_process_of_its_own_what_is_read_here(
+    make_photo, packet_text, writer, monkeypatch
+):
+    paths = [make_photo("photo.jpg", xmp=packet_text), make_photo("packed.tif", xmp=packet_text)]
+    paths[1] = paths[1].rename(paths[1].with_suffix(".nef"))
+    paths[1].with_suffix(".xmp").write_text(packet_text.replace("harbor", "sidecar"), encoding="utf-8")
+    expected = [read_metadata(path) for path in paths]
+    monkeypatch.setattr("photos.metadata.embedded.pyexiv2.Image", None)
+    assert [writer.read(path) for path in paths] == expected
+    assert expected[1].sources == ("packed.xmp", "embedded")
+
+
 def test_a_sidecar_beside_a_jpeg_is_ignored_as_lightroom_does(photo, packet_text):
     photo.with_suffix(".xmp").write_text(packet_text.replace("harbor", "sidecar"), encoding="utf-8")
     assert "sidecar" not in read_metadata(photo).keywords
