@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any, Final
 
-from imageworks.baseline import judging, tagging
 from imageworks.baseline.revision import code_digest
 from imageworks.errors import UnknownTask
 
@@ -16,15 +15,23 @@ EmbeddedFunction = Callable[[Variables], dict[str, Any]]
 BASELINE_JUDGE: Final = "baseline-judge"
 BASELINE_TAGGER: Final = "baseline-tagger"
 
-_TASKS: Final[Mapping[str, Mapping[str, EmbeddedFunction]]] = MappingProxyType(
-    {
-        BASELINE_JUDGE: {"critique": judging.critique, "pairwise": judging.compare},
-        BASELINE_TAGGER: {
-            "caption": tagging.caption,
-            "keywords": tagging.keywords,
-            "description": tagging.description,
-        },
-    }
+# Who only names a model, as the platform does when it is loaded, needs neither its rules nor what they compute with.
+
+
+def _judging() -> Mapping[str, EmbeddedFunction]:
+    from imageworks.baseline import judging  # noqa: PLC0415 - see above
+
+    return {"critique": judging.critique, "pairwise": judging.compare}
+
+
+def _tagging() -> Mapping[str, EmbeddedFunction]:
+    from imageworks.baseline import tagging  # noqa: PLC0415 - see above
+
+    return {"caption": tagging.caption, "keywords": tagging.keywords, "description": tagging.description}
+
+
+_TASKS: Final[Mapping[str, Callable[[], Mapping[str, EmbeddedFunction]]]] = MappingProxyType(
+    {BASELINE_JUDGE: _judging, BASELINE_TAGGER: _tagging}
 )
 
 
@@ -34,9 +41,8 @@ def is_baseline(model: str) -> bool:
 
 
 def _function(model: str) -> EmbeddedFunction:
-    tasks = _TASKS[model]
-
     def answer(variables: Variables) -> dict[str, Any]:
+        tasks = _TASKS[model]()
         task = variables.get("task")
         if not isinstance(task, str) or task not in tasks:
             raise UnknownTask(f"{model} was asked for task {task!r}; it knows {', '.join(tasks)}.")

@@ -21,7 +21,7 @@ from store.settings import Settings
 SNAPSHOT = Path(__file__).with_name("graph_snapshot.txt")
 WORKSPACE = Path(__file__).parents[2] / "workspace.yaml"
 
-HEAVY = ("cv2", "duckdb", "jsonschema", "matplotlib", "pandas", "pyarrow", "scipy", "sqlalchemy")
+HEAVY = ("cv2", "duckdb", "jsonschema", "matplotlib", "numpy", "pandas", "pyarrow", "scipy", "sqlalchemy")
 """Loaded by what a step does, never by what a step is."""
 
 MOST_SECONDS = 0.5
