@@ -55,6 +55,7 @@ def test_on_one_card_the_makespan_is_within_15_percent_of_the_best_order(case):
     assert figures(play(workload, card, plan)).makespan_s <= 1.15 * best
 
 
+@pytest.mark.slow
 def test_on_two_cards_the_makespan_is_within_15_percent_of_the_best_order():
     workload, cards = SMALL_CASES["three models, one comes late"], parse_devices(["24G", "24G"])
     best = shortest_makespan(workload, cards, turns=2)

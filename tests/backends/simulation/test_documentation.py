@@ -14,6 +14,7 @@ GUIDE = (Path(__file__).parents[3] / "docs" / "devices.md").read_text(encoding="
 COMMANDS = re.findall(r"^\$ (.*)$", GUIDE, re.MULTILINE)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_of_the_guide_runs(tmp_path, command):
     (tmp_path / "my-evening.yaml").write_text(WORKLOAD, encoding="utf-8")
