@@ -34,6 +34,7 @@ def test_the_command_that_goes_on_after_an_interrupt_is_the_whole_one(
     assert f"go on with:\n  imageworks {command} {folder} --batch round {' '.join(options)}\n" in said.err
 
 
+@pytest.mark.slow
 def test_a_remembered_choice_is_ended_by_default(platform, folder):
     name = platform.register("tagger", folder)
     pin(platform.store.database, "tagger", name, "tagger/captions", model="retired", profile="library")

@@ -6,6 +6,10 @@ from imageworks.judge_vision.competition import Competition, load_competition
 from imageworks_dagster.judging import critiques
 from registry.digests import digest
 
+# Each judges a round, and again.
+pytestmark = pytest.mark.slow
+
+
 GOLD = "[competition.spring]\nawards = ['Gold']\nscore_bands = {Gold = [0, 20]}\n"
 EVERY_MARK = "[{}]".format(", ".join(map(str, range(21))))
 MERIT = f"[competition.spring]\nawards = ['Merit']\nscore_bands = {{Merit = {EVERY_MARK}}}\n"

@@ -71,6 +71,7 @@ def test_a_signal_while_a_step_is_set_up_is_an_interrupt_and_no_failure(judge, m
         judge()
 
 
+@pytest.mark.slow
 def test_the_signals_meaning_is_as_before_when_the_command_is_over(judge):
     before = signal.getsignal(signal.SIGTERM)
 

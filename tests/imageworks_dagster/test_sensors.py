@@ -114,6 +114,7 @@ def test_the_same_photos_ask_for_the_same_run_and_more_photos_for_another(with_i
     assert run_keys[0] == run_keys[1] != run_keys[2]
 
 
+@pytest.mark.slow
 def test_what_we_wrote_into_the_photos_or_took_back_asks_for_no_other_run(with_inbox, tmp_path):
     photo = write_photo(tmp_path / "inbox" / "tag" / "Harbor" / "a.jpg", seed=1)
     run_keys = [with_inbox.tick(INBOX).run_requests[0].run_key]
@@ -128,6 +129,7 @@ def test_what_we_wrote_into_the_photos_or_took_back_asks_for_no_other_run(with_i
     assert len(set(run_keys)) == 1
 
 
+@pytest.mark.slow
 def test_what_somebody_else_wrote_into_a_photo_of_ours_asks_for_another_run(with_inbox, tmp_path):
     photo = write_photo(tmp_path / "inbox" / "tag" / "Harbor" / "a.jpg", seed=1)
     before = with_inbox.tick(INBOX).run_requests[0].run_key

@@ -165,6 +165,7 @@ def test_the_command_and_a_reload_show_an_edit_at_once(platform):
     assert platform.tick(SENSOR).skip_message
 
 
+@pytest.mark.slow
 def test_a_run_that_comes_before_the_sensor_has_the_edit_in_it(platform):
     edit_keywords(platform)
     again = platform.run("tagger", BATCH)
@@ -205,6 +206,7 @@ def test_an_edit_that_means_the_same_makes_nothing_stale(platform):
     assert stale(platform) == set()
 
 
+@pytest.mark.slow
 def test_the_edit_undone_is_fresh_again_and_asks_nothing(platform):
     edit_keywords(platform)
     platform.tick(SENSOR)
@@ -228,6 +230,7 @@ def test_after_writing_the_tags_nothing_is_stale_and_no_photo_is_asked_again(own
     assert stale(own_photos) == set()
 
 
+@pytest.mark.slow
 def test_another_revision_of_a_model_makes_stale_what_asks_it(platform, double):
     use_model(platform, double, revision="2")
 
@@ -239,6 +242,7 @@ def test_another_revision_of_a_model_makes_stale_what_asks_it(platform, double):
     assert stale(platform) == set()
 
 
+@pytest.mark.slow
 def test_a_role_given_to_another_model_makes_stale_what_asks_by_it(platform, double):
     use_model(platform, double, revision="1", assigned=("caption",))
 

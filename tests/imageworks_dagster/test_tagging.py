@@ -165,6 +165,7 @@ def test_a_file_that_somebody_edited_since_is_not_undone(tagged, shoot_folder):
     assert read_metadata(shoot_folder / "IMG_0003.jpg").headline == "Edited by hand"
 
 
+@pytest.mark.slow
 def test_one_picture_in_two_folders_keeps_two_sets_of_tags(platform, shoot_folder):
     (shoot_folder / "best").mkdir()
     twin = shoot_folder / "best" / "Keeper.jpg"
@@ -195,6 +196,7 @@ def test_a_write_that_a_kill_left_untold_is_ours_in_the_next_run(tagged, shoot_f
     assert all(row["existing_keywords"] == [] for row in platform.rows("tagger/photos", batch))
 
 
+@pytest.mark.slow
 def test_the_undo_of_a_photo_that_is_away_is_kept(tagged, shoot_folder):
     platform, batch, _ = tagged
     before = digests(shoot_folder)

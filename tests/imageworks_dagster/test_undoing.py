@@ -10,6 +10,10 @@ from made_up_photos import write_photo
 from photos.metadata.fields import MetadataFields
 from photos.metadata.writing import MetadataWriter
 
+# Each writes into photos by whole runs.
+pytestmark = pytest.mark.slow
+
+
 UNDO = {"tagger/metadata": {"action": "undo"}}
 APPLY = {"tagger/metadata": {"action": "apply"}}
 

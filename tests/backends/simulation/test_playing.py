@@ -36,6 +36,7 @@ def test_one_batch_takes_its_loading_and_its_requests(policy):
     assert one.interactive.p95_s is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", shipped_workloads())
 @pytest.mark.parametrize("policy", POLICIES)
 def test_every_request_of_every_shipped_workload_is_answered_once(policy, name):
@@ -64,6 +65,7 @@ def test_a_chat_does_not_wait_for_the_end_of_a_batch_as_it_does_where_the_least_
     assert ours.interactive.longest_s < 0.2 * theirs.interactive.longest_s
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("policy", POLICIES)
 def test_the_same_seed_plays_the_same_and_another_one_another(policy):
     workload = read_workload("tagging-and-chat")

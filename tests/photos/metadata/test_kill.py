@@ -69,6 +69,7 @@ def each_kind(make_photo):
     return [make_photo(name) for name in ("photo.tif", "photo.png", "photo.webp")]
 
 
+@pytest.mark.slow
 def test_a_kill_at_any_moment_harms_no_photo_and_leaves_one_hidden_copy_at_most(folder, tmp_path):
     journal = tmp_path / "journal"
     pictures = {path: photo_id(path) for path in folder.iterdir()}
