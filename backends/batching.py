@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 if TYPE_CHECKING:
@@ -19,7 +20,12 @@ class Batched(Generic[Item, Result]):
     """
 
     def __init__(
-        self, work: Callable[[Sequence[Item]], Awaitable[Sequence[Result]]], *, at_most: int
+        self,
+        work: Callable[[Sequence[Item]], Awaitable[Sequence[Result]]],
+        *,
+        at_most: int,
+        gather_s: float = 0.0,
+        expected: Callable[[], int] = lambda: 0,
     ) -> None:
         """Make one.
 
@@ -27,9 +33,14 @@ class Batched(Generic[Item, Result]):
             work: Does many items at once; gives a result for each, in order. What it raises reaches all who
                 wait for that group.
             at_most: Items in one group.
+            gather_s: Longest time, in seconds, that a group waits for more items before it is worked on.
+            expected: How many items may be waiting soon; a group that has as many waits for no more.
         """
         self._work = work
         self._at_most = at_most
+        self._gather_s = gather_s
+        self._expected = expected
+        self._enough: asyncio.Event | None = None
         self._waiting: list[tuple[Item, asyncio.Future[Result]]] = []
         self._group: list[tuple[Item, asyncio.Future[Result]]] = []
         self._serving: asyncio.Task[None] | None = None
@@ -40,10 +51,15 @@ class Batched(Generic[Item, Result]):
         self._waiting.append((item, future))
         if self._serving is None:
             self._serving = asyncio.create_task(self._serve())
+        elif self._enough is not None and self._is_enough():
+            self._enough.set()
         return future
 
     async def drain(self) -> None:
-        """Wait until all that was added is done."""
+        """Wait until all that was added is done; nobody waits for more any longer."""
+        self._gather_s = 0.0
+        if self._enough is not None:
+            self._enough.set()
         while self._serving is not None:
             await asyncio.shield(self._serving)
 
@@ -61,9 +77,22 @@ class Batched(Generic[Item, Result]):
             future.cancel()
         return [item for item, _ in left]
 
+    def _is_enough(self) -> bool:
+        return len(self._waiting) >= min(self._at_most, self._expected())
+
+    async def _gather(self) -> None:
+        if not self._gather_s or self._is_enough():
+            return
+        self._enough = asyncio.Event()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self._gather_s):
+                await self._enough.wait()
+        self._enough = None
+
     async def _serve(self) -> None:
         try:
             while self._waiting:
+                await self._gather()
                 group = self._group = self._waiting[: self._at_most]
                 self._waiting = self._waiting[self._at_most :]
                 try:

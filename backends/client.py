@@ -86,7 +86,8 @@ class Client:
         makers = max(2, os.cpu_count() or 1)
         self._settings = settings
         self._registry = registry
-        self._keeper = Keeper(settings, database, spool)
+        self._in_flight: dict[str, asyncio.Future[Answer]] = {}
+        self._keeper = Keeper(settings, database, spool, in_flight=lambda: len(self._in_flight))
         self._spool = spool
         self._embedded = embedded
         self._leasing: Leasing = leasing if leasing is not None else GrantedAtOnce()
@@ -98,7 +99,6 @@ class Client:
         self._routes: dict[Model, Routes] = {}
         self._pictures = PictureRoom(ByteBudget(settings.bytes_in_flight), self._threads, makers=makers)
         self._slots = asyncio.Semaphore(settings.concurrency)
-        self._in_flight: dict[str, asyncio.Future[Answer]] = {}
 
     async def __aenter__(self) -> Self:
         return self

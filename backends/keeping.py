@@ -27,6 +27,9 @@ T = TypeVar("T")
 _LOG: Final = logging.getLogger(__name__)
 _LOOK_UPS_TOGETHER: Final = 500
 _KEPT_TOGETHER: Final = 500
+# A commit and a sync cost milliseconds of processor, however many answers they keep. A kill asks those of so short a
+# time again.
+_KEEP_WITHIN_S: Final = 0.1
 # Within the few seconds that a terminated run has for all its clean-up.
 _CLOSE_S: Final = 1.5
 _SYNC_S: Final = 0.5
@@ -35,13 +38,16 @@ _SYNC_S: Final = 0.5
 class Keeper:
     """Finds and keeps answers in the state database. Belongs to one event loop."""
 
-    def __init__(self, settings: Settings, database: StateDatabase, spool: Spool) -> None:
+    def __init__(
+        self, settings: Settings, database: StateDatabase, spool: Spool, *, in_flight: Callable[[], int]
+    ) -> None:
         """Make one.
 
         Args:
             settings: How long answers are kept, and how many.
             database: Keeps them.
             spool: Has their events, which are on the disk before their answers are.
+            in_flight: How many requests are under way; an answer waits a moment for theirs.
         """
         self._settings = settings
         self._database = database
@@ -49,7 +55,9 @@ class Keeper:
         # Short waits on the database are not queued behind pictures being made.
         self._threads = ThreadPoolExecutor(max_workers=2, thread_name_prefix="backends-database")
         self._finding = Batched(self._find_together, at_most=_LOOK_UPS_TOGETHER)
-        self._keeping = Batched(self._keep_together, at_most=_KEPT_TOGETHER)
+        self._keeping = Batched(
+            self._keep_together, at_most=_KEPT_TOGETHER, gather_s=_KEEP_WITHIN_S, expected=in_flight
+        )
         self._linking = Batched(self._link_together, at_most=_KEPT_TOGETHER)
         self._kept_any = False
 

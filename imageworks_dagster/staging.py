@@ -10,6 +10,7 @@ import dagster as dg
 from imageworks_dagster.assets.stage import as_failure, picture_markdown, table_markdown
 from imageworks_dagster.explained import EXPLAINED
 from imageworks_dagster.opened import open_store
+from imageworks_dagster.process_memory import settle
 from imageworks_dagster.progress import StageProgress
 from imageworks_dagster.provenance import provenance_tags
 from imageworks_dagster.run_process import process_tags
@@ -97,6 +98,7 @@ def _run_stage(
         registry=registry,
         embedded=assembly.embedded,
     )
+    settle()
     began = time.monotonic()
     try:
         outcome = body(stage)

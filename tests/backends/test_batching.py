@@ -72,3 +72,44 @@ async def test_what_is_left_is_what_is_being_worked_on_and_what_waits():
     assert await batched.add("done") == "done"
     await batched.drain()
     assert batched.leave() == []
+
+
+async def test_a_group_waits_for_all_that_are_expected():
+    groups = []
+
+    async def work(items):
+        groups.append(list(items))
+        return items
+
+    batched = Batched(work, at_most=9, gather_s=3600, expected=lambda: 3)
+    futures = [batched.add(1)]
+    await asyncio.sleep(0)
+    futures.append(batched.add(2))
+    await asyncio.sleep(0)
+    assert groups == []
+    futures.append(batched.add(3))
+    assert await asyncio.gather(*futures) == [1, 2, 3]
+    assert groups == [[1, 2, 3]]
+
+
+async def test_a_full_group_and_one_that_waited_long_enough_wait_for_no_more():
+    groups = []
+
+    async def work(items):
+        groups.append(list(items))
+        return items
+
+    batched = Batched(work, at_most=2, gather_s=0.001, expected=lambda: 99)
+    await asyncio.gather(*(batched.add(item) for item in (1, 2, 3)))
+    assert groups == [[1, 2], [3]]
+
+
+async def test_draining_waits_for_nobody_who_is_still_expected():
+    async def work(items):
+        return items
+
+    batched = Batched(work, at_most=9, gather_s=3600, expected=lambda: 99)
+    future = batched.add(1)
+    await asyncio.sleep(0)
+    await batched.drain()
+    assert future.result() == 1

@@ -94,6 +94,8 @@ def test_answers_whose_events_do_not_come_to_the_disk_are_not_kept_and_it_says_s
     def fill_the_disk():
         monkeypatch.setattr(os, "fdatasync", full)
 
+    # Otherwise all of them would wait for one another, and be synced together.
+    monkeypatch.setattr("backends.keeping._KEEP_WITHIN_S", 0.0)
     with VllmDouble() as double, held_by_another(desk):
         asyncio.run(answered_and_canceled(desk, double.url, 30, then=fill_the_disk))
         monkeypatch.undo()
