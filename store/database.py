@@ -50,6 +50,7 @@ class StateDatabase:
         self.home = home
         self._reader = engines.reader
         self._writer = engines.writer
+        self._passing = engines.passing
         self._where = engines.where
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._closed = False
@@ -86,6 +87,24 @@ class StateDatabase:
         if self._closed:
             raise self._was_closed()
         with in_words(self._where), self._reader.connect() as connection:
+            yield connection
+
+    @contextmanager
+    def passing(self) -> Iterator[Connection]:
+        """A transaction for what means nothing once this machine has lost its power, such as who waits for what.
+
+        Others see it once the block is over; nobody waits for the disk. What the block raises undoes it. On
+        SQLite, no other process writes meanwhile: keep it short.
+
+        Raises:
+            DatabaseClosed: The database was closed.
+            DatabaseBusy: Another process held the database for too long.
+            DatabaseFull: The disk is full.
+            DatabaseUnreachable: It cannot be reached.
+        """
+        if self._closed:
+            raise self._was_closed()
+        with in_words(self._where), self._passing.begin() as connection:
             yield connection
 
     def write(self, work: Callable[[Connection], T]) -> T:
@@ -166,6 +185,7 @@ class StateDatabase:
         atexit.unregister(self.close)
         self._thread.join()
         self._writer.dispose()
+        self._passing.dispose()
         self._reader.dispose()
 
     def __enter__(self) -> Self:

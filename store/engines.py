@@ -34,11 +34,13 @@ class Engines:
     Attributes:
         reader: Its transactions see one state of the whole database and cannot write.
         writer: Has one connection; on SQLite its transactions hold the write lock from their beginning.
+        passing: As the writer, with a few connections, and does not wait for the disk.
         where: The database as a person knows it, without secrets.
     """
 
     reader: Engine
     writer: Engine
+    passing: Engine
     where: str
 
 
@@ -94,7 +96,16 @@ def _sqlite(home: Home) -> Engines:
         max_overflow=0,
     )
     reader = _sqlite_reader(connect, poolclass=QueuePool, pool_size=8, max_overflow=-1)
-    return Engines(reader, writer, where)
+    passing = _sqlite_engine(
+        connect,
+        immediate,
+        # Safe with a write-ahead log: a power cut takes the last commits, whole.
+        "PRAGMA synchronous=NORMAL",
+        poolclass=QueuePool,
+        pool_size=2,
+        max_overflow=-1,
+    )
+    return Engines(reader, writer, passing, where)
 
 
 def _connect(database: Path | str, *, uri: bool = False) -> sqlite3.Connection:
@@ -136,7 +147,15 @@ def _postgresql(secret_url: str, connect_timeout_s: float) -> Engines:
     reader = _postgresql_reader(
         secret_url, connect_timeout_s, pool_pre_ping=True, pool_size=8, max_overflow=24
     )
-    return Engines(reader, writer, where)
+    passing = _postgresql_engine(
+        secret_url, connect_timeout_s, pool_pre_ping=True, pool_size=2, max_overflow=8
+    )
+
+    def do_not_wait(connection: Connection) -> None:
+        connection.exec_driver_sql("SET LOCAL synchronous_commit = off")
+
+    event.listen(passing, "begin", do_not_wait)
+    return Engines(reader, writer, passing, where)
 
 
 def _postgresql_engine(secret_url: str, connect_timeout_s: float, **options: Any) -> Engine:

@@ -11,6 +11,7 @@ from sqlalchemy import (
     CheckConstraint,
     Column,
     DateTime,
+    Double,
     ForeignKey,
     Index,
     Integer,
@@ -180,4 +181,105 @@ inbox_activity = Table(
     Column("name", Text, primary_key=True),
     Column("fingerprint", Text, nullable=False),
     Column("quiet_since", UtcTime, nullable=False),
+)
+
+
+def _place() -> list[Column[str]]:
+    return [
+        Column("model", Text, primary_key=True),
+        Column("deployment", Text, primary_key=True),
+        Column("device", Text, primary_key=True),
+    ]
+
+
+# The ledger of leases. Its times are seconds since 1970 on the database's clock.
+
+# One row, which whoever changes the ledger changes first: on PostgreSQL too, one does so at a time.
+lease_ledger = Table(
+    "lease_ledger",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("token", BigInteger, nullable=False, doc="the last fencing token that was given out"),
+    Column("version", BigInteger, nullable=False, doc="how often the ledger was changed"),
+    CheckConstraint("id = 1", name="id"),
+)
+
+lease_devices = Table(
+    "lease_devices",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("kind", Text, nullable=False, doc="whole, mig or host"),
+    Column("memory_mib", Integer, nullable=False),
+    Column("mig_profile", Text),
+    Column("foreign_mib", Integer, nullable=False, doc="measured, of processes that are no resident's"),
+    Column("seen_at", Double, nullable=False),
+)
+
+lease_residents = Table(
+    "lease_residents",
+    metadata,
+    *_place(),
+    Column("state", Text, nullable=False, doc="loading, ready, draining or unloading"),
+    Column("since", Double, nullable=False),
+    Column("used_at", Double, nullable=False),
+    Column("chatted_at", Double),
+    Column("cleared_for", Text, doc="the model that is to have its room"),
+    Column("token", BigInteger, nullable=False, doc="of the transition that loads or has loaded it"),
+    Column("served", JSON, nullable=False, doc="what the policy has to know about its model"),
+)
+
+leases = Table(
+    "leases",
+    metadata,
+    Column("token", BigInteger, primary_key=True, autoincrement=False),
+    Column("model", Text, nullable=False),
+    Column("deployment", Text, nullable=False),
+    Column("device", Text, nullable=False),
+    Column("priority", Text, nullable=False),
+    Column("holder", Text, nullable=False),
+    Column("waiter", Text, nullable=False, doc="whom it was granted to"),
+    Column("granted_at", Double, nullable=False),
+    Column("expires_at", Double, nullable=False),
+)
+
+lease_waiters = Table(
+    "lease_waiters",
+    metadata,
+    Column("waiter", Text, primary_key=True),
+    Column("model", Text, nullable=False),
+    Column("priority", Text, nullable=False),
+    Column("holder", Text, nullable=False),
+    Column("since", Double, nullable=False),
+    Column("expires_at", Double, nullable=False),
+    Column("served", JSON, nullable=False),
+    Column("refused", Text, doc="why it will never be granted"),
+)
+
+lease_transitions = Table(
+    "lease_transitions",
+    metadata,
+    Column("token", BigInteger, primary_key=True, autoincrement=False),
+    Column("model", Text, nullable=False),
+    Column("deployment", Text, nullable=False),
+    Column("device", Text, nullable=False),
+    Column("phase", Text, nullable=False, doc="load, unload or revoke"),
+    Column("subject", BigInteger, doc="the token that is revoked"),
+    Column("owner", Text, nullable=False),
+    Column("tries", Integer, nullable=False),
+    Column("began_at", Double, nullable=False),
+    Column("expires_at", Double, nullable=False),
+    Column("ended_at", Double, index=True),
+    Column("outcome", Text, doc="done, failed or taken_over"),
+    Column("detail", Text),
+)
+
+# Learned from what was done and measured.
+lease_costs = Table(
+    "lease_costs",
+    metadata,
+    Column("model", Text, primary_key=True),
+    Column("deployment", Text, primary_key=True),
+    Column("load_s", Double),
+    Column("unload_s", Double),
+    Column("peak_mib", Integer),
 )
