@@ -1,0 +1,575 @@
+"""The ledger in the state database: who has what, who waits, and what is being done about it; by its clock.
+
+Every change is one short transaction that first takes the ledger's one row, so that on PostgreSQL as on SQLite one
+process at a time changes it, and all see the same order of tokens.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Final
+
+from sqlalchemy import and_, bindparam, case, delete, insert, select, true, update
+
+from backends.leases.records import (
+    NOBODY,
+    TRIES,
+    Cost,
+    KeptLease,
+    KeptResident,
+    KeptWaiter,
+    Snapshot,
+    Transition,
+)
+from backends.leases.rows import at, lease_row, open_ledger, read_snapshot, resident_row, time_of, waiter_row
+from backends.leases.state import Place, Waiter
+from backends.leases.turning import Turn, take_turn
+from store.tables import (
+    lease_costs,
+    lease_devices,
+    lease_ledger,
+    lease_residents,
+    lease_transitions,
+    lease_waiters,
+    leases,
+)
+from store.upserting import upsert
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Sequence
+
+    from sqlalchemy import ColumnElement, Connection
+    from sqlalchemy.sql.dml import ReturningDelete
+
+    from backends.leases.policy import Limits
+    from backends.leases.records import Ending, Served
+    from backends.leases.state import Device, Priority, Resident
+    from backends.leases.turning import Beginning
+    from store.database import StateDatabase
+
+TTL_S: Final = 15.0
+"""Seconds after which a holder, a waiter or an owner that has said nothing counts as gone."""
+
+_KEPT_S: Final = 30 * 86400.0
+# How much the last switch counts among those before.
+_NEWEST: Final = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A waiter to be entered."""
+
+    id: str
+    priority: Priority
+    served: Served
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """A transition that is the caller's to carry out, at whose server."""
+
+    transition: Transition
+    served: Served
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What came of a turn, for who took it.
+
+    Attributes:
+        turn: What changed.
+        tasks: To carry out.
+        granted: Leases of the caller's waiters, by the waiter's id; those that others have granted it too.
+        refused: Why the others of its waiters never will be granted, by id.
+        version: Of the ledger after it.
+        again_in: Seconds after which to take another turn even if nothing changes; None if only a change can help.
+        now: When it was, on the database's clock.
+    """
+
+    turn: Turn
+    tasks: tuple[Task, ...]
+    granted: dict[str, KeptLease]
+    refused: dict[str, str]
+    version: int
+    again_in: float | None
+    now: float
+
+
+@dataclass(frozen=True, slots=True)
+class Glance:
+    """What somebody looks at to know whether a turn is worth while: the version, and who is in whose way.
+
+    Attributes:
+        version: Of the ledger.
+        wanted: Models that others wait for.
+        closed: Places whose residents take no more leases.
+    """
+
+    version: int
+    wanted: frozenset[str]
+    closed: frozenset[Place]
+
+
+@dataclass(slots=True)
+class _Written:
+    """What was given out while a turn was written down."""
+
+    token: int
+    now: float
+    tasks: list[Task] = field(default_factory=list)
+    granted: list[KeptLease] = field(default_factory=list)
+
+    def next_token(self) -> int:
+        self.token += 1
+        return self.token
+
+
+class Ledger:
+    """The ledger as one party sees it. Use it from any thread."""
+
+    def __init__(self, database: StateDatabase, holder: str, *, limits: Limits, ttl_s: float = TTL_S) -> None:
+        """Make one.
+
+        Args:
+            database: Has its tables.
+            holder: Who the leases, waiters and transitions of this party belong to; unique over all processes.
+            limits: How patient the policy is.
+            ttl_s: Seconds for which a word of life holds.
+        """
+        self._database = database
+        self._holder = holder
+        self._limits = limits
+        self._ttl_s = ttl_s
+
+    def declare(self, devices: Iterable[Device]) -> None:
+        """Say which devices there are; of those that are known, what is said now holds."""
+        with self._database.passing() as connection:
+            token, version, now = open_ledger(connection)
+            rows = [
+                {
+                    "name": device.name,
+                    "kind": device.kind,
+                    "memory_mib": device.memory_mib,
+                    "mig_profile": device.mig_profile,
+                    "foreign_mib": device.foreign_mib,
+                    "seen_at": now,
+                }
+                for device in devices
+            ]
+            upsert(connection, lease_devices, rows)
+            _close(connection, token, version + 1)
+
+    def turn(
+        self,
+        *,
+        enter: Sequence[Asked] = (),
+        leave: Collection[str] = (),
+        give_back: Collection[int] = (),
+    ) -> Taken:
+        """Enter and leave the queue, give leases back, and take a turn: all of it, or nothing if it fails.
+
+        Args:
+            enter: Waiters of this party.
+            leave: Ids of waiters that wait no longer; a lease that one of them was granted ends.
+            give_back: Tokens of leases that are no longer needed.
+        """
+        with self._database.passing() as connection:
+            token, version, now = open_ledger(connection)
+            if leave:
+                connection.execute(delete(lease_waiters).where(lease_waiters.c.waiter.in_(leave)))
+            if leave or give_back:
+                _end(connection, now, _LEFT, {"tokens": list(give_back), "waiters": list(leave)})
+            written = _Written(token, now)
+            entered = [self._entered(asked, now) for asked in enter]
+            if entered or _anybody_waits(connection):
+                snapshot = read_snapshot(connection, now, also=entered)
+                turn = take_turn(snapshot, self._limits)
+                self._write(connection, turn, entered, written)
+            else:
+                # What somebody gives back is nobody's business until somebody wants it.
+                snapshot, turn = Snapshot(now), Turn()
+            changed = bool(enter or leave or give_back or turn.changes)
+            if changed:
+                _close(connection, written.token, version + 1)
+        return self._taken(snapshot, turn, written, version + changed)
+
+    def _taken(self, snapshot: Snapshot, turn: Turn, written: _Written, version: int) -> Taken:
+        refused = [(kept, kept.refused) for kept in snapshot.waiters if kept.refused] + turn.refused
+        granted = [*snapshot.leases, *written.granted]
+        return Taken(
+            turn=turn,
+            tasks=tuple(written.tasks),
+            granted={lease.waiter: lease for lease in granted if lease.holder == self._holder},
+            refused={kept.waiter.id: why for kept, why in refused if kept.holder == self._holder},
+            version=version,
+            again_in=None if turn.again_at is None else max(0.0, turn.again_at - snapshot.now),
+            now=snapshot.now,
+        )
+
+    def glance(self) -> Glance:
+        """Look without taking the ledger's row."""
+        with self._database.read() as connection:
+            version = connection.execute(select(lease_ledger.c.version)).scalar_one()
+            wanted = connection.execute(
+                select(lease_waiters.c.model)
+                .where(lease_waiters.c.holder != self._holder, lease_waiters.c.refused.is_(None))
+                .distinct()
+            ).scalars()
+            residents = lease_residents.c
+            closed = connection.execute(
+                select(residents.model, residents.deployment, residents.device).where(
+                    residents.state != "ready"
+                )
+            )
+            return Glance(version, frozenset(wanted), frozenset(Place(*row) for row in closed))
+
+    def renew(self) -> frozenset[int]:
+        """Say that this party lives: for its waiters, its transitions, and its leases that have not run out.
+
+        Returns:
+            The tokens of its leases, all of which hold for another while; any other has been lost.
+        """
+        with self._database.passing() as connection:
+            # In turn with all others: nobody takes for dead whom this revives.
+            _, _, now = open_ledger(connection)
+            until = now + self._ttl_s
+            connection.execute(
+                update(lease_waiters).where(lease_waiters.c.holder == self._holder).values(expires_at=until)
+            )
+            connection.execute(
+                update(lease_transitions)
+                .where(
+                    lease_transitions.c.owner == self._holder,
+                    lease_transitions.c.ended_at.is_(None),
+                    lease_transitions.c.expires_at > now,
+                )
+                .values(expires_at=until)
+            )
+            kept = connection.execute(
+                update(leases)
+                .where(leases.c.holder == self._holder, leases.c.expires_at > now)
+                .values(expires_at=until)
+                .returning(leases.c.token)
+            ).scalars()
+            return frozenset(kept)
+
+    def finish(
+        self, transition: Transition, ending: Ending, *, detail: str = "", peak_mib: int | None = None
+    ) -> bool:
+        """Say how a transition of this party ended.
+
+        Args:
+            transition: It.
+            ending: ``done`` or ``failed``.
+            detail: Why it failed, in the server's words.
+            peak_mib: Measured memory of what was loaded.
+
+        Returns:
+            False if it was taken over: somebody else took this party for dead, and nothing is changed.
+        """
+        with self._database.passing() as connection:
+            token, version, now = open_ledger(connection)
+            closed = connection.execute(
+                update(lease_transitions)
+                .where(
+                    lease_transitions.c.token == transition.token,
+                    lease_transitions.c.owner == self._holder,
+                    lease_transitions.c.ended_at.is_(None),
+                    lease_transitions.c.expires_at > now,
+                )
+                .values(ended_at=now, outcome=ending, detail=detail or None)
+            ).rowcount
+            if not closed:
+                return False
+            _follow(connection, transition, ending, now, peak_mib)
+            if ending == "failed" and transition.phase == "load" and transition.tries < TRIES:
+                # Whoever takes the next turn begins anew.
+                connection.execute(
+                    insert(lease_transitions),
+                    self._transition_row(
+                        replace(transition, token=token + 1, tries=transition.tries + 1), now
+                    )
+                    | {"owner": NOBODY, "expires_at": now},
+                )
+                token += 1
+            connection.execute(delete(lease_transitions).where(lease_transitions.c.ended_at < now - _KEPT_S))
+            _close(connection, token, version + 1)
+        return True
+
+    def adopt(self, resident: Resident, served: Served, *, token: int = 0) -> bool:
+        """Put down a resident that a server has and the ledger does not know.
+
+        Args:
+            resident: What was found.
+            served: Its model.
+            token: The highest token that the server has seen.
+
+        Returns:
+            False if its place is taken meanwhile.
+        """
+        with self._database.passing() as connection:
+            last, version, now = open_ledger(connection)
+            found = connection.execute(
+                select(lease_residents.c.state).where(*at(lease_residents, resident.place))
+            ).first()
+            if found is not None:
+                return False
+            there = replace(resident, since=now, used_at=now)
+            upsert(connection, lease_residents, [resident_row(KeptResident(there, served, token))])
+            _close(connection, max(last, token), version + 1)
+        return True
+
+    def miss(self, place: Place, *, token: int) -> bool:
+        """Strike out a resident that its server no longer has, unless it was loaded anew since.
+
+        Args:
+            place: Where it was.
+            token: Of the transition that had loaded it.
+
+        Returns:
+            Whether it was there.
+        """
+        with self._database.passing() as connection:
+            last, version, now = open_ledger(connection)
+            gone = connection.execute(
+                delete(lease_residents).where(
+                    *at(lease_residents, place),
+                    lease_residents.c.token == token,
+                    lease_residents.c.state.in_(("ready", "draining")),
+                )
+            ).rowcount
+            if gone:
+                _end(connection, now, _ended(and_(*at(leases, place))), {})
+                _close(connection, last, version + 1)
+        return bool(gone)
+
+    def raise_token(self, token: int) -> None:
+        """See to it that the next token is higher than one that a server has seen."""
+        with self._database.passing() as connection:
+            last, version, _ = open_ledger(connection)
+            if token > last:
+                _close(connection, token, version)
+
+    def measured(self, device: str, foreign_mib: int) -> None:
+        """Put down how much memory of a device is taken by what is no resident."""
+        with self._database.passing() as connection:
+            token, version, now = open_ledger(connection)
+            connection.execute(
+                update(lease_devices)
+                .where(lease_devices.c.name == device)
+                .values(foreign_mib=foreign_mib, seen_at=now)
+            )
+            _close(connection, token, version + 1)
+
+    def release(self, tokens: Collection[int] | None = None, *, holder: str | None = None) -> int:
+        """End leases by an operator's word: by token, by holder, or all; a holder that lives asks anew."""
+        condition = and_(
+            true() if tokens is None else leases.c.token.in_(tokens),
+            true() if holder is None else leases.c.holder == holder,
+        )
+        with self._database.passing() as connection:
+            token, version, now = open_ledger(connection)
+            # Not deleted: who has it may be asking, and is to be fenced off first.
+            ended = connection.execute(update(leases).where(condition).values(expires_at=now)).rowcount
+            _close(connection, token, version + 1)
+        return ended
+
+    def snapshot(self) -> Snapshot:
+        """All of it, without taking its row."""
+        with self._database.read() as connection:
+            return read_snapshot(connection, time_of(connection))
+
+    def leave(self) -> None:
+        """End all leases and waits of this party; its transitions go to whoever takes the next turn."""
+        with self._database.passing() as connection:
+            token, version, now = open_ledger(connection)
+            connection.execute(delete(lease_waiters).where(lease_waiters.c.holder == self._holder))
+            _end(connection, now, _ended(leases.c.holder == self._holder), {})
+            connection.execute(
+                update(lease_transitions)
+                .where(lease_transitions.c.owner == self._holder, lease_transitions.c.ended_at.is_(None))
+                .values(expires_at=now)
+            )
+            _close(connection, token, version + 1)
+
+    def _write(
+        self, connection: Connection, turn: Turn, entered: Sequence[KeptWaiter], written: _Written
+    ) -> None:
+        gone = {kept.waiter.id for kept in turn.forgotten} | {kept.waiter.id for kept, _ in turn.granted}
+        # Who is granted at once never stands in the queue.
+        if staying := [waiter_row(kept) for kept in entered if kept.waiter.id not in gone]:
+            connection.execute(insert(lease_waiters), staying)
+        if left := gone - {kept.waiter.id for kept in entered}:
+            connection.execute(delete(lease_waiters).where(lease_waiters.c.waiter.in_(left)))
+        if turn.ended:
+            ended = [lease.token for lease in turn.ended]
+            connection.execute(delete(leases).where(leases.c.token.in_(ended)))
+        for kept, why in turn.refused:
+            connection.execute(
+                update(lease_waiters).where(lease_waiters.c.waiter == kept.waiter.id).values(refused=why)
+            )
+        changed = dict(turn.residents)
+        for beginning in turn.begun:
+            task = self._begin(connection, beginning, written)
+            if beginning.phase == "load":
+                place = beginning.place
+                changed[place] = replace(changed[place], token=task.transition.token)
+        upsert(connection, lease_residents, [resident_row(kept) for kept in changed.values()])
+        for kept, place in turn.granted:
+            # Who it is granted to may not look for it before its next word of life.
+            until = max(kept.expires_at, written.now + self._ttl_s)
+            waiter = kept.waiter
+            written.granted.append(
+                KeptLease(
+                    written.next_token(), place, waiter.priority, kept.holder, waiter.id, written.now, until
+                )
+            )
+        if written.granted:
+            connection.execute(insert(leases), [lease_row(lease) for lease in written.granted])
+
+    def _begin(self, connection: Connection, beginning: Beginning, written: _Written) -> Task:
+        now = written.now
+        if beginning.after is not None:
+            connection.execute(
+                update(lease_transitions)
+                .where(lease_transitions.c.token == beginning.after.token)
+                .values(ended_at=now, outcome="taken_over")
+            )
+        transition = Transition(
+            written.next_token(),
+            beginning.place,
+            beginning.phase,
+            self._holder,
+            now,
+            now + self._ttl_s,
+            beginning.tries,
+            beginning.subject,
+        )
+        connection.execute(insert(lease_transitions), self._transition_row(transition, now))
+        task = Task(transition, beginning.served)
+        written.tasks.append(task)
+        return task
+
+    def _entered(self, asked: Asked, now: float) -> KeptWaiter:
+        waiter = Waiter(asked.id, asked.served.model.name, asked.priority, now)
+        return KeptWaiter(waiter, self._holder, now + self._ttl_s, asked.served)
+
+    def _transition_row(self, transition: Transition, now: float) -> dict[str, Any]:
+        return {
+            "token": transition.token,
+            **transition.place._asdict(),
+            "phase": transition.phase,
+            "subject": transition.subject,
+            "owner": self._holder,
+            "tries": transition.tries,
+            "began_at": now,
+            "expires_at": now + self._ttl_s,
+        }
+
+
+def _anybody_waits(connection: Connection) -> bool:
+    return connection.execute(_ANY_WAITER).first() is not None
+
+
+def _close(connection: Connection, token: int, version: int) -> None:
+    connection.execute(_CLOSING, {"new_token": token, "new_version": version})
+
+
+def _ended(condition: ColumnElement[bool]) -> ReturningDelete[Any]:
+    """Delete leases, and say whose they were."""
+    return (
+        delete(leases)
+        .where(condition)
+        .returning(leases.c.model, leases.c.deployment, leases.c.device, leases.c.priority)
+    )
+
+
+_LEFT: Final = _ended(
+    leases.c.token.in_(bindparam("tokens", expanding=True))
+    | leases.c.waiter.in_(bindparam("waiters", expanding=True))
+)
+_USED: Final = (
+    update(lease_residents)
+    .where(*(lease_residents.c[name] == bindparam(f"of_{name}") for name in Place._fields))
+    .values(
+        used_at=bindparam("now"),
+        chatted_at=case((bindparam("chatted"), bindparam("now")), else_=lease_residents.c.chatted_at),
+    )
+)
+_ANY_WAITER: Final = select(lease_waiters.c.waiter).limit(1)
+_CLOSING: Final = update(lease_ledger).values(token=bindparam("new_token"), version=bindparam("new_version"))
+
+
+def _end(connection: Connection, now: float, ended: ReturningDelete[Any], parameters: dict[str, Any]) -> None:
+    """End leases, and note on their residents that they were in use until now."""
+    used: dict[Place, bool] = {}
+    for *where, priority in connection.execute(ended, parameters):
+        place = Place(*where)
+        used[place] = used.get(place, False) or priority == "interactive"
+    if used:
+        connection.execute(
+            _USED,
+            [
+                {f"of_{name}": value for name, value in place._asdict().items()}
+                | {"now": now, "chatted": chatted}
+                for place, chatted in used.items()
+            ],
+        )
+
+
+def _follow(
+    connection: Connection, transition: Transition, ending: Ending, now: float, peak_mib: int | None
+) -> None:
+    """Write down what the end of a transition means for its resident and for what is known of its cost."""
+    place = transition.place
+    if transition.phase == "revoke":
+        # A server that cannot be told serves nobody either.
+        _end(connection, now, _ended(leases.c.token == transition.subject), {})
+        return
+    if transition.phase == "load" and ending == "done":
+        connection.execute(
+            update(lease_residents)
+            .where(*at(lease_residents, place))
+            .values(state="ready", since=now, used_at=now)
+        )
+    elif (transition.phase == "load" and transition.tries >= TRIES) or (
+        transition.phase == "unload" and ending == "done"
+    ):
+        connection.execute(delete(lease_residents).where(*at(lease_residents, place)))
+        connection.execute(
+            update(lease_transitions)
+            .where(*at(lease_transitions, place), lease_transitions.c.ended_at.is_(None))
+            .values(ended_at=now, outcome="taken_over")
+        )
+    if ending == "done":
+        _learn(connection, transition, now - transition.began_at, peak_mib)
+
+
+def _learn(connection: Connection, transition: Transition, seconds: float, peak_mib: int | None) -> None:
+    where = (
+        lease_costs.c.model == transition.place.model,
+        lease_costs.c.deployment == transition.place.deployment,
+    )
+    row = connection.execute(select(lease_costs).where(*where)).first()
+    known = Cost() if row is None else Cost(row.load_s, row.unload_s, row.peak_mib)
+    before = known.load_s if transition.phase == "load" else known.unload_s
+    learned = seconds if before is None else before + _NEWEST * (seconds - before)
+    peak = max(known.peak_mib or 0, peak_mib or 0) or None
+    cost = (
+        replace(known, load_s=learned, peak_mib=peak)
+        if transition.phase == "load"
+        else replace(known, unload_s=learned, peak_mib=peak)
+    )
+    upsert(
+        connection,
+        lease_costs,
+        [
+            {
+                "model": transition.place.model,
+                "deployment": transition.place.deployment,
+                "load_s": cost.load_s,
+                "unload_s": cost.unload_s,
+                "peak_mib": cost.peak_mib,
+            }
+        ],
+    )
