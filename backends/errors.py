@@ -5,6 +5,7 @@ BackendError
 │   └── RemoteNotAllowed        pictures would leave the machine without consent
 ├── ModelUnreachable        no deployment of the model answers when a step starts
 │   └── BackendDown             one that answered before stayed away for longer than we wait
+├── LoadingFailed           a server could not load or unload a model
 ├── InvalidRequest          a request holds what no backend could be sent
 └── AttemptFailed           one try failed; in the end it is an ``Answer`` with an ``error_class``
     ├── ConnectFailed           connect_failed      refused, no such host, bad certificate
@@ -50,6 +51,18 @@ class ModelUnreachable(BackendError):
 
 class BackendDown(ModelUnreachable):
     """A deployment that answered before failed too often and did not come back in time."""
+
+
+class LoadingFailed(BackendError):
+    """A server could not load or unload a model, or does not say what it has.
+
+    Attributes:
+        http_status: Of its refusal, None if it said nothing.
+    """
+
+    def __init__(self, message: str, http_status: int | None = None) -> None:
+        super().__init__(message)
+        self.http_status = http_status
 
 
 class InvalidRequest(BackendError):

@@ -101,12 +101,12 @@ class Glance:
 
     Attributes:
         version: Of the ledger.
-        wanted: Models that others wait for.
+        wanted: Models that are waited for, each with who waits and with what priority.
         closed: Places whose residents take no more leases.
     """
 
     version: int
-    wanted: frozenset[str]
+    wanted: frozenset[tuple[str, str, Priority]]
     closed: frozenset[Place]
 
 
@@ -209,19 +209,14 @@ class Ledger:
     def glance(self) -> Glance:
         """Look without taking the ledger's row."""
         with self._database.read() as connection:
-            version = connection.execute(select(lease_ledger.c.version)).scalar_one()
-            wanted = connection.execute(
-                select(lease_waiters.c.model)
-                .where(lease_waiters.c.holder != self._holder, lease_waiters.c.refused.is_(None))
-                .distinct()
-            ).scalars()
-            residents = lease_residents.c
-            closed = connection.execute(
-                select(residents.model, residents.deployment, residents.device).where(
-                    residents.state != "ready"
-                )
+            version = connection.execute(_VERSION).scalar_one()
+            wanted = connection.execute(_WANTED).all()
+            closed = connection.execute(_CLOSED).all()
+            return Glance(
+                version,
+                frozenset((row.model, row.holder, row.priority) for row in wanted),
+                frozenset(Place(*row) for row in closed),
             )
-            return Glance(version, frozenset(wanted), frozenset(Place(*row) for row in closed))
 
     def renew(self) -> frozenset[int]:
         """Say that this party lives: for its waiters, its transitions, and its leases that have not run out.
@@ -495,6 +490,13 @@ _USED: Final = (
         used_at=bindparam("now"),
         chatted_at=case((bindparam("chatted"), bindparam("now")), else_=lease_residents.c.chatted_at),
     )
+)
+_VERSION: Final = select(lease_ledger.c.version)
+_WANTED: Final = select(lease_waiters.c.model, lease_waiters.c.holder, lease_waiters.c.priority).where(
+    lease_waiters.c.refused.is_(None)
+)
+_CLOSED: Final = select(*(lease_residents.c[name] for name in Place._fields)).where(
+    lease_residents.c.state != "ready"
 )
 _ANY_WAITER: Final = select(lease_waiters.c.waiter).limit(1)
 _CLOSING: Final = update(lease_ledger).values(token=bindparam("new_token"), version=bindparam("new_version"))

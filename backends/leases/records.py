@@ -56,7 +56,7 @@ class Served:
     def as_json(self) -> dict[str, Any]:
         """Plain values."""
         plain = asdict(self.model)
-        plain["tags"] = sorted(self.model.tags)
+        plain["tags"], plain["servers"] = sorted(self.model.tags), sorted(self.model.servers)
         plain["places"] = [[place.deployment, place.device] for place in self.model.places]
         return {"model": plain, "servers": {name: asdict(server) for name, server in self.servers.items()}}
 
@@ -64,7 +64,7 @@ class Served:
     def from_json(cls, plain: Mapping[str, Any]) -> Served:
         """What ``as_json`` made."""
         model = dict(plain["model"])
-        model["tags"] = frozenset(model["tags"])
+        model["tags"], model["servers"] = frozenset(model["tags"]), frozenset(model["servers"])
         model["places"] = tuple(Place(model["name"], *place) for place in model["places"])
         servers = {name: ServerAddress(**server) for name, server in plain["servers"].items()}
         return cls(ServedModel(**model), servers)

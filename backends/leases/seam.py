@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
     from contextlib import AbstractAsyncContextManager
 
+    from backends.leases.state import Priority
     from registry.schema import Deployment, Model
 
 
@@ -22,18 +23,20 @@ class Lease:
         deployment: Where to ask.
         wait_ms: How long the right was waited for, loading included, in milliseconds.
         load_ms: How much of that was loading the model; None if that is not known or nothing was loaded.
+        token: Its fencing token; None where nothing is fenced.
     """
 
     deployment: Deployment
     wait_ms: float = 0.0
     load_ms: float | None = None
+    token: int | None = None
 
 
 class Leasing(Protocol):
     """Grants leases. An implementation waits, loads and evicts as its policy says."""
 
     def lease(
-        self, model: Model, deployments: Sequence[Deployment], *, priority: str
+        self, model: Model, deployments: Sequence[Deployment], *, priority: Priority
     ) -> AbstractAsyncContextManager[Lease]:
         """The right to use one of the deployments, held for the length of the block.
 
@@ -52,7 +55,7 @@ class GrantedAtOnce:
 
     @asynccontextmanager
     async def lease(
-        self, model: Model, deployments: Sequence[Deployment], *, priority: str
+        self, model: Model, deployments: Sequence[Deployment], *, priority: Priority
     ) -> AsyncIterator[Lease]:
         """See ``Leasing``."""
         del priority

@@ -53,6 +53,7 @@ class ServedModel:
         unload_s: Expected seconds until its memory is free again.
         tags: Coexistence tags: a model that has some shares a device only with models that share one of them.
         exclusive: Whether nothing else may be on its device.
+        servers: Those of its servers that have one model at a time.
     """
 
     name: str
@@ -63,10 +64,11 @@ class ServedModel:
     unload_s: float = 2.0
     tags: frozenset[str] = frozenset()
     exclusive: bool = False
+    servers: frozenset[str] = frozenset()
 
     def may_share(self, other: ServedModel) -> bool:
         """Whether the two may be on one device at the same time; both have to agree."""
-        if self.exclusive or other.exclusive:
+        if self.exclusive or other.exclusive or self.servers & other.servers:
             return False
         return bool(self.tags & other.tags) if self.tags or other.tags else True
 

@@ -1,0 +1,323 @@
+"""The thread that stands in the queue for one client: it takes turns, renews, and carries out what falls to it.
+
+A thread and not the event loop: a loop that is busy, or a picture that takes long, must not lose a lease.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+from backends.errors import BackendError
+from backends.loading.choosing import loading_at
+from store.errors import StoreError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from backends.leases.ledger import Asked, Glance, Ledger, Taken, Task
+    from backends.leases.records import KeptLease, ServerAddress
+    from backends.leases.turning import Told
+    from backends.loading.protocol import Loading
+
+_LOG: Final = logging.getLogger(__name__)
+POLL_S: Final = 0.05
+"""Seconds between glances at the ledger while something is waited for or held."""
+
+# Others' leases run out without anybody saying so.
+_TURN_EVERY_S: Final = 1.0
+
+
+@dataclass(slots=True, eq=False)
+class Held:
+    """A lease that this client has.
+
+    Attributes:
+        lease: It.
+        valid_until: On the monotonic clock; who holds it must not ask after that.
+        wanted: Whether it is to be given back after the request that uses it.
+        lost: Whether it ran out.
+    """
+
+    lease: KeptLease
+    valid_until: float
+    wanted: bool = False
+    lost: bool = False
+
+    @property
+    def usable(self) -> bool:
+        """Whether another request may be asked under it."""
+        return not (self.lost or self.wanted) and time.monotonic() < self.valid_until
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """What a waiter is told in the end: its lease, or why it gets none."""
+
+    held: Held | None = None
+    refused: str | None = None
+
+
+@dataclass(slots=True)
+class _Orders:
+    """What the client wants of the thread, gathered while it was busy."""
+
+    enter: list[Asked] = field(default_factory=list)
+    leave: list[str] = field(default_factory=list)
+    give_back: list[int] = field(default_factory=list)
+
+    def __bool__(self) -> bool:
+        return bool(self.enter or self.leave or self.give_back)
+
+
+class Attendant:
+    """Stands in the ledger's queue. Its methods may be called from any thread; none of them blocks but ``close``."""
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        *,
+        holder: str,
+        ttl_s: float,
+        told: Callable[[Told, float | None], None],
+        loading: Callable[[ServerAddress], Loading] = loading_at,
+        poll_s: float = POLL_S,
+    ) -> None:
+        """Make one; its thread starts with the first order.
+
+        Args:
+            ledger: Where it stands.
+            holder: As the ledger knows it.
+            ttl_s: Seconds for which a word of life holds.
+            told: Hears of every decision, and, of a loading or unloading that ended, how many seconds it took.
+            loading: Gives the way to load at a server.
+            poll_s: Seconds between glances.
+        """
+        self._ledger = ledger
+        self._holder = holder
+        self._ttl_s = ttl_s
+        self._told = told
+        self._loading = loading
+        self._poll_s = poll_s
+        self._changed = threading.Condition()
+        self._orders = _Orders()
+        self._waiting: dict[str, Callable[[Answered], None]] = {}
+        self._held: dict[int, Held] = {}
+        self._busy: set[int] = set()
+        self._closing = False
+        self._thread: threading.Thread | None = None
+        self._version = -1
+        self._turn_at = 0.0
+        self._renew_at = 0.0
+        self._word_of_life = 0.0
+        self._why: dict[str, str] = {}
+
+    def enter(self, asked: Asked, answered: Callable[[Answered], None]) -> None:
+        """Wait for a lease.
+
+        Args:
+            asked: For what.
+            answered: Called once, from the attendant's thread.
+        """
+        with self._changed:
+            self._waiting[asked.id] = answered
+            self._orders.enter.append(asked)
+            self._start()
+
+    def leave(self, waiter: str) -> None:
+        """Wait no longer; a lease that was granted meanwhile ends."""
+        with self._changed:
+            if self._waiting.pop(waiter, None) is not None:
+                self._orders.leave.append(waiter)
+                self._changed.notify()
+
+    def give_back(self, held: Held) -> None:
+        """End a lease."""
+        with self._changed:
+            if self._held.pop(held.lease.token, None) is not None and not held.lost:
+                self._orders.give_back.append(held.lease.token)
+                self._changed.notify()
+
+    def why(self, waiter: str) -> str | None:
+        """Why a waiter waits, in words, as of the last turn."""
+        return self._why.get(waiter)
+
+    def close(self, within_s: float) -> None:
+        """Give everything back. What is being loaded or unloaded is somebody else's to finish."""
+        with self._changed:
+            self._closing = True
+            self._changed.notify()
+            thread = self._thread
+        if thread is not None:
+            thread.join(within_s)
+
+    def _start(self) -> None:
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._attend, name="leases", daemon=True)
+            self._thread.start()
+        self._changed.notify()
+
+    def _attend(self) -> None:
+        orders = _Orders()
+        while True:
+            with self._changed:
+                if not (self._orders or orders or self._closing):
+                    self._changed.wait(self._poll_s if self._waiting or self._held or self._busy else None)
+                if self._closing:
+                    break
+                orders = _together(orders, self._orders)
+                self._orders = _Orders()
+            try:
+                self._renew_if_due()
+                orders = self._look(orders)
+            except StoreError as error:
+                # The orders are kept, and given again.
+                _LOG.warning("The ledger of leases could not be reached: %s", error)
+                self._lose_what_ran_out()
+                with self._changed:
+                    self._changed.wait(1.0)
+        try:
+            self._ledger.leave()
+        except StoreError as error:
+            _LOG.warning("Leases could not be given back, and will run out: %s", error)
+
+    def _look(self, orders: _Orders) -> _Orders:
+        """Take a turn if there is reason to; else only see whether somebody wants what is held."""
+        now = time.monotonic()
+        if not orders:
+            glance = self._ledger.glance()
+            self._mark_wanted(glance)
+            if not self._waiting or (glance.version == self._version and now < self._turn_at):
+                return orders
+        taken = self._ledger.turn(enter=orders.enter, leave=orders.leave, give_back=orders.give_back)
+        self._version = taken.version
+        self._turn_at = now + min(
+            _TURN_EVERY_S, taken.again_in if taken.again_in is not None else _TURN_EVERY_S
+        )
+        self._why = dict(taken.turn.waits)
+        for told in taken.turn.told:
+            self._told(told, None)
+        for task in taken.tasks:
+            self._carry_out(task)
+        self._deliver(taken, now)
+        return _Orders()
+
+    def _deliver(self, taken: Taken, now: float) -> None:
+        answers: list[tuple[Callable[[Answered], None], Answered]] = []
+        with self._changed:
+            for waiter, lease in taken.granted.items():
+                answered = self._waiting.pop(waiter, None)
+                if answered is not None:
+                    held = self._held[lease.token] = Held(lease, now + self._ttl_s)
+                    answers.append((answered, Answered(held=held)))
+                elif lease.token not in self._held and waiter not in self._orders.leave:
+                    # Granted to one who had left: the next turn ends it.
+                    self._orders.give_back.append(lease.token)
+            for waiter, why in taken.refused.items():
+                answered = self._waiting.pop(waiter, None)
+                if answered is not None:
+                    self._orders.leave.append(waiter)
+                    answers.append((answered, Answered(refused=why)))
+        for answered, answer in answers:
+            answered(answer)
+
+    def _mark_wanted(self, glance: Glance) -> None:
+        for held in list(self._held.values()):
+            place = held.lease.place
+            if place in glance.closed or any(
+                model == place.model
+                and (holder != self._holder or (priority == "interactive" != held.lease.priority))
+                for model, holder, priority in glance.wanted
+            ):
+                held.wanted = True
+
+    def _renew_if_due(self) -> None:
+        now = time.monotonic()
+        if now < self._renew_at:
+            return
+        self._renew_at = now + self._ttl_s / 3
+        if not (self._held or self._waiting or self._busy):
+            return
+        kept = self._ledger.renew()
+        for token, held in list(self._held.items()):
+            if token in kept:
+                held.valid_until = now + self._ttl_s
+            else:
+                self._lose(held)
+
+    def _lose_what_ran_out(self) -> None:
+        now = time.monotonic()
+        for held in list(self._held.values()):
+            if held.valid_until < now:
+                self._lose(held)
+
+    def _lose(self, held: Held) -> None:
+        held.lost = True
+        self._held.pop(held.lease.token, None)
+        _LOG.warning(
+            "The lease on %s ran out before it was renewed: this process was stopped, or the ledger out of reach.",
+            held.lease.place.model,
+        )
+
+    def _carry_out(self, task: Task) -> None:
+        self._busy.add(task.transition.token)
+        thread = threading.Thread(
+            target=self._switch, args=(task,), name=f"leases-{task.transition.phase}", daemon=True
+        )
+        thread.start()
+
+    def _switch(self, task: Task) -> None:
+        transition, began = task.transition, time.monotonic()
+        try:
+            detail, peak_mib = self._switched(task)
+            seconds = time.monotonic() - began
+            finished = self._ledger.finish(
+                transition, "failed" if detail else "done", detail=detail, peak_mib=peak_mib
+            )
+            if finished:
+                self._told(_ended(task, detail), seconds)
+        except StoreError as error:
+            _LOG.warning("How a %s ended could not be written down: %s", transition.phase, error)
+        finally:
+            self._busy.discard(transition.token)
+            with self._changed:
+                self._turn_at = 0.0
+                self._changed.notify()
+
+    def _switched(self, task: Task) -> tuple[str, int | None]:
+        """Load, unload or revoke: why it failed, empty if it did not, and the memory that was seen."""
+        transition = task.transition
+        server = task.served.servers[transition.place.deployment]
+        peak_mib = None
+        try:
+            loading = self._loading(server)
+            if transition.phase == "load":
+                peak_mib = loading.load(transition.token, going_on=self._going_on)
+            elif transition.phase == "unload":
+                loading.unload(transition.token, going_on=self._going_on)
+            elif transition.subject is not None:
+                loading.revoke(transition.subject)
+        except BackendError as error:
+            return str(error) or type(error).__name__, None
+        except Exception as error:
+            _LOG.exception("A %s ended in a way that was not foreseen.", transition.phase)
+            return f"{type(error).__name__}: {error}", None
+        return "", peak_mib
+
+    def _going_on(self) -> bool:
+        return not self._closing
+
+
+def _together(first: _Orders, then: _Orders) -> _Orders:
+    return _Orders(first.enter + then.enter, first.leave + then.leave, first.give_back + then.give_back)
+
+
+def _ended(task: Task, detail: str) -> Told:
+    from backends.leases.turning import Told  # noqa: PLC0415
+
+    transition = task.transition
+    kind = f"{transition.phase}_failed" if detail else f"{transition.phase}ed"
+    return Told(kind, transition.place.model, detail or "done", transition.place, token=transition.token)

@@ -1,0 +1,206 @@
+"""Leases for one client: those that it has are used again, and given back when somebody else's turn has come."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import time
+from collections import deque
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Final
+
+from backends.errors import ModelUnreachable
+from backends.leases.ledger import Asked
+from backends.leases.seam import GrantedAtOnce, Lease
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Sequence
+    from contextlib import AbstractAsyncContextManager
+
+    from backends.leases.attending import Answered, Attendant, Held
+    from backends.leases.records import Served
+    from backends.leases.serving import Serving
+    from backends.leases.state import Priority
+    from registry.schema import Deployment, Model
+
+# A batch comes back for its next request at once, or not at all.
+_IDLE_S: Final = 0.5
+_CLOSE_S: Final = 1.5
+
+
+class Broker:
+    """Mode ``enforce``: a lease is waited for, with whatever has to be loaded and unloaded. See ``Leasing``.
+
+    Belongs to one event loop.
+    """
+
+    def __init__(self, attendant: Attendant, serving: Serving, *, name: str) -> None:
+        """Make one.
+
+        Args:
+            attendant: Stands in the queue.
+            serving: Knows which deployments are leased, and where they can be.
+            name: Begins the ids of its waiters; unique over all processes.
+        """
+        self._attendant = attendant
+        self._serving = serving
+        self._free = GrantedAtOnce()
+        self._pools: dict[tuple[str, Priority, tuple[str, ...]], _Pool] = {}
+        self._ids = (f"{name}-{number}" for number in itertools.count())
+
+    def lease(
+        self, model: Model, deployments: Sequence[Deployment], *, priority: Priority
+    ) -> AbstractAsyncContextManager[Lease]:
+        """See ``Leasing``."""
+        key = (model.name, priority, tuple(one.name for one in deployments))
+        pool = self._pools.get(key)
+        if pool is None:
+            return self._first(key, model, deployments)
+        return (
+            pool.lease()
+            if pool.served is not None
+            else self._free.lease(model, deployments, priority=priority)
+        )
+
+    @asynccontextmanager
+    async def _first(
+        self, key: tuple[str, Priority, tuple[str, ...]], model: Model, deployments: Sequence[Deployment]
+    ) -> AsyncIterator[Lease]:
+        # Asks servers whether they load as they are told.
+        served = await asyncio.to_thread(self._serving.served, model, deployments)
+        self._pools.setdefault(key, _Pool(self._attendant, served, deployments, key[1], self._ids))
+        async with self.lease(model, deployments, priority=key[1]) as lease:
+            yield lease
+
+    async def close(self) -> None:
+        """Give everything back."""
+        for pool in self._pools.values():
+            pool.close()
+        await asyncio.to_thread(self._attendant.close, _CLOSE_S)
+
+
+class _Pool:
+    """The leases of one model and priority, and those who wait for one."""
+
+    def __init__(
+        self,
+        attendant: Attendant,
+        served: Served | None,
+        deployments: Sequence[Deployment],
+        priority: Priority,
+        ids: Iterator[str],
+    ) -> None:
+        self.served = served
+        self._attendant = attendant
+        self._deployments = {deployment.name: deployment for deployment in deployments}
+        self._priority = priority
+        self._ids = ids
+        self._loop = asyncio.get_running_loop()
+        self._idle: list[Held] = []
+        self._queue: deque[asyncio.Future[Held]] = deque()
+        self._entered: str | None = None
+        self._sweeping: asyncio.TimerHandle | None = None
+
+    def lease(self) -> _Using:
+        return _Using(self)
+
+    async def take(self) -> Held:
+        while self._idle:
+            held = self._idle.pop()
+            if held.usable:
+                return held
+            self._attendant.give_back(held)
+        future: asyncio.Future[Held] = self._loop.create_future()
+        self._queue.append(future)
+        self._enter()
+        try:
+            return await future
+        except asyncio.CancelledError:
+            if future.done() and not future.cancelled() and future.exception() is None:
+                self.put(future.result())
+            raise
+        finally:
+            if not future.done() or future.cancelled():
+                self._forget(future)
+
+    def put(self, held: Held) -> None:
+        if not held.usable:
+            self._attendant.give_back(held)
+            self._enter()
+            return
+        while self._queue:
+            future = self._queue.popleft()
+            if not future.done():
+                future.set_result(held)
+                return
+        self._idle.append(held)
+        if self._sweeping is None:
+            self._sweeping = self._loop.call_later(_IDLE_S, self._sweep, len(self._idle))
+
+    def close(self) -> None:
+        if self._sweeping is not None:
+            self._sweeping.cancel()
+
+    def deployment(self, held: Held) -> Deployment:
+        return self._deployments[held.lease.place.deployment]
+
+    def _sweep(self, _before: int) -> None:
+        self._sweeping = None
+        idle, self._idle = self._idle, []
+        for held in idle:
+            self._attendant.give_back(held)
+
+    def _enter(self) -> None:
+        """Stand in the queue for the first who waits here; there is one place for all of them."""
+        if self._entered is not None or not any(not future.done() for future in self._queue):
+            return
+        assert self.served is not None  # noqa: S101 - pools of what is not leased are never asked
+        waiter = self._entered = next(self._ids)
+
+        def answered(answer: Answered) -> None:
+            self._loop.call_soon_threadsafe(self._answered, waiter, answer)
+
+        self._attendant.enter(Asked(waiter, self._priority, self.served), answered)
+
+    def _answered(self, waiter: str, answer: Answered) -> None:
+        if self._entered == waiter:
+            self._entered = None
+        if answer.held is not None:
+            self.put(answer.held)
+        else:
+            error = ModelUnreachable(f"It cannot be loaded: {answer.refused}")
+            waiting, self._queue = self._queue, deque()
+            for future in waiting:
+                if not future.done():
+                    future.set_exception(error)
+        self._enter()
+
+    def _forget(self, future: asyncio.Future[Held]) -> None:
+        if future in self._queue:
+            self._queue.remove(future)
+        if self._entered is not None and not self._queue:
+            self._attendant.leave(self._entered)
+            self._entered = None
+
+
+class _Using:
+    """One request's use of a lease: a class of its own, since it is entered for every request."""
+
+    __slots__ = ("_held", "_pool")
+
+    def __init__(self, pool: _Pool) -> None:
+        self._pool = pool
+        self._held: Held | None = None
+
+    async def __aenter__(self) -> Lease:
+        began = time.monotonic()
+        held = self._held = await self._pool.take()
+        return Lease(
+            self._pool.deployment(held),
+            wait_ms=round((time.monotonic() - began) * 1000, 3),
+            token=held.lease.token,
+        )
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._held is not None:
+            self._pool.put(self._held)

@@ -1,0 +1,78 @@
+"""Ollama: a request without a prompt loads a model, and one that keeps it for no time unloads it."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any, Final
+
+from backends.errors import LoadingFailed
+from backends.loading.asking import Desk
+from backends.loading.protocol import Found
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from backends.leases.records import ServerAddress
+
+_MIB: Final = 1024 * 1024
+_LOAD_S: Final = 900.0
+_LOOK_S: Final = 0.1
+_GONE_WITHIN_S: Final = 60.0
+_DEFAULT_TAG: Final = ":latest"
+
+
+class OllamaLoading:
+    """One Ollama server, and one of its models."""
+
+    def __init__(self, server: ServerAddress) -> None:
+        """Make one; nothing is connected to yet."""
+        self._model = server.served_model_id
+        self._desk = Desk(server)
+
+    def load(self, token: int, *, going_on: Callable[[], bool]) -> int | None:
+        """See ``Loading``; it fences nothing."""
+        del token, going_on
+        # Without an end: when it goes is decided by who needs its room.
+        self._desk.post("/api/chat", self._body(keep_alive=-1), within_s=_LOAD_S)
+        found = self._among(self.found())
+        if found is None:
+            raise LoadingFailed(f"{self._where} said that it loaded {self._model}, and does not have it.")
+        return found.memory_mib
+
+    def unload(self, token: int, *, going_on: Callable[[], bool]) -> None:
+        """See ``Loading``: it answers before the memory is free, so what it has is asked until it is gone."""
+        del token
+        self._desk.post("/api/chat", self._body(keep_alive=0))
+        until = time.monotonic() + _GONE_WITHIN_S
+        while self._among(self.found()) is not None:
+            if time.monotonic() > until or not going_on():
+                raise LoadingFailed(f"{self._where} was told to unload {self._model}, and still has it.")
+            time.sleep(_LOOK_S)
+
+    def revoke(self, token: int) -> None:
+        """See ``Loading``; it knows no tokens, so there is nothing to do."""
+
+    def found(self) -> tuple[Found, ...]:
+        """See ``Loading``."""
+        listed = self._desk.get("/api/ps").get("models")
+        return tuple(
+            Found(card["name"], ready=True, memory_mib=_mib(card))
+            for card in (listed if isinstance(listed, list) else [])
+            if isinstance(card, dict) and isinstance(card.get("name"), str)
+        )
+
+    def _among(self, found: tuple[Found, ...]) -> Found | None:
+        names = {self._model, f"{self._model}{_DEFAULT_TAG}"}
+        return next((one for one in found if one.served_model_id in names), None)
+
+    def _body(self, *, keep_alive: int) -> dict[str, Any]:
+        return {"model": self._model, "messages": [], "stream": False, "keep_alive": keep_alive}
+
+    @property
+    def _where(self) -> str:
+        return f"Ollama at {self._desk.server.url}"
+
+
+def _mib(card: dict[str, Any]) -> int | None:
+    size = card.get("size_vram") or card.get("size")
+    return size // _MIB if isinstance(size, int) and size > 0 else None

@@ -1,0 +1,89 @@
+"""A model server behind our supervisor: vLLM, TensorRT-LLM or the TF-IQA worker as its child."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from backends.errors import LoadingFailed
+from backends.loading.asking import Desk
+from backends.loading.protocol import Found
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from backends.leases.records import ServerAddress
+
+SERVICE: Final = "imageworks-supervisor"
+"""What a supervisor calls itself in its state."""
+
+_LOOK_S: Final = 5
+# It lets requests end first, and kills at last; its own bounds come before this one.
+_UNLOAD_S: Final = 180.0
+_LOG_LINES: Final = 12
+
+
+class Supervised:
+    """One supervisor, and one of the models in its configuration."""
+
+    def __init__(self, server: ServerAddress) -> None:
+        """Make one; nothing is connected to yet."""
+        self._model = server.served_model_id
+        self._desk = Desk(server)
+
+    def load(self, token: int, *, going_on: Callable[[], bool]) -> int | None:
+        """See ``Loading``."""
+        state = self._desk.post("/activate", {"model": self._model, "token": token})
+        while going_on():
+            active = _active(state)
+            if active.get("model") != self._model:
+                raise LoadingFailed(f"{self._where} stopped {self._model} while it was loading.")
+            if active.get("state") == "ready":
+                return _memory(state)
+            if active.get("state") == "failed":
+                raise LoadingFailed(f"{self._where} could not load {self._model}: {_last_words(active)}")
+            state = self._desk.get("/state", wait_s=_LOOK_S, **{"not": active.get("state", "")})
+        raise LoadingFailed(f"{self._where} was loading {self._model}, and somebody else goes on with it.")
+
+    def unload(self, token: int, *, going_on: Callable[[], bool]) -> None:
+        """See ``Loading``; a supervisor says so only once every process of its child has ended."""
+        del going_on
+        self._desk.post("/deactivate", {"token": token}, within_s=_UNLOAD_S)
+
+    def revoke(self, token: int) -> None:
+        """See ``Loading``."""
+        self._desk.post("/revoke", {"tokens": [token]})
+
+    def found(self) -> tuple[Found, ...]:
+        """See ``Loading``."""
+        state = self._desk.get("/state")
+        if state.get("service") != SERVICE:
+            raise LoadingFailed(f"{self._where} is no supervisor.")
+        active = _active(state)
+        name, token = active.get("model"), active.get("token")
+        if not isinstance(name, str) or active.get("state") == "failed":
+            return ()
+        ready = active.get("state") == "ready"
+        return (Found(name, ready, token if isinstance(token, int) else 0, _memory(state)),)
+
+    @property
+    def _where(self) -> str:
+        return f"The supervisor at {self._desk.server.url}"
+
+
+def _active(state: dict[str, Any]) -> dict[str, Any]:
+    active = state.get("active")
+    return active if isinstance(active, dict) else {}
+
+
+def _memory(state: dict[str, Any]) -> int | None:
+    device = state.get("device")
+    used = device.get("used_mib") if isinstance(device, dict) else None
+    if used is None:
+        used = _active(state).get("rss_mib")
+    return used if isinstance(used, int) and used > 0 else None
+
+
+def _last_words(active: dict[str, Any]) -> str:
+    log = active.get("log_tail")
+    lines = [str(line).rstrip() for line in log][-_LOG_LINES:] if isinstance(log, list) else []
+    return "\n".join([str(active.get("error") or "it says nothing of why."), *lines])
