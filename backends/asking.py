@@ -173,7 +173,8 @@ class Asking:
                 route = routes.route(lease.deployment)
                 self._take(lease)
                 if await route.breaker.admit(partial(routes.have_better, route)):
-                    return await self._attempt(question, route)
+                    asked = question if lease.token is None else replace(question, lease_token=lease.token)
+                    return await self._attempt(asked, route)
 
     def _take(self, lease: Lease) -> None:
         self._deployment = lease.deployment

@@ -111,6 +111,7 @@ class Client:
     async def close(self) -> None:
         """Finish keeping what was answered, and let go of connections and threads. Bounded in time."""
         await self._keeper.close()
+        await self._leasing.close()
         if self._transport is not None:
             with suppress(TimeoutError):
                 async with asyncio.timeout(_CLOSE_S):
@@ -125,7 +126,9 @@ class Client:
             ModelUnreachable: No deployment answers, or none serves the model; the message names the URL and what to do.
             ModelMisconfigured: The registry or the settings do not allow it.
         """
-        await self._routes_of(model).check()
+        routes = self._routes_of(model)
+        if not await self._leasing.loads(model, routes.to_lease()):
+            await routes.check()
 
     async def complete(self, request: Request, *, fresh: bool = False) -> Answer:
         """Recall or ask one request.

@@ -15,6 +15,7 @@ BackendError
     ├── RequestTimeout          request_timeout     the attempt as a whole took too long
     ├── ConnectionReset         reset               the connection broke
     ├── NotHttp                 not_http            what came is not HTTP
+    ├── StaleLease              stale_lease         the lease ran out, and its server knows it
     ├── HttpFailure             http_3xx http_4xx http_429 http_5xx
     ├── BodyTooLarge            body_too_large      more bytes than any answer has
     ├── BodyEncoded             body_encoded        compressed, though we asked for it as it is
@@ -142,6 +143,13 @@ class NotHttp(AttemptFailed):
     """What came is not HTTP."""
 
     error_class = "not_http"
+
+
+class StaleLease(AttemptFailed):
+    """The lease that the request was asked under had run out, and its server refused it."""
+
+    error_class = "stale_lease"
+    backend_at_fault: ClassVar[bool] = False
 
 
 class HttpFailure(AttemptFailed):

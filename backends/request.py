@@ -16,6 +16,7 @@ from backends.errors import InvalidRequest
 from backends.output_schemas import CanonicalSchema, canonical_schema
 
 if TYPE_CHECKING:
+    from backends.leases.state import Priority
     from registry.schema import Model
 
 _MEDIA_TYPE: Final = re.compile(r"image/[a-z0-9.+-]{1,40}")
@@ -60,7 +61,7 @@ class Labels:
     prompt_hub_version: str | None = None
     registry_version: str | None = None
     trace_id: str | None = None
-    priority: str = "batch"
+    priority: Priority = "batch"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

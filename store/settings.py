@@ -102,8 +102,30 @@ class Settings(BaseSettings):
         le=86_400,
         description="Seconds for which an inbox folder must not have changed before it is handled.",
     )
-    leases: Literal["off"] = Field(
-        default="off", description="How GPU leases are used; only `off` (every request is granted) exists."
+    leases: Literal["off", "observe", "enforce"] = Field(
+        default="off",
+        description=(
+            "How devices are shared: `off` grants every request at once, `observe` also tells what would have had "
+            "to wait, `enforce` waits, loads and unloads."
+        ),
+    )
+    lease_ttl_s: float = Field(
+        default=15,
+        ge=2,
+        le=3600,
+        description="Seconds after which a process that says nothing any longer loses its leases.",
+    )
+    lease_interactive_wait_s: float = Field(
+        default=30,
+        gt=0,
+        le=86_400,
+        description="Seconds after which somebody interactive who waits for a model comes before all else.",
+    )
+    lease_batch_wait_s: float = Field(
+        default=900,
+        gt=0,
+        le=86_400,
+        description="Seconds after which a batch that waits for a model comes before all else.",
     )
     concurrency: int = Field(
         default=8, ge=1, le=1024, description="Requests in flight at once, per step and client."

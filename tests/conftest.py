@@ -11,9 +11,10 @@ from hypothesis import settings
 # Tests are imported by path (importmode=importlib), so a folder of shared doubles has to be named.
 sys.path.insert(0, str(Path(__file__).parent / "doubles"))
 
+from own_postgresql import postgresql_url
 from real_vllm import real_vllm
 
-__all__ = ["real_vllm"]
+__all__ = ["postgresql_url", "real_vllm"]
 
 
 # No test is timed: a loaded machine is no failure.

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from backends.errors import BackendError
+from backends.leases.turning import Told
 from backends.loading.choosing import loading_at
 from store.errors import StoreError
 
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
 
     from backends.leases.ledger import Asked, Glance, Ledger, Taken, Task
     from backends.leases.records import KeptLease, ServerAddress
-    from backends.leases.turning import Told
     from backends.loading.protocol import Loading
 
 _LOG: Final = logging.getLogger(__name__)
@@ -40,12 +40,14 @@ class Held:
         valid_until: On the monotonic clock; who holds it must not ask after that.
         wanted: Whether it is to be given back after the request that uses it.
         lost: Whether it ran out.
+        told: Called, from the attendant's thread, once it is wanted.
     """
 
     lease: KeptLease
     valid_until: float
     wanted: bool = False
     lost: bool = False
+    told: Callable[[], object] | None = None
 
     @property
     def usable(self) -> bool:
@@ -59,6 +61,14 @@ class Answered:
 
     held: Held | None = None
     refused: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Waiting:
+    """Who waits, and who is told in the end."""
+
+    asked: Asked
+    answered: Callable[[Answered], None]
 
 
 @dataclass(slots=True)
@@ -104,7 +114,7 @@ class Attendant:
         self._poll_s = poll_s
         self._changed = threading.Condition()
         self._orders = _Orders()
-        self._waiting: dict[str, Callable[[Answered], None]] = {}
+        self._waiting: dict[str, _Waiting] = {}
         self._held: dict[int, Held] = {}
         self._busy: set[int] = set()
         self._closing = False
@@ -123,7 +133,7 @@ class Attendant:
             answered: Called once, from the attendant's thread.
         """
         with self._changed:
-            self._waiting[asked.id] = answered
+            self._waiting[asked.id] = _Waiting(asked, answered)
             self._orders.enter.append(asked)
             self._start()
 
@@ -132,6 +142,7 @@ class Attendant:
         with self._changed:
             if self._waiting.pop(waiter, None) is not None:
                 self._orders.leave.append(waiter)
+                self._orders.enter = [asked for asked in self._orders.enter if asked.id != waiter]
                 self._changed.notify()
 
     def give_back(self, held: Held) -> None:
@@ -206,33 +217,48 @@ class Attendant:
         return _Orders()
 
     def _deliver(self, taken: Taken, now: float) -> None:
-        answers: list[tuple[Callable[[Answered], None], Answered]] = []
+        answers: list[tuple[_Waiting, Answered]] = []
         with self._changed:
             for waiter, lease in taken.granted.items():
-                answered = self._waiting.pop(waiter, None)
-                if answered is not None:
+                waiting = self._waiting.pop(waiter, None)
+                if waiting is not None:
                     held = self._held[lease.token] = Held(lease, now + self._ttl_s)
-                    answers.append((answered, Answered(held=held)))
+                    answers.append((waiting, Answered(held=held)))
                 elif lease.token not in self._held and waiter not in self._orders.leave:
                     # Granted to one who had left: the next turn ends it.
                     self._orders.give_back.append(lease.token)
             for waiter, why in taken.refused.items():
-                answered = self._waiting.pop(waiter, None)
-                if answered is not None:
+                waiting = self._waiting.pop(waiter, None)
+                if waiting is not None:
                     self._orders.leave.append(waiter)
-                    answers.append((answered, Answered(refused=why)))
-        for answered, answer in answers:
-            answered(answer)
+                    answers.append((waiting, Answered(refused=why)))
+            # Those who took this process for dead, when it was only asleep, have struck them out.
+            entering = {asked.id for asked in self._orders.enter}
+            self._orders.enter += [
+                waiting.asked
+                for waiter, waiting in self._waiting.items()
+                if waiter not in taken.standing and waiter not in entering
+            ]
+        for waiting, answer in answers:
+            waiting.answered(answer)
 
     def _mark_wanted(self, glance: Glance) -> None:
         for held in list(self._held.values()):
-            place = held.lease.place
-            if place in glance.closed or any(
-                model == place.model
-                and (holder != self._holder or (priority == "interactive" != held.lease.priority))
-                for model, holder, priority in glance.wanted
-            ):
+            if not held.wanted and self._is_wanted(held, glance):
                 held.wanted = True
+                if held.told is not None:
+                    held.told()
+
+    def _is_wanted(self, held: Held, glance: Glance) -> bool:
+        lease = held.lease
+        if lease.place in glance.closed:
+            return True
+        # This client's own waiters do not take from each other, unless a person waits for a batch.
+        return any(
+            model == lease.place.model
+            and (holder != self._holder or (priority == "interactive" and lease.priority == "batch"))
+            for model, holder, priority in glance.wanted
+        )
 
     def _renew_if_due(self) -> None:
         now = time.monotonic()
@@ -302,7 +328,7 @@ class Attendant:
                 loading.revoke(transition.subject)
         except BackendError as error:
             return str(error) or type(error).__name__, None
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - those who wait for it must hear of it
             _LOG.exception("A %s ended in a way that was not foreseen.", transition.phase)
             return f"{type(error).__name__}: {error}", None
         return "", peak_mib
@@ -316,8 +342,6 @@ def _together(first: _Orders, then: _Orders) -> _Orders:
 
 
 def _ended(task: Task, detail: str) -> Told:
-    from backends.leases.turning import Told  # noqa: PLC0415
-
     transition = task.transition
     kind = f"{transition.phase}_failed" if detail else f"{transition.phase}ed"
     return Told(kind, transition.place.model, detail or "done", transition.place, token=transition.token)

@@ -7,15 +7,17 @@ import itertools
 import time
 from collections import deque
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from backends.errors import ModelUnreachable
+from backends.errors import AttemptFailed, ModelUnreachable, StaleLease
 from backends.leases.ledger import Asked
 from backends.leases.seam import GrantedAtOnce, Lease
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
+    from collections.abc import AsyncIterator, Callable, Iterator, Sequence
     from contextlib import AbstractAsyncContextManager
+    from types import TracebackType
 
     from backends.leases.attending import Answered, Attendant, Held
     from backends.leases.records import Served
@@ -26,6 +28,8 @@ if TYPE_CHECKING:
 # A batch comes back for its next request at once, or not at all.
 _IDLE_S: Final = 0.5
 _CLOSE_S: Final = 1.5
+# A failing server is looked at again no more often than this.
+_DOUBT_S: Final = 5.0
 
 
 class Broker:
@@ -51,25 +55,33 @@ class Broker:
     def lease(
         self, model: Model, deployments: Sequence[Deployment], *, priority: Priority
     ) -> AbstractAsyncContextManager[Lease]:
-        """See ``Leasing``."""
-        key = (model.name, priority, tuple(one.name for one in deployments))
-        pool = self._pools.get(key)
+        """See ``Leasing``.
+
+        Raises:
+            ModelUnreachable: On entering: it cannot be loaded.
+        """
+        pool = self._pools.get((model.name, priority, tuple(one.name for one in deployments)))
         if pool is None:
-            return self._first(key, model, deployments)
-        return (
-            pool.lease()
-            if pool.served is not None
-            else self._free.lease(model, deployments, priority=priority)
-        )
+            return self._first(model, deployments, priority)
+        if pool.served is None:
+            return self._free.lease(model, deployments, priority=priority)
+        return _Using(pool)
+
+    async def loads(self, model: Model, deployments: Sequence[Deployment]) -> bool:
+        """See ``Leasing``."""
+        return await asyncio.to_thread(self._serving.served, model, deployments) is not None
 
     @asynccontextmanager
     async def _first(
-        self, key: tuple[str, Priority, tuple[str, ...]], model: Model, deployments: Sequence[Deployment]
+        self, model: Model, deployments: Sequence[Deployment], priority: Priority
     ) -> AsyncIterator[Lease]:
-        # Asks servers whether they load as they are told.
+        # Asks the servers whether they load as they are told.
         served = await asyncio.to_thread(self._serving.served, model, deployments)
-        self._pools.setdefault(key, _Pool(self._attendant, served, deployments, key[1], self._ids))
-        async with self.lease(model, deployments, priority=key[1]) as lease:
+        names = tuple(one.name for one in deployments)
+        doubt = partial(self._serving.look_again, model)
+        pool = _Pool(self._attendant, served, deployments, priority, self._ids, doubt=doubt)
+        self._pools.setdefault((model.name, priority, names), pool)
+        async with self.lease(model, deployments, priority=priority) as lease:
             yield lease
 
     async def close(self) -> None:
@@ -89,24 +101,25 @@ class _Pool:
         deployments: Sequence[Deployment],
         priority: Priority,
         ids: Iterator[str],
+        *,
+        doubt: Callable[[Deployment], None],
     ) -> None:
         self.served = served
         self._attendant = attendant
         self._deployments = {deployment.name: deployment for deployment in deployments}
         self._priority = priority
         self._ids = ids
+        self._doubt = doubt
+        self._doubted_at = -_DOUBT_S
         self._loop = asyncio.get_running_loop()
-        self._idle: list[Held] = []
+        self._idle: list[tuple[float, Held]] = []
         self._queue: deque[asyncio.Future[Held]] = deque()
         self._entered: str | None = None
         self._sweeping: asyncio.TimerHandle | None = None
 
-    def lease(self) -> _Using:
-        return _Using(self)
-
     async def take(self) -> Held:
         while self._idle:
-            held = self._idle.pop()
+            _, held = self._idle.pop()
             if held.usable:
                 return held
             self._attendant.give_back(held)
@@ -133,9 +146,17 @@ class _Pool:
             if not future.done():
                 future.set_result(held)
                 return
-        self._idle.append(held)
+        self._idle.append((self._loop.time(), held))
         if self._sweeping is None:
-            self._sweeping = self._loop.call_later(_IDLE_S, self._sweep, len(self._idle))
+            self._sweeping = self._loop.call_later(_IDLE_S, self._sweep)
+
+    def failed(self, held: Held, error: AttemptFailed) -> None:
+        """A request under this lease failed: the server may have lost its model, or the lease is stale."""
+        if isinstance(error, StaleLease):
+            held.lost = True
+        elif error.counts_against_backend and self._loop.time() - self._doubted_at > _DOUBT_S:
+            self._doubted_at = self._loop.time()
+            self._loop.run_in_executor(None, self._doubt, self.deployment(held))
 
     def close(self) -> None:
         if self._sweeping is not None:
@@ -144,11 +165,27 @@ class _Pool:
     def deployment(self, held: Held) -> Deployment:
         return self._deployments[held.lease.place.deployment]
 
-    def _sweep(self, _before: int) -> None:
+    def _sweep(self) -> None:
+        """Give back what nobody has used for a while."""
         self._sweeping = None
+        before = self._loop.time() - _IDLE_S
         idle, self._idle = self._idle, []
-        for held in idle:
-            self._attendant.give_back(held)
+        for since, held in idle:
+            if since <= before or not held.usable:
+                self._attendant.give_back(held)
+            else:
+                self._idle.append((since, held))
+        if self._idle:
+            self._sweeping = self._loop.call_later(_IDLE_S, self._sweep)
+
+    def _wanted(self) -> None:
+        """Somebody else's turn has come: what is idle goes now, what is in use after its request."""
+        idle, self._idle = self._idle, []
+        for since, held in idle:
+            if held.usable:
+                self._idle.append((since, held))
+            else:
+                self._attendant.give_back(held)
 
     def _enter(self) -> None:
         """Stand in the queue for the first who waits here; there is one place for all of them."""
@@ -166,6 +203,7 @@ class _Pool:
         if self._entered == waiter:
             self._entered = None
         if answer.held is not None:
+            answer.held.told = partial(self._loop.call_soon_threadsafe, self._wanted)
             self.put(answer.held)
         else:
             error = ModelUnreachable(f"It cannot be loaded: {answer.refused}")
@@ -201,6 +239,10 @@ class _Using:
             token=held.lease.token,
         )
 
-    async def __aexit__(self, *_: object) -> None:
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         if self._held is not None:
+            if isinstance(error, AttemptFailed):
+                self._pool.failed(self._held, error)
             self._pool.put(self._held)

@@ -81,6 +81,7 @@ class Taken:
         tasks: To carry out.
         granted: Leases of the caller's waiters, by the waiter's id; those that others have granted it too.
         refused: Why the others of its waiters never will be granted, by id.
+        standing: Ids of the caller's waiters that still stand in the queue.
         version: Of the ledger after it.
         again_in: Seconds after which to take another turn even if nothing changes; None if only a change can help.
         now: When it was, on the database's clock.
@@ -90,6 +91,7 @@ class Taken:
     tasks: tuple[Task, ...]
     granted: dict[str, KeptLease]
     refused: dict[str, str]
+    standing: frozenset[str]
     version: int
     again_in: float | None
     now: float
@@ -180,7 +182,7 @@ class Ledger:
             if leave or give_back:
                 _end(connection, now, _LEFT, {"tokens": list(give_back), "waiters": list(leave)})
             written = _Written(token, now)
-            entered = [self._entered(asked, now) for asked in enter]
+            entered = [self._entered(asked, now) for asked in enter if asked.id not in leave]
             if entered or _anybody_waits(connection):
                 snapshot = read_snapshot(connection, now, also=entered)
                 turn = take_turn(snapshot, self._limits)
@@ -196,11 +198,17 @@ class Ledger:
     def _taken(self, snapshot: Snapshot, turn: Turn, written: _Written, version: int) -> Taken:
         refused = [(kept, kept.refused) for kept in snapshot.waiters if kept.refused] + turn.refused
         granted = [*snapshot.leases, *written.granted]
+        left = {kept.waiter.id for kept in turn.forgotten} | {kept.waiter.id for kept, _ in turn.granted}
         return Taken(
             turn=turn,
             tasks=tuple(written.tasks),
             granted={lease.waiter: lease for lease in granted if lease.holder == self._holder},
             refused={kept.waiter.id: why for kept, why in refused if kept.holder == self._holder},
+            standing=frozenset(
+                kept.waiter.id
+                for kept in snapshot.waiters
+                if kept.holder == self._holder and kept.waiter.id not in left
+            ),
             version=version,
             again_in=None if turn.again_at is None else max(0.0, turn.again_at - snapshot.now),
             now=snapshot.now,

@@ -35,6 +35,17 @@ class Lease:
 class Leasing(Protocol):
     """Grants leases. An implementation waits, loads and evicts as its policy says."""
 
+    async def loads(self, model: Model, deployments: Sequence[Deployment]) -> bool:
+        """Whether the model is loaded when a lease on it is asked for: then it need not be there before.
+
+        Raises:
+            ModelUnreachable: None of the servers that would load it answers.
+            ModelMisconfigured: It cannot be leased as the registry says.
+        """
+
+    async def close(self) -> None:
+        """Give back what is held. Bounded in time."""
+
     def lease(
         self, model: Model, deployments: Sequence[Deployment], *, priority: Priority
     ) -> AbstractAsyncContextManager[Lease]:
@@ -52,6 +63,14 @@ class GrantedAtOnce:
 
     def __init__(self) -> None:
         self._in_flight: Counter[tuple[str, str]] = Counter()
+
+    async def loads(self, model: Model, deployments: Sequence[Deployment]) -> bool:
+        """See ``Leasing``: nothing is loaded."""
+        del model, deployments
+        return False
+
+    async def close(self) -> None:
+        """See ``Leasing``."""
 
     @asynccontextmanager
     async def lease(

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 SERVICE: Final = "imageworks-supervisor"
 """What a supervisor calls itself in its state."""
 
+NOT_A_SUPERVISOR: Final = frozenset({404, 405})
+"""What an ordinary model server answers to a question for its state."""
+
 _LOOK_S: Final = 5
 # It lets requests end first, and kills at last; its own bounds come before this one.
 _UNLOAD_S: Final = 180.0
@@ -57,7 +60,7 @@ class Supervised:
         """See ``Loading``."""
         state = self._desk.get("/state")
         if state.get("service") != SERVICE:
-            raise LoadingFailed(f"{self._where} is no supervisor.")
+            raise LoadingFailed(f"{self._desk.server.url} is no supervisor.", min(NOT_A_SUPERVISOR))
         active = _active(state)
         name, token = active.get("model"), active.get("token")
         if not isinstance(name, str) or active.get("state") == "failed":

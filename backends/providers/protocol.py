@@ -40,12 +40,14 @@ class Question:
         request_id: Id of this asking, passed on so that logs of both sides can be joined.
         pictures: The request's images as base64, in order; empty for a provider that looks at none.
         repair: Set for the repair try.
+        lease_token: Of the lease that it is asked under, for a server that refuses stale ones.
     """
 
     request: Request
     request_id: str
     pictures: tuple[bytes, ...] = ()
     repair: Repair | None = None
+    lease_token: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Final
 
-from backends.errors import AttemptFailed, HttpFailure, ModelMisconfigured, ModelUnreachable
+from backends.errors import AttemptFailed, HttpFailure, ModelMisconfigured, ModelUnreachable, StaleLease
 from backends.providers.reading import error_words, short
 
 if TYPE_CHECKING:
@@ -18,6 +18,11 @@ if TYPE_CHECKING:
 _CHECK_S: Final = 10.0
 _MASK: Final = "********"
 _OK: Final = 200
+_CONFLICT: Final = 409
+_STALE: Final = b'"stale_lease"'
+
+LEASE_HEADER: Final = "X-ImageWorks-Lease"
+"""Carries a lease's token to a supervisor."""
 
 
 class Server:
@@ -111,6 +116,8 @@ class Server:
         headers = {**self._headers, "X-Request-Id": question.request_id}
         if trace := question.request.labels.trace_id:
             headers["traceparent"] = f"00-{trace}-{question.request_id[:16]}-01"
+        if question.lease_token is not None:
+            headers[LEASE_HEADER] = str(question.lease_token)
         response = await self._transport.post(url, body, headers=headers, may_load=may_load)
         observed.http_status = response.status
         observed.bytes_in = len(response.body)
@@ -139,6 +146,8 @@ class Server:
         if response.status == _OK:
             return
         words = error_words(response.body)
+        if response.status == _CONFLICT and _STALE in response.body:
+            raise StaleLease(f"{url} refused the lease: {short(words)}.", http_status=response.status)
         if self._key:
             words = words.replace(self._key, _MASK)
         raise HttpFailure(

@@ -1,0 +1,57 @@
+"""The leasing that the settings ask for, put together for one client."""
+
+from __future__ import annotations
+
+import os
+import socket
+from typing import TYPE_CHECKING
+
+from backends.leases.attending import Attendant
+from backends.leases.broker import Broker
+from backends.leases.devices import leased_devices
+from backends.leases.ledger import Ledger
+from backends.leases.policy import Limits
+from backends.leases.seam import GrantedAtOnce
+from backends.leases.serving import Serving
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from backends.leases.seam import Leasing
+    from backends.leases.turning import Told
+    from registry.registry import Registry
+    from store.database import StateDatabase
+    from store.settings import Settings
+
+
+def leasing_for(
+    settings: Settings,
+    registry: Registry,
+    database: StateDatabase,
+    environ: Mapping[str, str],
+    *,
+    told: Callable[[Told, float | None], None],
+) -> Leasing:
+    """Leases by the setting.
+
+    Args:
+        settings: The mode, and how patient the policy is.
+        registry: Declares devices.
+        database: Has the ledger.
+        environ: For deployments' addresses.
+        told: Hears of every decision.
+    """
+    if settings.leases == "off":
+        return GrantedAtOnce()
+    holder = f"{socket.gethostname()}:{os.getpid()}:{os.urandom(4).hex()}"
+    ledger = Ledger(database, holder, limits=limits_of(settings), ttl_s=settings.lease_ttl_s)
+    attendant = Attendant(ledger, holder=holder, ttl_s=settings.lease_ttl_s, told=told)
+    serving = Serving(ledger, leased_devices(registry.devices), environ)
+    return Broker(attendant, serving, name=holder)
+
+
+def limits_of(settings: Settings) -> Limits:
+    """How patient the policy is by the settings."""
+    return Limits(
+        interactive_wait_s=settings.lease_interactive_wait_s, batch_wait_s=settings.lease_batch_wait_s
+    )

@@ -1,0 +1,198 @@
+"""Which deployments are leased, where their models can be, and whether the ledger is right about it."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from typing import TYPE_CHECKING, Final
+
+from backends.errors import BackendError, LoadingFailed, ModelMisconfigured, ModelUnreachable
+from backends.leases.placing import places_on
+from backends.leases.records import Served, ServerAddress
+from backends.leases.state import Place, Resident, ServedModel
+from backends.loading.choosing import LOADED_BY_US, loading_at
+from backends.loading.supervised import NOT_A_SUPERVISOR
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from backends.leases.ledger import Ledger
+    from backends.leases.records import KeptResident
+    from backends.leases.state import Device
+    from backends.loading.protocol import Found, Loading
+    from registry.schema import Deployment, Model
+
+_LOG: Final = logging.getLogger(__name__)
+
+SLOTS: Final = {"ollama": 1, "tf_iqa": 4, "trtllm": 16, "vllm": 16}
+"""Requests that a server works on at once where the registry does not say, by provider."""
+
+# Until it is learned: seconds to load and to unload, by provider.
+_COSTS: Final = {"ollama": (10.0, 1.0), "tf_iqa": (15.0, 2.0), "trtllm": (120.0, 5.0), "vllm": (90.0, 5.0)}
+# How long what a server said of itself holds.
+_LOOKED_S: Final = 30.0
+_DEFAULT_TAG: Final = ":latest"
+
+
+class Serving:
+    """Deployments as the ledger sees them. Its methods ask servers, and block; call them from any thread."""
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        devices: Sequence[Device],
+        environ: Mapping[str, str],
+        *,
+        loading: Callable[[ServerAddress], Loading] = loading_at,
+    ) -> None:
+        """Make one, and tell the ledger of the devices.
+
+        Args:
+            ledger: The ledger.
+            devices: Of this machine and of others, the default one first.
+            environ: For deployments' addresses.
+            loading: Gives the way to load at a server.
+        """
+        self._ledger = ledger
+        self._devices = {device.name: device for device in devices}
+        self._environ = environ
+        self._loading = loading
+        self._lock = threading.Lock()
+        self._looked: dict[ServerAddress, float] = {}
+        ledger.declare(devices)
+
+    def served(self, model: Model, deployments: Sequence[Deployment]) -> Served | None:
+        """The model as the ledger is to see it; None where whoever asks needs no lease.
+
+        A server that is always there, and loads nothing as it is told, is not leased: it is asked at once.
+
+        Args:
+            model: The logical model.
+            deployments: Where it may be asked, best first.
+
+        Raises:
+            ModelUnreachable: No server of them answers.
+            ModelMisconfigured: A deployment names a device that is not declared, or its model fits none.
+        """
+        leased: list[Deployment] = []
+        problems: list[str] = []
+        for deployment in deployments:
+            if deployment.provider not in LOADED_BY_US:
+                return None if not leased else self._seen(model, leased)
+            try:
+                if not self._loads_as_told(model, deployment):
+                    return None if not leased else self._seen(model, leased)
+            except LoadingFailed as error:
+                problems.append(f"Deployment {deployment.name!r} of model {model.name!r}: {error}")
+            else:
+                leased.append(deployment)
+        if not leased:
+            raise ModelUnreachable(
+                f"{' '.join(problems)} Start the server, correct base_url in the registry, or choose another model."
+            )
+        return self._seen(model, leased)
+
+    def look_again(self, model: Model, deployment: Deployment) -> None:
+        """See whether a server that fails still has what the ledger says; what is learned is in the ledger."""
+        with self._lock:
+            self._looked.pop(address_of(deployment, self._environ), None)
+        try:
+            self._loads_as_told(model, deployment)
+        except BackendError as error:
+            # Whoever asks it is told so by their own failures.
+            _LOG.info("%s", error)
+
+    def _loads_as_told(self, model: Model, deployment: Deployment) -> bool:
+        address = address_of(deployment, self._environ)
+        with self._lock:
+            if time.monotonic() - self._looked.get(address, -_LOOKED_S) < _LOOKED_S:
+                return True
+        try:
+            found = self._loading(address).found()
+        except LoadingFailed as error:
+            if error.http_status in NOT_A_SUPERVISOR:
+                return False
+            raise
+        self._reconcile(self._seen(model, [deployment]), address, found)
+        with self._lock:
+            self._looked[address] = time.monotonic()
+        return True
+
+    def _reconcile(self, served: Served, address: ServerAddress, found: Sequence[Found]) -> None:
+        """Put down what the server has and the ledger does not know, and strike out what it has no longer."""
+        self._ledger.raise_token(max((one.token for one in found), default=0))
+        ids = {address.served_model_id, f"{address.served_model_id}{_DEFAULT_TAG}"}
+        here = next((one for one in found if one.served_model_id in ids), None)
+        known = self._known(address)
+        if here is not None and here.ready and known is None:
+            place = served.model.places[0]
+            self._ledger.adopt(Resident(place, "ready", 0.0, 0.0), served, token=here.token)
+        elif here is None and known is not None:
+            self._ledger.miss(known.place, token=known.token)
+
+    def _known(self, address: ServerAddress) -> KeptResident | None:
+        residents = self._ledger.snapshot().residents
+        return next((kept for kept in residents if kept.server == address), None)
+
+    def _seen(self, model: Model, deployments: Sequence[Deployment]) -> Served:
+        places: list[Place] = []
+        for deployment in deployments:
+            places += self._places(model, deployment)
+        footprint = model.footprint
+        largest = max(self._devices[place.device].memory_mib for place in places)
+        memory_mib = footprint.vram_mib if footprint is not None else largest
+        if memory_mib > largest:
+            raise ModelMisconfigured(
+                f"Model {model.name!r} takes {memory_mib} MiB, and the largest of its devices has {largest}. Correct "
+                f"its footprint in the registry, or name another device."
+            )
+        servers = {one.name: address_of(one, self._environ) for one in deployments}
+        load_s, unload_s = (
+            max(costs) for costs in zip(*(_COSTS[one.provider] for one in deployments), strict=True)
+        )
+        return Served(
+            ServedModel(
+                name=model.name,
+                memory_mib=memory_mib,
+                places=tuple(places),
+                slots=min(one.slots or SLOTS[one.provider] for one in deployments),
+                load_s=load_s,
+                unload_s=unload_s,
+                tags=frozenset(model.placement.tags),
+                exclusive=model.placement.exclusive or footprint is None,
+                # A supervisor has one child.
+                servers=frozenset(server.url for server in servers.values() if server.fences),
+            ),
+            servers,
+        )
+
+    def _places(self, model: Model, deployment: Deployment) -> tuple[Place, ...]:
+        names = deployment.devices or tuple(self._devices)[:1]
+        unknown = [name for name in names if name not in self._devices]
+        if unknown:
+            raise ModelMisconfigured(
+                f"Deployment {deployment.name!r} of model {model.name!r} is on {', '.join(unknown)}, which this "
+                f"machine does not have and the registry does not declare; there are {', '.join(self._devices)}. "
+                f"Declare it under devices, or name another."
+            )
+        return places_on(
+            [self._devices[name] for name in names],
+            model=model.name,
+            deployments=[deployment.name],
+            prefers_slice=model.placement.prefer == "mig",
+        )
+
+
+def address_of(deployment: Deployment, environ: Mapping[str, str]) -> ServerAddress:
+    """Where a deployment's server is told to load.
+
+    Raises:
+        BadDeploymentUrl: It has no address, or none that can be used.
+    """
+    return ServerAddress(
+        provider=deployment.provider,
+        url=deployment.url(environ).rstrip("/"),
+        served_model_id=deployment.served_model_id,
+        key_env=deployment.control_key_env,
+    )

@@ -1,0 +1,28 @@
+"""A PostgreSQL database of a test's own."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+import psycopg
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+SERVER = os.environ.get("TEST_POSTGRESQL_URL", "postgresql://postgres@127.0.0.1:5432/postgres")
+
+
+@pytest.fixture
+def postgresql_url() -> Iterator[str]:
+    try:
+        server = psycopg.connect(SERVER, autocommit=True, connect_timeout=5)
+    except psycopg.OperationalError as error:
+        pytest.skip(f"no PostgreSQL at TEST_POSTGRESQL_URL: {error}")
+    name = f"imageworks_test_{uuid4().hex}"
+    with server:
+        server.execute(f'CREATE DATABASE "{name}"')  # type: ignore[arg-type]
+        yield f"{SERVER.rpartition('/')[0]}/{name}"
+        server.execute(f'DROP DATABASE "{name}" WITH (FORCE)')  # type: ignore[arg-type]
