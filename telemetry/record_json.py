@@ -21,6 +21,10 @@ _ENCODE: Final = json.JSONEncoder(
     ensure_ascii=True, allow_nan=False, check_circular=False, separators=(",", ":")
 ).encode
 
+# There is one empty tuple in CPython, and this is asked for each field of each event. Where there were two, the field
+# would be written as an empty list, which is read the same.
+_NO_ITEMS: Final = ()
+
 
 def to_json(record: Record) -> bytes:
     """A record as one line of ASCII JSON, without a newline and without empty fields.
@@ -33,7 +37,7 @@ def to_json(record: Record) -> bytes:
     values = {
         name: value
         for name, value in zip(names, read(record), strict=False)
-        if value is not None and value != ()
+        if value is not None and value is not _NO_ITEMS
     }
     for name, limit in limits:
         if name in values:

@@ -40,6 +40,7 @@ class RecordKind:
         narrowed_by: Fields by which queries narrow down, beside the time.
         folder: Where its compacted records are.
         seed: What the checksum of its lines starts from.
+        line_end: A line after its number, for the checksum and the record to be put in.
     """
 
     word: str
@@ -52,6 +53,7 @@ class RecordKind:
     narrowed_by: tuple[str, ...]
     folder: Callable[[Home], Path]
     seed: int
+    line_end: bytes
 
     def id_of(self, record: Record) -> str:
         """What names a record."""
@@ -81,6 +83,7 @@ EVENTS: Final = RecordKind(
     narrowed_by=("run_id", "stage"),
     folder=attrgetter("events"),
     seed=seed_of("event"),
+    line_end=b',"crc":%d,"event":%b}\n',
 )
 DECISIONS: Final = RecordKind(
     word="decision",
@@ -93,6 +96,7 @@ DECISIONS: Final = RecordKind(
     narrowed_by=("run_id", "model"),
     folder=attrgetter("decisions"),
     seed=seed_of("decision"),
+    line_end=b',"crc":%d,"decision":%b}\n',
 )
 GPU_SAMPLES: Final = RecordKind(
     word="gpu_sample",
@@ -105,6 +109,7 @@ GPU_SAMPLES: Final = RecordKind(
     narrowed_by=("run_id", "device"),
     folder=attrgetter("gpu_samples"),
     seed=seed_of("gpu_sample"),
+    line_end=b',"crc":%d,"gpu_sample":%b}\n',
 )
 KINDS: Final = (EVENTS, DECISIONS, GPU_SAMPLES)
 """All kinds, in the order in which they are shown."""

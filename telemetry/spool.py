@@ -120,7 +120,7 @@ class Spool:
             )
             self.dropped += 1
             return False
-        tail = b',"crc":%d,"%b":%b}\n' % (crc32(body, kind.seed), kind.word.encode(), body)
+        tail = kind.line_end % (crc32(body, kind.seed), body)
         with self._lock:
             if self._closed:
                 return self._drop(OSError("the spool is closed"))
