@@ -1,4 +1,4 @@
-"""The command line of the backends: `python -m backends simulate`."""
+"""The command line of the backends: `python -m backends simulate|devices`."""
 
 import sys
 from pathlib import Path
@@ -8,6 +8,8 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from backends.device_table import device_json, device_table
+from backends.devices import Devices
 from backends.leases.policy import Limits
 from backends.simulation.errors import SimulationError, WorkloadError
 from backends.simulation.figures import Figures, figures
@@ -15,6 +17,7 @@ from backends.simulation.playing import play
 from backends.simulation.policies import PolicyName, policy_of
 from backends.simulation.timeline import timeline_svg
 from backends.simulation.workload import parse_devices, read_workload, shipped_workloads
+from store.fitted_table import fitted
 
 app = typer.Typer(
     name="backends",
@@ -76,6 +79,25 @@ def simulate(
     _show(rows)
     if picture is not None:
         typer.echo(f"Timeline: {picture}")
+
+
+@app.command("devices")
+def devices_command(
+    *,
+    as_json: Annotated[bool, typer.Option("--json", help="Everything that is known, for programs.")] = False,
+) -> None:
+    """This host's memory, cards and slices of cards: how much they have, and what uses it."""
+    with Devices() as devices:
+        readings = devices.read()
+    if as_json:
+        typer.echo(device_json(readings))
+        return
+    in_terminal = sys.stdout.isatty()
+    console = Console(width=None if in_terminal else 200)
+    table = device_table(readings)
+    console.print(fitted(table, console) if in_terminal else table)
+    for problem in readings.problems:
+        typer.echo(f"A device cannot be read. {problem}", err=True)
 
 
 def main() -> None:

@@ -83,6 +83,8 @@ class Asker:
         answers: dict[str, tuple[Answer, T | None]] = {}
         stage = self._stage
         stage.progress.expect(stage.progress.total + len(requests))
+        if requests and must_ask and not self._choice.model.is_embedded:
+            stage.sampler.begin()
 
         async def main() -> None:
             spool = stage.resources.telemetry.spool()

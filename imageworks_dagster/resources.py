@@ -6,7 +6,7 @@ database's URL stays in the settings.
 
 from __future__ import annotations
 
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,10 +14,11 @@ import dagster as dg
 from pydantic import Field, PrivateAttr
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from contextlib import AbstractContextManager
 
     from backends.client import Client
+    from backends.sampling import Sampler
     from imageworks_dagster.assembly import EmbeddedFunction
     from imageworks_dagster.opened import OpenStore
     from prompt_hub.hub import PromptHub
@@ -99,6 +100,14 @@ class TelemetryResource(dg.ConfigurableResource["TelemetryResource"]):
         from telemetry.spool import Spool  # noqa: PLC0415 - as above
 
         return Spool(Path(self.spool_folder))
+
+    @contextmanager
+    def sampler(self, *, every_s: float, run_id: str) -> Iterator[Sampler]:
+        """Samples this host's devices for a run, from when it is told to begin until the block is left."""
+        from backends.sampling import Sampler  # noqa: PLC0415 - as above
+
+        with self.spool() as spool, Sampler(spool, every_s=every_s, run_id=run_id) as sampler:
+            yield sampler
 
     def close_manifest_in(self, store: OpenStore) -> None:
         """From now on the run's manifest may be open in ``store``: close it however the run ends."""

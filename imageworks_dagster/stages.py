@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from pathlib import Path
 
+    from backends.sampling import Sampler
     from imageworks_dagster.assembly import EmbeddedFunction
     from imageworks_dagster.assets.stage import StageResources
     from imageworks_dagster.choices import Choice
@@ -80,7 +81,7 @@ class ByEntry(dict[str, Row]):
 
 @dataclass
 class Stage:
-    """One stage of one run, at work on one batch."""
+    """One stage of one run, at work on one batch. ``sampler`` is there while its body works."""
 
     shape: TableShape
     run: Run
@@ -96,6 +97,7 @@ class Stage:
     registry: Registry
     embedded: Mapping[str, EmbeddedFunction]
     tally: Tally = field(default_factory=Tally)
+    sampler: Sampler = field(init=False)
 
     @property
     def asset(self) -> str:

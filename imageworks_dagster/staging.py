@@ -101,7 +101,8 @@ def _run_stage(
     settle()
     began = time.monotonic()
     try:
-        outcome = body(stage)
+        with resources.telemetry.sampler(every_s=settings.gpu_sample_s, run_id=run_id) as stage.sampler:
+            outcome = body(stage)
         pointer = stage.publish(outcome)
     except BaseException:
         assembly.progress.stopped(declaration.asset)

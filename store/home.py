@@ -64,18 +64,28 @@ class Home:
 
     @property
     def telemetry(self) -> Path:
-        """Everything about events."""
+        """What happened."""
         return self.root / "telemetry"
 
     @property
     def spool(self) -> Path:
-        """Events as they were written, one file a process."""
+        """Events, decisions and GPU samples as they were written, one file a process."""
         return self.telemetry / "spool"
 
     @property
     def events(self) -> Path:
         """Compacted events, as Parquet by date."""
         return self.telemetry / "events"
+
+    @property
+    def decisions(self) -> Path:
+        """Compacted decisions about devices, as Parquet by date."""
+        return self.telemetry / "decisions"
+
+    @property
+    def gpu_samples(self) -> Path:
+        """Compacted readings of devices, as Parquet by date."""
+        return self.telemetry / "gpu_samples"
 
     @property
     def quarantine(self) -> Path:
@@ -122,6 +132,8 @@ class Home:
             self.reports,
             self.spool,
             self.events,
+            self.decisions,
+            self.gpu_samples,
             self.quarantine,
             self.manifests,
             self.locks,

@@ -160,6 +160,12 @@ class Settings(BaseSettings):
         le=86_400,
         description="Seconds to wait for a deployment that is left alone before the step fails.",
     )
+    gpu_sample_s: float = Field(
+        default=2,
+        ge=0,
+        le=3600,
+        description="Seconds between samples of memory and load of all devices while a stage asks; 0 takes none.",
+    )
     preview_long_side: int = Field(
         default=1024, ge=64, le=8192, description="Long side, in pixels, of the pictures that models see."
     )

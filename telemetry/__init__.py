@@ -1,4 +1,4 @@
-"""What happened: one event a request, crash-safe, down to Parquet and DuckDB; run manifests."""
+"""What happened: an event a request, decisions, GPU samples, crash-safe, down to Parquet and DuckDB; run manifests."""
 
 from __future__ import annotations
 

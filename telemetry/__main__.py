@@ -19,10 +19,10 @@ from store.home import Home
 from store.path_text import path_text
 from store.settings import Settings
 from telemetry.catalog import connect, select
-from telemetry.compaction import compact
+from telemetry.compaction import CompactionReport, compact
 from telemetry.dictionary import with_dictionary
 from telemetry.errors import TelemetryError
-from telemetry.fsck import fsck
+from telemetry.fsck import FsckReport, fsck
 from telemetry.manifest import manifests, read_manifest
 from telemetry.summary import SummaryRow, summarize
 
@@ -97,7 +97,8 @@ def compact_command(*, home: HomeOption = None) -> None:
     """Turn the spools of ended processes into Parquet."""
     report = compact(_home(home))
     typer.echo(
-        f"{report.events} events from {len(report.spools)} spools into {len(report.files)} Parquet files; "
+        f"{report.events} events{_beside_events(report)} from {len(report.spools)} spools into "
+        f"{len(report.files)} Parquet files; "
         f"{report.known} were there already; {len(report.live)} spools are still being written."
     )
     for path in report.newer:
@@ -117,7 +118,7 @@ def fsck_command(
     for problem in report.problems:
         typer.echo(f"{problem.path}: {problem.what}; {'mended' if problem.mended else problem.remedy}.")
     typer.echo(
-        f"{report.events} events in {report.parquet_files} Parquet files, {report.spooled} in "
+        f"{report.events} events{_beside_events(report)} in {report.parquet_files} Parquet files, {report.spooled} in "
         f"{report.spools} spools, {report.manifests} manifests, {report.quarantined} files in quarantine, "
         f"{len(report.problems)} problems."
     )
@@ -204,6 +205,11 @@ def main() -> None:
             err=True,
         )
         sys.exit(1)
+
+
+def _beside_events(report: CompactionReport | FsckReport) -> str:
+    counted = ((report.decisions, "decisions"), (report.gpu_samples, "GPU samples"))
+    return "".join(f", {count} {what}" for count, what in counted if count)
 
 
 def _home(folder: Path | None) -> Home:

@@ -1,4 +1,4 @@
-"""The Arrow schema of events, made from the `Event` class, and tables of events."""
+"""The Arrow schemas of telemetry's records, made from their classes, and tables of records."""
 
 from __future__ import annotations
 
@@ -8,36 +8,43 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pyarrow as pa
 
-from telemetry.events import ATTEMPT_FIELDS, EVENT_FIELDS, SCHEMA_VERSION, Attempt, Event, Kind
+from telemetry.columns import fields_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-SCHEMA_VERSION_KEY: Final = b"imageworks.event_schema_version"
+    from telemetry.columns import FieldFacts, Kind
+    from telemetry.record_kinds import Record, RecordKind
 
 
-def arrow_schema() -> pa.Schema:
-    """The columns of the events' Parquet files.
+def arrow_schema(kind: RecordKind) -> pa.Schema:
+    """The columns of a kind's Parquet files.
 
-    `enqueued_at` is a timestamp in microseconds without zone, in UTC: every reader shows the same clock,
-    whatever the zone of its session.
+    A time is a timestamp in microseconds without zone, in UTC: every reader shows the same clock, whatever the
+    zone of its session.
     """
-    return pa.schema(
-        [pa.field(facts.name, _TYPES[facts.kind], nullable=facts.nullable) for facts in EVENT_FIELDS],
-        metadata={SCHEMA_VERSION_KEY: str(SCHEMA_VERSION).encode("ascii")},
-    )
+    version = {f"imageworks.{kind.word}_schema_version": str(kind.version)}
+    return pa.schema([_field(facts) for facts in kind.fields], metadata=version)
 
 
-def table_of(events: Sequence[Event]) -> pa.Table:
-    """A table with one row an event, in the order given."""
-    schema = arrow_schema()
+def table_of(kind: RecordKind, records: Sequence[Record]) -> pa.Table:
+    """A table with one row a record, in the order given."""
+    schema = arrow_schema(kind)
     columns = [
         pa.array(
-            [_READ[facts.kind](getattr(event, facts.name)) for event in events], schema.field(facts.name).type
+            [_READ[facts.kind](getattr(record, facts.name)) for record in records],
+            schema.field(facts.name).type,
         )
-        for facts in EVENT_FIELDS
+        for facts in kind.fields
     ]
     return pa.Table.from_arrays(columns, schema=schema)
+
+
+def _field(facts: FieldFacts) -> pa.Field:
+    if facts.row is None:
+        return pa.field(facts.name, _TYPES[facts.kind], nullable=facts.nullable)
+    row = pa.struct([_field(inner) for inner in fields_of(facts.row)])
+    return pa.field(facts.name, pa.list_(row), nullable=facts.nullable)
 
 
 def _as_it_is(value: Any) -> Any:
@@ -48,11 +55,14 @@ def _instant(value: str) -> datetime:
     return datetime.fromisoformat(value).astimezone(UTC).replace(tzinfo=None)
 
 
-def _dicts(attempts: Sequence[Attempt]) -> list[dict[str, Any]]:
-    return [{facts.name: getattr(attempt, facts.name) for facts in ATTEMPT_FIELDS} for attempt in attempts]
+def _dicts(rows: Sequence[object]) -> list[dict[str, Any]]:
+    if not rows:
+        return []
+    owner: type = type(rows[0])
+    return [{facts.name: getattr(row, facts.name) for facts in fields_of(owner)} for row in rows]
 
 
-_SIMPLE: Final[dict[Kind, pa.DataType]] = {
+_TYPES: Final[dict[Kind, pa.DataType]] = {
     "text": pa.string(),
     "integer": pa.int64(),
     "number": pa.float64(),
@@ -60,14 +70,6 @@ _SIMPLE: Final[dict[Kind, pa.DataType]] = {
     "time": pa.timestamp("us"),
     "texts": pa.list_(pa.string()),
 }
-_TYPES: Final[dict[Kind, pa.DataType]] = {
-    **_SIMPLE,
-    "attempts": pa.list_(
-        pa.struct(
-            [pa.field(item.name, _SIMPLE[item.kind], nullable=item.nullable) for item in ATTEMPT_FIELDS]
-        )
-    ),
-}
 _READ: Final[defaultdict[Kind, Callable[[Any], Any]]] = defaultdict(
-    lambda: _as_it_is, {"time": _instant, "attempts": _dicts}
+    lambda: _as_it_is, {"time": _instant, "rows": _dicts}
 )

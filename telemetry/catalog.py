@@ -1,7 +1,7 @@
 """The catalog: one DuckDB connection in memory with a view over everything an analyst asks about.
 
-Views: `events`, `attempts`, `runs`, `run_stages`, one per asset with its current tables (`judge/critiques` is
-`judge_critiques`), and `catalog_problems`, which names what could not be shown.
+Views: `events`, `attempts`, `decisions`, `gpu_samples`, `runs`, `run_stages`, one per asset with its current tables
+(`judge/critiques` is `judge_critiques`), and `catalog_problems`, which names what could not be shown.
 
 It changes nothing that is kept, and makes no `.duckdb` file, which would admit one writing process only.
 """
@@ -21,10 +21,10 @@ from store.pointers import current_pointers
 from store.reading import reading
 from store.settings import Settings
 from telemetry.arrow import arrow_schema, table_of
-from telemetry.errors import DamagedManifest, DamagedParquet, NewerEvent, QueryRefused
-from telemetry.events import Event
+from telemetry.errors import DamagedManifest, DamagedParquet, NewerRecord, QueryRefused
 from telemetry.manifest import RunManifest, manifest_files, read_manifest
-from telemetry.spool_reading import read_spool, spool_files
+from telemetry.record_kinds import KIND_OF, KINDS
+from telemetry.spool_reading import BadLine, read_spool, spool_files
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
     from store.database import StateDatabase
     from store.pointers import TablePointer
+    from telemetry.record_kinds import Record, RecordKind
 
 _LOG: Final = logging.getLogger(__name__)
 # Nothing is fetched from the network because a query names a function that is not there.
@@ -102,7 +103,7 @@ def connect(
 
     Raises:
         StoreError: The state database cannot be read, or is of another version of this program.
-        DamagedParquet: A file of events cannot be read.
+        DamagedParquet: A compacted file cannot be read.
     """
     if home is None:
         home = database.home if database is not None else Home.of(Settings())
@@ -143,8 +144,10 @@ def _fill(connection: duckdb.DuckDBPyConnection, home: Home, database: StateData
     problems: list[tuple[str, str]] = []
     connection.execute("CREATE SCHEMA behind")
     # The spools first: what compaction moves meanwhile is in Parquet when the views are asked.
-    spooled = table_of(list(_spooled(home, problems)))
-    _events(connection, home, spooled)
+    spooled = _spooled(home, problems)
+    for kind in KINDS:
+        _records(connection, home, kind, table_of(kind, list(spooled[kind].values())))
+    _attempts(connection)
     _runs(connection, home, problems)
     _assets(connection, _pointers(home, database), problems)
     _keep(connection, "catalog_problems", pa.Table.from_pylist(_named(_PROBLEMS, problems), schema=_PROBLEMS))
@@ -155,7 +158,9 @@ def _fill(connection: duckdb.DuckDBPyConnection, home: Home, database: StateData
 def _lock(connection: duckdb.DuckDBPyConnection, home: Home) -> None:
     # DuckDB compares patterns as they are written, so a folder with pattern letters is named both ways.
     names = {
-        f"{name}/" for folder in (home.events, home.assets) for name in (str(folder), _literally(folder))
+        f"{name}/"
+        for folder in (*(kind.folder(home) for kind in KINDS), home.assets)
+        for name in (str(folder), _literally(folder))
     }
     connection.execute(f"SET allowed_directories = [{', '.join(map(_quoted, sorted(names)))}]")
     connection.execute("SET enable_external_access = false")
@@ -163,46 +168,51 @@ def _lock(connection: duckdb.DuckDBPyConnection, home: Home) -> None:
     connection.execute("SET lock_configuration = true")
 
 
-def _spooled(home: Home, problems: list[tuple[str, str]]) -> Iterator[Event]:
-    met: set[str] = set()
+def _spooled(home: Home, problems: list[tuple[str, str]]) -> dict[RecordKind, dict[str, Record]]:
+    spooled: dict[RecordKind, dict[str, Record]] = {kind: {} for kind in KINDS}
     for path in spool_files(home.spool):
         try:
             for item in read_spool(path):
                 # Bad lines are compaction's and fsck's to tell; a living spool always may end in one.
-                if isinstance(item, Event) and item.event_id not in met:
-                    met.add(item.event_id)
-                    yield item
+                if not isinstance(item, BadLine):
+                    kind = KIND_OF[type(item)]
+                    spooled[kind].setdefault(kind.id_of(item), item)
         except FileNotFoundError:
             continue
-        except NewerEvent as error:
+        except NewerRecord as error:
             problems.append((str(path), str(error)))
+    return spooled
 
 
-def _events(connection: duckdb.DuckDBPyConnection, home: Home, spooled: pa.Table) -> None:
-    _keep(connection, "behind.spooled_events", spooled)
-    _keep(connection, "behind.no_events", arrow_schema().empty_table())
-    columns = ", ".join(f'"{name}"' for name in arrow_schema().names)
-    pattern = _quoted(f"{_literally(home.events)}/date=*/*.parquet")
+def _records(connection: duckdb.DuckDBPyConnection, home: Home, kind: RecordKind, spooled: pa.Table) -> None:
+    _keep(connection, f"behind.spooled_{kind.view}", spooled)
+    _keep(connection, f"behind.no_{kind.view}", arrow_schema(kind).empty_table())
+    columns = ", ".join(f'"{facts.name}"' for facts in kind.fields)
+    pattern = _quoted(f"{_literally(kind.folder(home))}/date=*/*.parquet")
     # The empty table first: it gives the columns that files of an older version, or no file at all, do not have.
     published = (
-        "SELECT *, NULL::DATE AS date FROM behind.no_events UNION ALL BY NAME "  # noqa: S608 - quoted
+        f"SELECT *, NULL::DATE AS date FROM behind.no_{kind.view} UNION ALL BY NAME "  # noqa: S608 - quoted
         f"SELECT * FROM read_parquet({pattern}, allow_empty = true, "
         "union_by_name = true, hive_partitioning = true, hive_types = {'date': DATE})"
     )
-    # Joined only where there is something to compare: it reads the ids of every event.
-    fresh = "SELECT * FROM behind.spooled_events"
+    # Joined only where there is something to compare: it reads the ids of every record.
+    fresh = f"SELECT * FROM behind.spooled_{kind.view}"  # noqa: S608 - ours
     if spooled.num_rows:
-        fresh += " ANTI JOIN behind.published_events USING (event_id)"
+        fresh += f" ANTI JOIN behind.published_{kind.view} USING ({kind.id_field})"
     try:
-        connection.execute(f"CREATE VIEW behind.published_events AS {published}")
+        connection.execute(f"CREATE VIEW behind.published_{kind.view} AS {published}")
     except duckdb.Error as error:
         raise DamagedParquet(
-            f"The events in {home.events} cannot be read: {error}. `python -m telemetry fsck` names the file."
+            f"The Parquet files in {kind.folder(home)} cannot be read: {error}. `python -m telemetry fsck` names the "
+            "file."
         ) from error
     connection.execute(
-        f"CREATE VIEW events AS SELECT {columns}, date FROM behind.published_events UNION ALL "  # noqa: S608 - ours
-        f"SELECT {columns}, enqueued_at::DATE AS date FROM ({fresh})"
+        f"CREATE VIEW {kind.view} AS SELECT {columns}, date FROM behind.published_{kind.view} UNION ALL "  # noqa: S608 - ours
+        f"SELECT {columns}, {kind.time_field}::DATE AS date FROM ({fresh})"
     )
+
+
+def _attempts(connection: duckdb.DuckDBPyConnection) -> None:
     connection.execute(
         "CREATE VIEW attempts AS SELECT event_id, run_id, batch, entry_id, stage, model, deployment, "
         "provider, enqueued_at, unnest(attempts, max_depth := 2) FROM events"

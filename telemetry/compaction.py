@@ -21,8 +21,9 @@ from store.errors import PublishFailed
 from store.locking import locked
 from store.publishing import publish_file, sync_folder
 from telemetry.arrow import table_of
-from telemetry.errors import CompactionError, NewerEvent
+from telemetry.errors import CompactionError, NewerRecord
 from telemetry.parquet import files_of_date, ids_in, publish_parquet, sweep_staging
+from telemetry.record_kinds import DECISIONS, EVENTS, GPU_SAMPLES, KIND_OF, KINDS
 from telemetry.spool_reading import BadLine, read_spool, spool_files
 
 if TYPE_CHECKING:
@@ -30,10 +31,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from store.home import Home
-    from telemetry.events import Event
+    from telemetry.record_kinds import Record, RecordKind
 
-# Events held in memory at once, about 5 kB each as Python objects.
-_EVENTS_A_ROUND: Final = 50_000
+# Records held in memory at once, an event being about 5 kB as Python objects.
+_RECORDS_A_ROUND: Final = 50_000
 # Each is an open file while its round lasts.
 _SPOOLS_A_ROUND: Final = 200
 
@@ -44,18 +45,22 @@ class CompactionReport:
 
     Attributes:
         files: Parquet files that were published.
-        events: Rows in them.
-        known: Events that were published before, by a compaction that was killed before its spools went.
+        events: Events in them.
+        decisions: Decisions in them.
+        gpu_samples: GPU samples in them.
+        known: Records that were published before, by a compaction that was killed before its spools went.
         spools: Spools that were taken in and removed.
         live: Spools that a living process still writes; left alone.
         newer: Spools written by a newer version of this program; left alone.
-        bad_lines: Lines that are no event, now in quarantine.
+        bad_lines: Lines that are no record, now in quarantine.
         bad_tails: Ends of spools that a kill cut off, now in quarantine.
         quarantined: Files that hold them.
     """
 
     files: tuple[Path, ...] = ()
     events: int = 0
+    decisions: int = 0
+    gpu_samples: int = 0
     known: int = 0
     spools: tuple[Path, ...] = ()
     live: tuple[Path, ...] = ()
@@ -71,7 +76,7 @@ class _Round:
 
     held: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
     spools: list[Path] = field(default_factory=list)
-    events: dict[str, Event] = field(default_factory=dict)
+    records: dict[tuple[RecordKind, str], Record] = field(default_factory=dict)
     repeated: int = 0
     bad: dict[Path, list[BadLine]] = field(default_factory=dict)
 
@@ -90,26 +95,29 @@ def compact(home: Home) -> CompactionReport:
     """Turn the spools of ended processes into Parquet. One at a time per home; a second one waits.
 
     Raises:
-        CompactionError: Something could not be written or read; all events are still in their spools, in
+        CompactionError: Something could not be written or read; all records are still in their spools, in
             Parquet, or in both, and the next compaction goes on from there.
     """
     tally = _Tally()
     try:
         home.spool.mkdir(parents=True, exist_ok=True)
         with locked(home.telemetry / "compaction.lock"):
-            sweep_staging(home.events)
+            for kind in KINDS:
+                sweep_staging(home, kind)
             waiting = iter(spool_files(home.spool))
             while gathered := _gather(waiting, tally):
                 with gathered.held:
                     _publish(home, gathered, tally)
     except (OSError, PublishFailed) as error:
         raise CompactionError(
-            f"The events in {home.spool} could not be compacted: {error}. None is lost; mend this and run "
+            f"The spools in {home.spool} could not be compacted: {error}. None is lost; mend this and run "
             "`python -m telemetry compact` again."
         ) from error
     return CompactionReport(
         files=tuple(tally.files),
-        events=tally.counts["events"],
+        events=tally.counts[EVENTS.view],
+        decisions=tally.counts[DECISIONS.view],
+        gpu_samples=tally.counts[GPU_SAMPLES.view],
         known=tally.counts["known"],
         spools=tuple(tally.spools),
         live=tuple(tally.live),
@@ -149,11 +157,11 @@ def _gather(waiting: Iterator[Path], tally: _Tally) -> _Round | None:
                 continue
             try:
                 _take_in(path, gathered)
-            except NewerEvent:
+            except NewerRecord:
                 tally.newer.append(path)
                 continue
             gathered.spools.append(path)
-            if len(gathered.events) >= _EVENTS_A_ROUND or len(gathered.spools) >= _SPOOLS_A_ROUND:
+            if len(gathered.records) >= _RECORDS_A_ROUND or len(gathered.spools) >= _SPOOLS_A_ROUND:
                 break
     except BaseException:
         gathered.held.close()
@@ -165,18 +173,21 @@ def _gather(waiting: Iterator[Path], tally: _Tally) -> _Round | None:
 
 
 def _take_in(path: Path, into: _Round) -> None:
-    events: dict[str, Event] = {}
+    records: dict[tuple[RecordKind, str], Record] = {}
     repeated = 0
     bad = []
     for item in read_spool(path):
         if isinstance(item, BadLine):
             bad.append(item)
-        elif item.event_id in events or item.event_id in into.events:
+            continue
+        kind = KIND_OF[type(item)]
+        named = (kind, kind.id_of(item))
+        if named in records or named in into.records:
             repeated += 1
         else:
-            events[item.event_id] = item
+            records[named] = item
     # Only now, so that a file by a newer version leaves no trace.
-    into.events.update(events)
+    into.records.update(records)
     into.repeated += repeated
     if bad:
         into.bad[path] = bad
@@ -188,22 +199,28 @@ def _publish(home: Home, gathered: _Round, tally: _Tally) -> None:
         tails = sum(line.is_tail for line in bad)
         tally.counts["bad_tails"] += tails
         tally.counts["bad_lines"] += len(bad) - tails
-    by_date: dict[str, list[Event]] = defaultdict(list)
-    for event in gathered.events.values():
-        by_date[event.enqueued_at[:10]].append(event)
     tally.counts["known"] += gathered.repeated
-    for date, events in sorted(by_date.items()):
-        published = {event_id for path in files_of_date(home.events, date) for event_id in ids_in(path)}
-        new = [event for event in events if event.event_id not in published]
-        tally.counts["known"] += len(events) - len(new)
-        if new:
-            new.sort(key=lambda event: (event.enqueued_at, event.event_id))
-            tally.files.append(publish_parquet(home.events, date, table_of(new)))
-            tally.counts["events"] += len(new)
+    for kind in KINDS:
+        by_date: dict[str, list[Record]] = defaultdict(list)
+        for (its_kind, _), record in gathered.records.items():
+            if its_kind is kind:
+                by_date[kind.time_of(record)[:10]].append(record)
+        for date, records in sorted(by_date.items()):
+            _publish_day(home, kind, date, records, tally)
     for spool in gathered.spools:
         spool.unlink(missing_ok=True)
     sync_folder(home.spool)
     tally.spools.extend(gathered.spools)
+
+
+def _publish_day(home: Home, kind: RecordKind, date: str, records: list[Record], tally: _Tally) -> None:
+    published = {known for path in files_of_date(home, kind, date) for known in ids_in(path, kind)}
+    new = [record for record in records if kind.id_of(record) not in published]
+    tally.counts["known"] += len(records) - len(new)
+    if new:
+        new.sort(key=lambda record: (kind.time_of(record), kind.id_of(record)))
+        tally.files.append(publish_parquet(home, kind, date, table_of(kind, new)))
+        tally.counts[kind.view] += len(new)
 
 
 def quarantine(home: Home, source: str, bad: list[BadLine]) -> Path:

@@ -5,14 +5,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from telemetry.catalog import RUN_STAGES, RUNS
-from telemetry.events import ATTEMPT_FIELDS, EVENT_FIELDS, FieldFacts, Kind
+from telemetry.events import ATTEMPT_FIELDS
 from telemetry.manifest import PinnedModel, PinnedProfile, RunManifest, StageSummary
+from telemetry.record_kinds import DECISIONS, EVENTS, GPU_SAMPLES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     import pyarrow as pa
     from pydantic import BaseModel
+
+    from telemetry.columns import FieldFacts, Kind
+    from telemetry.record_kinds import RecordKind
 
 BEGIN: Final = "<!-- dictionary: made by `python -m telemetry dictionary`, not by hand -->"
 END: Final = "<!-- end of dictionary -->"
@@ -25,6 +29,14 @@ _ATTEMPTS: Final = (
     "One row for each try, from `events.attempts`, with `event_id`, `run_id`, `batch`, `entry_id`, `stage`, "
     "`model`, `deployment`, `provider` and `enqueued_at` of its event."
 )
+_DECISIONS: Final = (
+    "One row for each decision about a device: who got it, who waits for it, what was loaded and what had to go, each "
+    "with its reason."
+)
+_GPU_SAMPLES: Final = (
+    "One row for each device and moment, taken while a stage asks model servers; `IMAGEWORKS_GPU_SAMPLE_S` says how "
+    "often. Runs that go on at the same time have their own."
+)
 _TYPES: Final[dict[Kind, str]] = {
     "text": "VARCHAR",
     "integer": "BIGINT",
@@ -32,7 +44,7 @@ _TYPES: Final[dict[Kind, str]] = {
     "boolean": "BOOLEAN",
     "time": "TIMESTAMP",
     "texts": "VARCHAR[]",
-    "attempts": "STRUCT[]",
+    "rows": "STRUCT[]",
 }
 _OWN_WORDS: Final = {
     "seconds": "Wall time; empty while the run is open.",
@@ -61,10 +73,16 @@ def dictionary_markdown() -> str:
             BEGIN,
             "### `events`",
             _EVENTS,
-            _table(_event_rows(EVENT_FIELDS)) + "\n| `date` | DATE | | Day of `enqueued_at`, UTC |",
+            _record_table(EVENTS),
             "### `attempts`",
             _ATTEMPTS,
-            _table(_event_rows(ATTEMPT_FIELDS)),
+            _table(_field_rows(ATTEMPT_FIELDS)),
+            "### `decisions`",
+            _DECISIONS,
+            _record_table(DECISIONS),
+            "### `gpu_samples`",
+            _GPU_SAMPLES,
+            _record_table(GPU_SAMPLES),
             "### `runs`",
             "One row for each run manifest.",
             _table(_view_rows(RUNS, [RunManifest])),
@@ -91,7 +109,11 @@ def with_dictionary(document: str) -> str:
     return before + dictionary_markdown() + after
 
 
-def _event_rows(fields: Iterable[FieldFacts]) -> list[tuple[str, str, str, str]]:
+def _record_table(kind: RecordKind) -> str:
+    return _table(_field_rows(kind.fields)) + f"\n| `date` | DATE | | Day of `{kind.time_field}`, UTC |"
+
+
+def _field_rows(fields: Iterable[FieldFacts]) -> list[tuple[str, str, str, str]]:
     return [(facts.name, _TYPES[facts.kind], facts.column.unit, _sentence(facts)) for facts in fields]
 
 

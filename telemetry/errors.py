@@ -1,8 +1,8 @@
 """What can go wrong in telemetry, as one small tree.
 
 TelemetryError
-├── EventFormatError        a spooled event does not fit the schema
-│   └── NewerEvent              it was written by a newer version of the schema
+├── RecordFormatError       a spooled record does not fit its schema
+│   └── NewerRecord             it was written by a newer version of the schema
 ├── CompactionError         compaction could not finish; the spools are all still there
 │   └── DamagedParquet          a published Parquet file cannot be read
 ├── ManifestError           a run manifest cannot be used
@@ -11,7 +11,7 @@ TelemetryError
 │   └── SecretInManifest        a value that carries credentials was about to be written
 └── QueryRefused            something else than one SELECT was asked of the catalog
 
-Writing an event raises none of these: telemetry never fails an inference (see `telemetry.spool`).
+Writing a record raises none of these: telemetry never fails an inference (see `telemetry.spool`).
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ class TelemetryError(Exception):
     """Anything telemetry reports to its caller."""
 
 
-class EventFormatError(TelemetryError):
-    """A spooled event does not fit the schema: a field is missing or has the wrong type."""
+class RecordFormatError(TelemetryError):
+    """A spooled record does not fit its schema: a field is missing or has the wrong type."""
 
 
-class NewerEvent(EventFormatError):
-    """The event was written by a newer version of the schema than this code knows."""
+class NewerRecord(RecordFormatError):
+    """The record was written by a newer version of the schema than this code knows."""
 
 
 class CompactionError(TelemetryError):

@@ -15,9 +15,10 @@ from store.locking import locked
 from store.publishing import make_folder, sync_folder
 from telemetry.arrow import arrow_schema
 from telemetry.compaction import claimed
-from telemetry.errors import CompactionError, DamagedManifest, DamagedParquet, NewerEvent
+from telemetry.errors import CompactionError, DamagedManifest, DamagedParquet, NewerRecord
 from telemetry.manifest import manifest_files, mark_crashed, read_manifest
 from telemetry.parquet import STAGING, digest_of, ids_in, publish_parquet, rows_in, sweep_staging
+from telemetry.record_kinds import DECISIONS, EVENTS, GPU_SAMPLES, KINDS
 from telemetry.spool_reading import BadLine, read_spool, spool_files
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from store.home import Home
+    from telemetry.record_kinds import RecordKind
 
 _DATE_FOLDER: Final = re.compile(r"date=(\d{4}-\d{2}-\d{2})")
 
@@ -54,8 +56,10 @@ class FsckReport:
         problems: What is wrong; empty if all is well.
         parquet_files: Parquet files read.
         events: Events in them.
+        decisions: Decisions in them.
+        gpu_samples: GPU samples in them.
         spools: Spool files read.
-        spooled: Events that wait in them.
+        spooled: Records that wait in them.
         quarantined: Files in quarantine, which is no problem in itself.
         manifests: Run manifests read.
     """
@@ -63,6 +67,8 @@ class FsckReport:
     problems: tuple[Problem, ...]
     parquet_files: int
     events: int
+    decisions: int
+    gpu_samples: int
     spools: int
     spooled: int
     quarantined: int
@@ -79,7 +85,7 @@ def fsck(home: Home, *, repair: bool = False) -> FsckReport:
 
     Args:
         home: The home.
-        repair: Move Parquet files that cannot be read into quarantine, rewrite files with doubled events,
+        repair: Move Parquet files that cannot be read into quarantine, rewrite files with doubled records,
             clear the staging folder, and mark runs whose process is gone as crashed. Bad lines of spools are
             left to compaction.
 
@@ -88,20 +94,23 @@ def fsck(home: Home, *, repair: bool = False) -> FsckReport:
         OSError: A folder cannot be read.
     """
     home.telemetry.mkdir(parents=True, exist_ok=True)
-    for folder in (home.spool, home.events, home.quarantine, home.manifests):
+    compacted = [kind.folder(home) for kind in KINDS]
+    for folder in (home.spool, *compacted, home.quarantine, home.manifests):
         _look_into(folder)
     with locked(home.telemetry / "compaction.lock"):
         counts: Counter[str] = Counter()
         problems = [
-            *_staging(home, repair=repair),
-            *_parquet(home, counts, repair=repair),
+            *(problem for kind in KINDS for problem in _staging(home, kind, repair=repair)),
+            *(problem for kind in KINDS for problem in _parquet(home, kind, counts, repair=repair)),
             *_spools(home, counts),
             *_manifests(home, counts, repair=repair),
         ]
     return FsckReport(
         problems=tuple(problems),
         parquet_files=counts["parquet_files"],
-        events=counts["events"],
+        events=counts[EVENTS.view],
+        decisions=counts[DECISIONS.view],
+        gpu_samples=counts[GPU_SAMPLES.view],
         spools=counts["spools"],
         spooled=counts["spooled"],
         quarantined=sum(1 for path in home.quarantine.glob("[!.]*") if path.is_file()),
@@ -120,52 +129,54 @@ def _look_into(folder: Path) -> None:
             pass
 
 
-def _staging(home: Home, *, repair: bool) -> Iterator[Problem]:
-    left = sorted((home.events / STAGING).glob("*"))
+def _staging(home: Home, kind: RecordKind, *, repair: bool) -> Iterator[Problem]:
+    left = sorted((kind.folder(home) / STAGING).glob("*"))
     if repair:
-        sweep_staging(home.events)
+        sweep_staging(home, kind)
     for path in left:
         yield Problem(
             path, "left by a compaction that was killed", "the next compaction removes it", not path.exists()
         )
 
 
-def _parquet(home: Home, counts: Counter[str], *, repair: bool) -> Iterator[Problem]:
+def _parquet(home: Home, kind: RecordKind, counts: Counter[str], *, repair: bool) -> Iterator[Problem]:
     seen: dict[str, set[str]] = {}
-    for path in sorted(home.events.rglob("*")):
+    for path in sorted(kind.folder(home).rglob("*")):
         if path.is_dir() or path.parent.name == STAGING:
             continue
         day = _DATE_FOLDER.fullmatch(path.parent.name)
-        if day is None or path.parent.parent != home.events or path.suffix != ".parquet":
-            yield Problem(path, "is no file of events", "move it away")
+        if day is None or path.parent.parent != kind.folder(home) or path.suffix != ".parquet":
+            yield Problem(path, f"is no file of {kind.view}", "move it away")
             continue
         counts["parquet_files"] += 1
         try:
-            ids = ids_in(path)
+            ids = ids_in(path, kind)
             rows = rows_in(path)
         except DamagedParquet as error:
             if repair:
                 _into_quarantine(home, path)
             yield Problem(path, str(error), "`fsck --repair` moves it into quarantine", repair)
             continue
-        counts["events"] += rows
-        yield from _content(path, day.group(1), ids)
+        counts[kind.view] += rows
+        yield from _content(path, kind, day.group(1), ids)
         known = seen.setdefault(day.group(1), set())
         doubled = known.intersection(ids) or len(set(ids)) != len(ids)
         if doubled:
             if repair:
-                _without(home, path, day.group(1), known)
-            yield Problem(path, "holds events twice", "`fsck --repair` rewrites it without them", repair)
+                _without(home, kind, path, day.group(1), known)
+            yield Problem(
+                path, f"holds {kind.view} twice", "`fsck --repair` rewrites it without them", repair
+            )
         known.update(ids)
 
 
-def _content(path: Path, day: str, ids: list[str]) -> Iterator[Problem]:
+def _content(path: Path, kind: RecordKind, day: str, ids: list[str]) -> Iterator[Problem]:
     if path.stem != digest_of(ids):
         yield Problem(
             path, "its name is not the digest of its ids: it was changed", "restore it from a backup"
         )
     schema = pq.read_schema(path)
-    expected = arrow_schema()
+    expected = arrow_schema(kind)
     for facts in expected:
         if facts.name in schema.names and schema.field(facts.name).type != facts.type:
             yield Problem(
@@ -173,20 +184,21 @@ def _content(path: Path, day: str, ids: list[str]) -> Iterator[Problem]:
                 f"column {facts.name} is {schema.field(facts.name).type}, not {facts.type}",
                 "update the software",
             )
-    days = {str(moment.date()) for moment in pq.read_table(path, columns=["enqueued_at"])[0].to_pylist()}
+    times = pq.read_table(path, columns=[kind.time_field])[0].to_pylist()
+    days = {str(moment.date()) for moment in times}
     if days - {day}:
-        yield Problem(path, f"holds events of {', '.join(sorted(days - {day}))}", "move it away")
+        yield Problem(path, f"holds {kind.view} of {', '.join(sorted(days - {day}))}", "move it away")
 
 
-def _without(home: Home, path: Path, day: str, known: set[str]) -> None:
-    """Publish the file's events that are not known yet, once each, under their own name; then remove it."""
+def _without(home: Home, kind: RecordKind, path: Path, day: str, known: set[str]) -> None:
+    """Publish the file's records that are not known yet, once each, under their own name; then remove it."""
     table = pq.ParquetFile(path).read()
     keep, met = [], set(known)
-    for event_id in table.column("event_id").to_pylist():
-        keep.append(event_id not in met)
-        met.add(event_id)
+    for record_id in table.column(kind.id_field).to_pylist():
+        keep.append(record_id not in met)
+        met.add(record_id)
     rest = table.filter(pa.array(keep))
-    published = publish_parquet(home.events, day, rest) if rest.num_rows else None
+    published = publish_parquet(home, kind, day, rest) if rest.num_rows else None
     if published != path:
         path.unlink()
         sync_folder(path.parent)
@@ -213,7 +225,7 @@ def _spools(home: Home, counts: Counter[str]) -> Iterator[Problem]:
                         bad.append(item)
                     else:
                         counts["spooled"] += 1
-            except NewerEvent as error:
+            except NewerRecord as error:
                 yield Problem(path, str(error), "update the software, then compact")
             except FileNotFoundError:
                 continue

@@ -1,12 +1,13 @@
-"""The spool: where a process leaves its events, so that a kill cannot take them nor a full disk take a run.
+"""The spool: where a process leaves its records, so that a kill cannot take them nor a full disk take a run.
 
-One file per process, one ``os.write`` per event, one line per event::
+One file per process, one ``os.write`` per record, one line per record, which names its kind::
 
     {"seq":12,"crc":3735928559,"event":{…}}
+    {"seq":13,"crc":2779096485,"decision":{…}}
 
-``crc`` is the CRC-32 of the event's bytes as they stand in the line. A written line survives SIGKILL at once,
-and a power cut after the next ``fdatasync``, which is done for many lines together. The file is locked
-(``flock``) while its process lives, which is how compaction tells a live spool from a dead one.
+``crc`` is the CRC-32 of the record's bytes as they stand in the line, begun with the seed of its kind. A written
+line survives SIGKILL at once, and a power cut after the next ``fdatasync``, which is done for many lines together.
+The file is locked (``flock``) while its process lives, which is how compaction tells a live spool from a dead one.
 """
 
 from __future__ import annotations
@@ -25,13 +26,16 @@ from weakref import WeakSet
 from zlib import crc32
 
 from store.publishing import sync_folder
-from telemetry.events import Event, to_json
+from telemetry.record_json import to_json
+from telemetry.record_kinds import KIND_OF
 from telemetry.spool_reading import LONGEST_LINE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
     from types import TracebackType
+
+    from telemetry.record_kinds import Record
 
 _LOG: Final = logging.getLogger(__name__)
 _SERIAL: Final = itertools.count()
@@ -42,15 +46,15 @@ _MOST_LEFT: Final = 8
 
 
 class Spool:
-    """Appends events to this process's spool file. Safe to use from several threads; never raises once made.
+    """Appends records to this process's spool file. Safe to use from several threads; never raises once made.
 
     A write or sync that fails (disk full, I/O error) closes the file for good, since a descriptor whose sync
-    failed cannot be trusted again; the next event opens a new one. Events whose sync failed are written once
-    more, into a new file: readers know a double by its id. Events that are lost in spite of this are counted.
+    failed cannot be trusted again; the next record opens a new one. Records whose sync failed are written once
+    more, into a new file: readers know a double by its id. Records that are lost in spite of this are counted.
 
     Attributes:
-        dropped: Events that could not be written, since the spool was made.
-        unsynced: Events that were written, but whose sync failed twice: a power cut may take them.
+        dropped: Records that could not be written, since the spool was made.
+        unsynced: Records that were written, but whose sync failed twice: a power cut may take them.
     """
 
     def __init__(
@@ -61,13 +65,13 @@ class Spool:
         rotate_bytes: int = 32 * 1024 * 1024,
         rotate_after_s: float = 3600,
     ) -> None:
-        """Make a spool; its file appears with the first event.
+        """Make a spool; its file appears with the first record.
 
         Args:
             folder: The spool folder (``Home.spool``); made if it is not there.
-            sync_every_s: Longest time that a written event waits for ``fdatasync``.
+            sync_every_s: Longest time that a written record waits for ``fdatasync``.
             rotate_bytes: Size after which the next file is begun.
-            rotate_after_s: Age after which the file is closed, so that a server's events are compacted too.
+            rotate_after_s: Age after which the file is closed, so that a server's records are compacted too.
         """
         self._folder = folder
         self._sync_every_s = sync_every_s
@@ -75,7 +79,7 @@ class Spool:
         self._rotate_after_s = rotate_after_s
         # Held for a write; who holds both took the other one first.
         self._lock = threading.Lock()
-        # Held for a sync: nobody else closes a file that has events.
+        # Held for a sync: nobody else closes a file that has records.
         self._syncing = threading.Lock()
         self._dirty = threading.Event()
         self._closing = threading.Event()
@@ -96,7 +100,7 @@ class Spool:
 
     @property
     def failing(self) -> bool:
-        """Whether the last write or sync failed. Show it to people: events are being lost."""
+        """Whether the last write or sync failed. Show it to people: records are being lost."""
         return self._failing
 
     @property
@@ -104,28 +108,33 @@ class Spool:
         """The file that is open now."""
         return self._path
 
-    def append(self, event: Event) -> bool:
-        """Write one event. It survives SIGKILL when this returns True; it is counted as dropped otherwise."""
+    def append(self, record: Record) -> bool:
+        """Write one record. It survives SIGKILL when this returns True; it is counted as dropped otherwise."""
         try:
-            body = to_json(event)
-        except Exception:  # noqa: BLE001 - whatever is wrong with an event, its inference goes on
-            _LOG.exception("An event of stage %r could not be serialized; it is dropped.", event.stage)
+            kind = KIND_OF[type(record)]
+            body = to_json(record)
+        except Exception:  # noqa: BLE001 - whatever is wrong with a record, its inference goes on
+            _LOG.exception(
+                "A telemetry record of class %s could not be serialized; it is dropped.",
+                type(record).__name__,
+            )
             self.dropped += 1
             return False
-        tail = b',"crc":%d,"event":%b}\n' % (crc32(body), body)
+        tail = kind.line_end % (crc32(body, kind.seed), body)
         with self._lock:
             if self._closed:
                 return self._drop(OSError("the spool is closed"))
             line = b'{"seq":%d%b' % (self._written, tail)
             if len(line) > LONGEST_LINE:
                 _LOG.error(
-                    "An event of stage %r has %d bytes, which no reader takes; it is dropped.",
-                    event.stage,
+                    "The %s %s has %d bytes, which no reader takes; it is dropped.",
+                    kind.word,
+                    kind.id_of(record),
                     len(line),
                 )
                 self.dropped += 1
                 return False
-            # A file that fails is left, and the same event is tried once more in a new one.
+            # A file that fails is left, and the same record is tried once more in a new one.
             if not (self._write(line) or self._write(line)):
                 self.dropped += 1
                 return False
@@ -141,7 +150,7 @@ class Spool:
         return True
 
     def sync(self) -> bool:
-        """Wait until every event that was written so far is on the disk.
+        """Wait until every record that was written so far is on the disk.
 
         Returns:
             Whether all of them are. Once some are `unsynced` this stays False: the caller may mean one of those.
@@ -152,7 +161,7 @@ class Spool:
             return not self.unsynced
 
     def close(self) -> None:
-        """Sync and close the spool. Events appended later are dropped and counted."""
+        """Sync and close the spool. Records appended later are dropped and counted."""
         self._closing.set()
         self._dirty.set()
         syncer = self._syncer
@@ -200,7 +209,7 @@ class Spool:
             return False
         self._size += len(lines)
         if self._failing:
-            _LOG.warning("The telemetry spool works again; %d events were dropped meanwhile.", self.dropped)
+            _LOG.warning("The telemetry spool works again; %d records were dropped meanwhile.", self.dropped)
             self._failing = False
         return True
 
@@ -215,7 +224,7 @@ class Spool:
             self._syncer.start()
 
     def _leave(self) -> None:
-        """Write no more into the open file; the next sync closes it. Remove it if it holds no whole event.
+        """Write no more into the open file; the next sync closes it. Remove it if it holds no whole record.
 
         Holds the lock.
         """
@@ -233,7 +242,7 @@ class Spool:
         _close([fd])
 
     def _sync_files(self) -> bool:
-        """Sync the files that hold waiting events, and close those that were left. Holds `_syncing`.
+        """Sync the files that hold waiting records, and close those that were left. Holds `_syncing`.
 
         After a failure all are closed: none of them is trusted with another sync.
         """
@@ -259,14 +268,14 @@ class Spool:
         return True
 
     def _write_again(self) -> bool:
-        """Put the events that wait for a sync into a file of their own. Holds `_syncing`."""
+        """Put the records that wait for a sync into a file of their own. Holds `_syncing`."""
         with self._lock:
             written = self._write(b"".join(self._waiting))
             self._leave()
         return written
 
     def _give_up(self) -> None:
-        """Count the waiting events as such that a power cut may take. Holds `_syncing`."""
+        """Count the waiting records as such that a power cut may take. Holds `_syncing`."""
         with self._lock:
             self.unsynced += len(self._waiting)
             self._waiting = []
@@ -276,7 +285,7 @@ class Spool:
     def _fail(self, error: Exception) -> None:
         if not self._failing:
             _LOG.error(
-                "The telemetry spool %s cannot be written: %s. Work goes on, but events are lost until this "
+                "The telemetry spool %s cannot be written: %s. Work goes on, but records are lost until this "
                 "is mended.",
                 self._folder,
                 error,

@@ -7,23 +7,26 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 from zlib import crc32
 
-from telemetry.errors import EventFormatError, NewerEvent
-from telemetry.events import Event, from_json
+from telemetry.errors import NewerRecord, RecordFormatError
+from telemetry.record_json import from_json
+from telemetry.record_kinds import KIND_NAMED, seed_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from telemetry.record_kinds import Record
+
 SPOOL_PATTERN: Final = "spool-*.jsonl"
 LONGEST_LINE: Final = 1024 * 1024
-"""Bytes after which a line without an end is taken for damage; an event is about one thousand."""
+"""Bytes after which a line without an end is taken for damage; a record is about one thousand."""
 
-_LINE: Final = re.compile(rb'\{"seq":(\d{1,19}),"crc":(\d{1,10}),"event":(\{.*\})\}')
+_LINE: Final = re.compile(rb'\{"seq":(\d{1,19}),"crc":(\d{1,10}),"([a-z_]{1,40})":(\{.*\})\}')
 
 
 @dataclass(frozen=True, slots=True)
 class BadLine:
-    """A stretch of a spool that holds no event.
+    """A stretch of a spool that holds no record.
 
     Attributes:
         offset: Its place in the file, in bytes.
@@ -43,14 +46,14 @@ def spool_files(folder: Path) -> list[Path]:
     return sorted(folder.glob(SPOOL_PATTERN))
 
 
-def read_spool(path: Path) -> Iterator[Event | BadLine]:
-    """The events of a spool file in order, and what stands between them.
+def read_spool(path: Path) -> Iterator[Record | BadLine]:
+    """The records of a spool file in order, and what stands between them.
 
-    A tail without its newline is an event all the same when its checksum is right. Memory is bounded by the
+    A tail without its newline is a record all the same when its checksum is right. Memory is bounded by the
     longest line.
 
     Raises:
-        NewerEvent: The file was written by a newer version of this program.
+        NewerRecord: The file was written by a newer version of this program.
         OSError: The file cannot be read.
     """
     offset = 0
@@ -61,17 +64,22 @@ def read_spool(path: Path) -> Iterator[Event | BadLine]:
             offset += len(line)
 
 
-def _read_line(line: bytes, offset: int, *, is_tail: bool) -> Event | BadLine:
+def _read_line(line: bytes, offset: int, *, is_tail: bool) -> Record | BadLine:
     found = _LINE.fullmatch(line)
     if found is None:
-        reason = "the line is cut off" if is_tail else "the line is no spooled event"
+        reason = "the line is cut off" if is_tail else "the line is no spooled record"
         return BadLine(offset, line, reason, is_tail)
-    seq, crc, body = found.groups()
-    if crc32(body) != int(crc):
+    seq, crc, name, body = found.groups()
+    word = name.decode("ascii")
+    if crc32(body, seed_of(word)) != int(crc):
         return BadLine(offset, line, "the checksum is wrong", is_tail)
+    kind = KIND_NAMED.get(word)
+    if kind is None:
+        # Its checksum vouches for the name, too: it is not damage.
+        raise NewerRecord(f"Telemetry of kind {word!r} is not known to this code. Update the software.")
     try:
-        return from_json(body, seq=int(seq))
-    except NewerEvent:
+        return from_json(kind, body, seq=int(seq))
+    except NewerRecord:
         raise
-    except EventFormatError as error:
+    except RecordFormatError as error:
         return BadLine(offset, line, str(error), is_tail)

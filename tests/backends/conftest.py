@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 import stamina
 from client_desk import Desk
+from nvml_stand_in import NvmlStandIn, build_library
 
 from registry.registry import Registry
 from store.database import StateDatabase
@@ -27,6 +28,17 @@ def desk(tmp_path: Path) -> Iterator[Desk]:
     registry = Registry.load(None, environ={})
     with StateDatabase.open(settings) as database, Spool(Home.of(settings).spool) as spool:
         yield Desk(settings, database, spool, registry)
+
+
+@pytest.fixture(scope="session")
+def nvml_library(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return build_library(tmp_path_factory.mktemp("nvml"))
+
+
+@pytest.fixture
+def nvml(nvml_library: Path, tmp_path: Path) -> NvmlStandIn:
+    """A host with no cards yet; processes with its environment find those that are put in."""
+    return NvmlStandIn(nvml_library, tmp_path)
 
 
 @pytest.fixture(autouse=True)

@@ -1,11 +1,36 @@
+"""The devices of this host: what a run's manifest says of them, and the host's memory among them."""
+
 from __future__ import annotations
 
-from types import SimpleNamespace
+import json
+import subprocess
+import sys
 
-import pynvml
 import pytest
 
+from backends.devices import Devices, devices
+from backends.host_memory import host_memory
+
+_DEVICES = """
+import json
 from backends.devices import devices
+print(json.dumps([device.as_dict() for device in devices()]))
+"""
+
+
+@pytest.fixture
+def cards(nvml):
+    """What the manifest of a run on the host of `nvml` says, but for the host itself."""
+
+    def ask():
+        done = subprocess.run(
+            [sys.executable, "-c", _DEVICES], env=nvml.environment, capture_output=True, text=True, check=True
+        )
+        host, *others = json.loads(done.stdout)
+        assert host["kind"] == "host"
+        return others
+
+    return ask
 
 
 def test_the_hosts_own_memory_is_a_device():
@@ -15,68 +40,72 @@ def test_the_hosts_own_memory_is_a_device():
     assert host.memory_mib > 256
 
 
-@pytest.mark.parametrize("missing", [pynvml.NVMLError_LibraryNotFound, pynvml.NVMLError_DriverNotLoaded])
-def test_a_host_without_a_driver_has_no_card(monkeypatch, missing):
-    def init():
-        raise missing
+def test_the_hosts_memory_is_read_with_what_of_it_can_be_had():
+    with Devices() as all_devices:
+        host = all_devices.read().devices[0]
 
-    monkeypatch.setattr(pynvml, "nvmlInit", init)
-
-    assert [device.kind for device in devices()] == ["host"]
-
-
-@pytest.fixture
-def two_cards(monkeypatch):
-    """A driver that knows two cards; what is asked of it at its beginning and its end."""
-    calls = []
-    monkeypatch.setattr(pynvml, "nvmlInit", lambda: calls.append("init"))
-    monkeypatch.setattr(pynvml, "nvmlShutdown", lambda: calls.append("shutdown"))
-    monkeypatch.setattr(pynvml, "nvmlDeviceGetCount", lambda: 2)
-    monkeypatch.setattr(pynvml, "nvmlDeviceGetHandleByIndex", lambda index: index)
-    monkeypatch.setattr(pynvml, "nvmlDeviceGetUUID", lambda handle: f"GPU-{handle}")
-    monkeypatch.setattr(pynvml, "nvmlDeviceGetName", lambda handle: "A card")
-    memory = SimpleNamespace(total=16 * 1024**3)
-    monkeypatch.setattr(pynvml, "nvmlDeviceGetMemoryInfo", lambda handle: memory)
-    return calls
+    assert host.kind == "host"
+    assert 0 < host.memory_free_mib <= host.memory_total_mib
+    assert host.memory_used_mib == host.memory_total_mib - host.memory_free_mib
 
 
-def cards():
-    return [device for device in devices() if device.kind == "gpu"]
+def test_caches_are_memory_that_can_be_had(tmp_path):
+    meminfo = tmp_path / "meminfo"
+    meminfo.write_text(
+        "MemTotal:       16384000 kB\nMemFree:          102400 kB\nMemAvailable:    8192000 kB\n",
+        encoding="ascii",
+    )
+
+    host = host_memory(meminfo)
+
+    assert (host.memory_total_mib, host.memory_free_mib, host.memory_used_mib) == (16_000, 8000, 8000)
 
 
-def test_cards_are_listed_with_their_memory_and_nvml_is_let_go(two_cards):
-    assert [(card.uuid, card.memory_mib) for card in cards()] == [("GPU-0", 16384), ("GPU-1", 16384)]
-    assert two_cards == ["init", "shutdown"]
+def test_a_system_that_does_not_tell_what_is_used_tells_how_much_there_is(tmp_path):
+    host = host_memory(tmp_path / "none")
+
+    assert host.memory_total_mib > 256
+    assert host.memory_used_mib is None
 
 
-def test_a_card_that_does_not_tell_its_memory_is_told_beside_the_others(two_cards, monkeypatch):
-    def memory_of(handle):
-        if handle == 0:
-            raise pynvml.NVMLError_NotSupported
-        return SimpleNamespace(total=16 * 1024**3)
+def test_a_host_without_a_driver_has_no_card(nvml, cards):
+    nvml.add_card(0)
+    nvml["driver.init"] = "not loaded"
 
-    monkeypatch.setattr(pynvml, "nvmlDeviceGetMemoryInfo", memory_of)
-
-    silent, other = cards()
-
-    assert (silent.uuid, silent.name, silent.memory_mib) == ("", "unreadable: card 0: Not Supported", 0)
-    assert (other.uuid, other.memory_mib) == ("GPU-1", 16384)
-    assert two_cards == ["init", "shutdown"]
+    assert cards() == []
 
 
-def test_a_driver_that_cannot_count_its_cards_is_told(two_cards, monkeypatch):
-    def count():
-        raise pynvml.NVMLError_Unknown
+def test_cards_and_slices_are_listed_with_their_memory_and_nvml_is_let_go(nvml, cards):
+    nvml.add_card(0, total_mib=16384)
+    nvml.add_card(1, mig=1)
+    nvml.add_slice(1, 0, "1g.12gb", total_mib=12_000, used_mib=0)
 
-    monkeypatch.setattr(pynvml, "nvmlDeviceGetCount", count)
+    assert cards() == [
+        {"kind": "gpu", "uuid": "GPU-0", "name": "A card", "memory_mib": 16384},
+        {"kind": "gpu", "uuid": "GPU-1", "name": "A card", "memory_mib": 24576},
+        {"kind": "mig", "uuid": "MIG-1-0", "name": "A card MIG 1g.12gb", "memory_mib": 12_000},
+    ]
+    assert nvml.calls == ["init", "shutdown"]
 
-    assert [card.name.partition(":")[0] for card in cards()] == ["unreadable"]
+
+def test_a_card_that_shares_the_hosts_memory_is_listed_without(nvml, cards):
+    nvml.add_card(0, total_mib="unsupported")
+
+    assert cards() == [{"kind": "gpu", "uuid": "GPU-0", "name": "A card", "memory_mib": 0}]
 
 
-def test_a_broken_driver_is_told_and_fails_nothing(monkeypatch):
-    def init():
-        raise pynvml.NVMLError_Unknown
+def test_a_card_that_is_lost_is_told_beside_the_others(nvml, cards):
+    nvml.add_card(0, state="lost")
+    nvml.add_card(1)
 
-    monkeypatch.setattr(pynvml, "nvmlInit", init)
+    assert [(card["uuid"], card["name"]) for card in cards()] == [
+        ("GPU-1", "A card"),
+        ("", "unreadable: gpu-0: GPU is lost"),
+    ]
+    assert nvml.calls == ["init", "shutdown"]
 
-    assert devices()[1].name.startswith("unreadable: ")
+
+def test_a_broken_driver_is_told_and_fails_nothing(nvml, cards):
+    nvml["driver.init"] = "broken"
+
+    assert [card["name"] for card in cards()] == ["unreadable: NVML: Unknown Error"]

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 
 import pytest
 
 
-def backends(*arguments, cwd=None):
+def backends(*arguments, cwd=None, env=None):
     return subprocess.run(
-        [sys.executable, "-m", "backends", *arguments], cwd=cwd, capture_output=True, text=True, check=False
+        [sys.executable, "-m", "backends", *arguments],
+        cwd=cwd,
+        env=env,
+        capture_output=True,
+        text=True,
+        check=False,
     )
 
 
@@ -43,3 +49,54 @@ def test_a_model_that_fits_no_device_is_named_as_never_answered(tmp_path):
     )
     assert done.returncode == 0
     assert "requests were never answered; their model fits no device" in done.stdout
+
+
+@pytest.fixture
+def three_devices(nvml):
+    nvml.add_card(0, name="A card [link]", computing="12=2048,13=?", degrees="unsupported")
+    nvml.add_card(1, state="lost")
+    nvml.add_card(2, mig=1)
+    nvml.add_slice(2, 0, "1g.12gb", total_mib=12_000, used_mib=9000)
+    return nvml.environment
+
+
+def test_the_devices_of_the_host_are_a_table_with_what_each_tells(three_devices):
+    done = backends("devices", env=three_devices)
+    assert done.returncode == 0
+    rows = [
+        [cell.strip() for cell in line.split("│")[1:-1]]
+        for line in done.stdout.splitlines()
+        if line.startswith("│")
+    ]
+    assert [row[0] for row in rows] == ["host", "gpu-0", "gpu-2", "gpu-2:0"]
+    assert rows[1][1:] == [
+        "whole",
+        "A card [link]",
+        "24,576 MiB",
+        "1,024 MiB",
+        "23,552 MiB",
+        "50%",
+        "124 W",
+        "",
+        "2",
+    ]
+    assert [row[1] for row in rows] == ["host", "whole", "whole, sliced", "1g.12gb"]
+    assert "A device cannot be read. gpu-1: GPU is lost" in done.stderr
+
+
+def test_the_devices_of_the_host_are_json_for_programs(three_devices):
+    told = json.loads(backends("devices", "--json", env=three_devices).stdout)
+    assert told["problems"] == ["gpu-1: GPU is lost"]
+    card = told["devices"][1]
+    assert (card["name"], card["uuid"], card["memory_free_mib"]) == ("gpu-0", "GPU-0", 23552)
+    assert card["processes"] == [{"pid": 12, "memory_mib": 2048}, {"pid": 13, "memory_mib": None}]
+
+
+def test_a_host_without_cards_shows_its_memory(nvml):
+    nvml["driver.init"] = "not loaded"
+    done = backends("devices", env=nvml.environment)
+    assert done.returncode == 0
+    assert done.stderr == ""
+    assert [line.split("│")[1].strip() for line in done.stdout.splitlines() if line.startswith("│")] == [
+        "host"
+    ]

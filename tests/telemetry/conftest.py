@@ -14,7 +14,9 @@ from store.artifacts import TableStore
 from store.database import StateDatabase
 from store.home import Home
 from store.settings import Settings
+from telemetry.decisions import Decision
 from telemetry.events import Attempt, Event
+from telemetry.gpu_samples import GpuSample
 from telemetry.manifest import (
     PinnedModel,
     PinnedProfile,
@@ -57,6 +59,51 @@ def make_event() -> Callable[..., Event]:
             "attempts": (Attempt(number=1, started_ms=1.0, duration_ms=90.0, status="ok", http_status=200),),
         }
         return Event(**{**facts, **values})
+
+    return make
+
+
+@pytest.fixture
+def make_decision() -> Callable[..., Decision]:
+    numbers = itertools.count()
+
+    def make(**values: Any) -> Decision:
+        number = next(numbers)
+        facts: dict[str, Any] = {
+            "decision_id": f"decision-{number:05}",
+            "decided_at": (_START + timedelta(seconds=number)).isoformat(timespec="microseconds"),
+            "mode": "enforce",
+            "kind": "evict",
+            "model": "qwen2.5-vl-7b",
+            "deployment": "vllm",
+            "device": "gpu-0",
+            "reason": "the chat has waited for 31 s",
+            "priority": "interactive",
+            "waited_ms": 31_000.0,
+            "holder": "host:1",
+        }
+        return Decision(**{**facts, **values})
+
+    return make
+
+
+@pytest.fixture
+def make_sample() -> Callable[..., GpuSample]:
+    numbers = itertools.count()
+
+    def make(**values: Any) -> GpuSample:
+        number = next(numbers)
+        facts: dict[str, Any] = {
+            "sample_id": f"sample-{number:05}",
+            "sampled_at": (_START + timedelta(seconds=number)).isoformat(timespec="microseconds"),
+            "device": "gpu-0",
+            "uuid": "GPU-0",
+            "kind": "whole",
+            "memory_total_mib": 24_576,
+            "memory_used_mib": 10_000 + number,
+            "utilization": 0.5,
+        }
+        return GpuSample(**{**facts, **values})
 
     return make
 

@@ -20,6 +20,7 @@ from telemetry.errors import CompactionError, DamagedParquet
 from telemetry.events import EVENT_FIELDS
 from telemetry.fsck import fsck
 from telemetry.parquet import STAGING, publish_parquet
+from telemetry.record_kinds import EVENTS, GPU_SAMPLES
 from telemetry.spool import Spool
 from telemetry.spool_reading import spool_files
 
@@ -95,11 +96,12 @@ except CompactionError as error:
 """
 
 
-def _published(home: Home) -> list[str]:
+def _published(home: Home, kind=EVENTS) -> list[str]:
     """What an analyst's own DuckDB sees."""
-    if not any(home.events.glob("*/*.parquet")):
+    folder = kind.folder(home)
+    if not any(folder.glob("*/*.parquet")):
         return []
-    rows = duckdb.sql(f"SELECT event_id FROM read_parquet('{home.events}/**/*.parquet')").fetchall()
+    rows = duckdb.sql(f"SELECT {kind.id_field} FROM read_parquet('{folder}/**/*.parquet')").fetchall()
     return [row[0] for row in rows]
 
 
@@ -257,16 +259,21 @@ def test_a_table_that_reads_back_otherwise_is_never_published(home, make_event, 
 
 
 @pytest.mark.slow
-def test_a_kill_at_any_moment_loses_nothing_and_doubles_nothing(tmp_path, make_event):
+def test_a_kill_at_any_moment_loses_nothing_and_doubles_nothing(tmp_path, make_event, make_sample):
     template = Home(tmp_path / "template").create()
     earlier = _two_days(make_event, 4)
     _spool(template, earlier)
     compact(template)
     events = _two_days(make_event, 400)
-    _spool(template, events, rotate_bytes=60_000)
+    samples = [make_sample() for _ in range(40)]
+    mixed = [record for ten in range(40) for record in (*events[10 * ten : 10 * ten + 10], samples[ten])]
+    _spool(template, mixed, rotate_bytes=60_000)
     torn = spool_files(template.spool)[0]
     torn.write_bytes(torn.read_bytes() + b'{"seq":1,"crc":2,"ev')
-    expected = Counter(event.event_id for event in [*earlier, *events])
+    expected = {
+        EVENTS: Counter(event.event_id for event in [*earlier, *events]),
+        GPU_SAMPLES: Counter(sample.sample_id for sample in samples),
+    }
 
     work = tmp_path / "work"
     work.mkdir()
@@ -281,13 +288,14 @@ def test_a_kill_at_any_moment_loses_nothing_and_doubles_nothing(tmp_path, make_e
     assert killed_at_time > 0
     for folder in sorted(work.iterdir()):
         home = Home(folder)
-        before = Counter(_published(home))
-        assert not before - expected, folder.name
-        with connect(home) as connection:
-            shown = Counter(row[0] for row in connection.execute("SELECT event_id FROM events").fetchall())
-        assert shown == expected, folder.name
+        for kind, ids in expected.items():
+            assert not Counter(_published(home, kind)) - ids, folder.name
+            with connect(home) as connection:
+                rows = connection.execute(f"SELECT {kind.id_field} FROM {kind.view}").fetchall()
+            assert Counter(row[0] for row in rows) == ids, folder.name
         compact(home)
-        assert Counter(_published(home)) == expected, folder.name
+        for kind, ids in expected.items():
+            assert Counter(_published(home, kind)) == ids, folder.name
         assert spool_files(home.spool) == []
         report = fsck(home)
         assert report.problems == (), folder.name
@@ -309,8 +317,8 @@ def test_what_a_killed_compaction_staged_is_swept_and_never_read(home, make_even
 def test_fsck_finds_and_rewrites_doubles(home, make_event):
     _spool(home, _two_days(make_event, 4))
     files = compact(home).files
-    table = pq.read_table(files[0], partitioning=None, schema=arrow_schema())
-    publish_parquet(home.events, "2026-03-01", table.slice(0, 1))
+    table = pq.read_table(files[0], partitioning=None, schema=arrow_schema(EVENTS))
+    publish_parquet(home, EVENTS, "2026-03-01", table.slice(0, 1))
     report = fsck(home)
     assert any(problem.what == "holds events twice" for problem in report.problems)
     assert fsck(home, repair=True).clean

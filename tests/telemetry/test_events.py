@@ -12,18 +12,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from telemetry.errors import EventFormatError, NewerEvent
+from telemetry.columns import TEXT_LIMIT, FieldFacts
+from telemetry.errors import NewerRecord, RecordFormatError
 from telemetry.events import (
     ATTEMPT_FIELDS,
     EVENT_FIELDS,
-    MESSAGE_LIMIT,
     Attempt,
     Event,
-    FieldFacts,
-    from_json,
-    to_json,
     utc_now,
 )
+from telemetry.record_json import from_json, to_json
+from telemetry.record_kinds import EVENTS
 
 _TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=40)
 _NUMBER = st.floats(allow_nan=False, allow_infinity=False)
@@ -37,7 +36,7 @@ def _values(facts: FieldFacts) -> st.SearchStrategy:
         "boolean": st.booleans(),
         "time": st.just(utc_now()),
         "texts": st.lists(_TEXT, max_size=3).map(tuple),
-        "attempts": st.just(()),
+        "rows": st.just(()),
     }[facts.kind]
     return st.none() | simple if facts.nullable else simple
 
@@ -47,7 +46,7 @@ _ATTEMPTS = st.fixed_dictionaries({facts.name: _values(facts) for facts in ATTEM
 )
 _EVENTS = st.fixed_dictionaries(
     {
-        facts.name: st.lists(_ATTEMPTS, max_size=2).map(tuple) if facts.kind == "attempts" else _values(facts)
+        facts.name: st.lists(_ATTEMPTS, max_size=2).map(tuple) if facts.kind == "rows" else _values(facts)
         for facts in EVENT_FIELDS
         if facts.name != "schema_version"
     }
@@ -57,7 +56,7 @@ _EVENTS = st.fixed_dictionaries(
 @settings(max_examples=40)
 @given(_EVENTS)
 def test_an_event_survives_json_exactly(event):
-    assert from_json(to_json(event)) == event
+    assert from_json(EVENTS, to_json(event)) == event
 
 
 @settings(max_examples=40)
@@ -68,8 +67,8 @@ def test_an_event_is_one_line(event):
 
 @given(st.binary(max_size=200))
 def test_any_other_bytes_are_refused_as_an_event(line):
-    with pytest.raises(EventFormatError):
-        from_json(line)
+    with pytest.raises(RecordFormatError):
+        from_json(EVENTS, line)
 
 
 @settings(max_examples=60)
@@ -81,12 +80,12 @@ def test_any_other_bytes_are_refused_as_an_event(line):
 def test_a_field_of_any_value_is_taken_or_refused_by_name(event, name, value):
     line = json.dumps({**json.loads(to_json(event)), name: value})
     try:
-        taken = from_json(line)
-    except EventFormatError as error:
+        taken = from_json(EVENTS, line)
+    except RecordFormatError as error:
         refusal = str(error)
     else:
         refusal = name
-        assert from_json(to_json(taken)) == taken
+        assert from_json(EVENTS, to_json(taken)) == taken
     assert name in refusal or "schema version" in refusal
 
 
@@ -105,44 +104,44 @@ def test_durations_sizes_and_tokens_have_units():
 
 @pytest.mark.parametrize("name", ["error_message", "served_model", "finish_reason"])
 def test_what_a_backend_says_at_length_is_cut(make_event, name):
-    text = getattr(from_json(to_json(make_event(**{name: "x" * 2000}))), name)
-    assert len(text) == MESSAGE_LIMIT
+    text = getattr(from_json(EVENTS, to_json(make_event(**{name: "x" * 2000}))), name)
+    assert len(text) == TEXT_LIMIT
     assert text.endswith("…")
 
 
 @pytest.mark.parametrize("strange", [math.nan, math.inf, -math.inf])
 def test_a_score_that_is_no_number_is_left_empty(make_event, strange):
-    assert from_json(to_json(make_event(score=strange))).score is None
+    assert from_json(EVENTS, to_json(make_event(score=strange))).score is None
 
 
 def test_a_lone_surrogate_becomes_its_escape(make_event):
-    assert from_json(to_json(make_event(entry_id="a\udcff.jpg"))).entry_id == "a\\udcff.jpg"
+    assert from_json(EVENTS, to_json(make_event(entry_id="a\udcff.jpg"))).entry_id == "a\\udcff.jpg"
 
 
 def test_an_object_that_json_does_not_know_becomes_its_text(make_event):
     event = make_event(error_message=ValueError("boom"))
-    assert from_json(to_json(event)).error_message == "boom"
+    assert from_json(EVENTS, to_json(event)).error_message == "boom"
 
 
 def test_an_event_of_a_newer_schema_is_told_apart(make_event):
-    with pytest.raises(NewerEvent, match="Update the software"):
-        from_json(to_json(make_event(schema_version=99)))
+    with pytest.raises(NewerRecord, match="Update the software"):
+        from_json(EVENTS, to_json(make_event(schema_version=99)))
 
 
 def test_an_unknown_field_is_named(make_event):
     line = json.dumps({**json.loads(to_json(make_event())), "colour": "red"})
-    with pytest.raises(EventFormatError, match="colour"):
-        from_json(line)
+    with pytest.raises(RecordFormatError, match="colour"):
+        from_json(EVENTS, line)
 
 
 def test_a_time_is_kept_in_utc(make_event):
-    event = from_json(to_json(make_event(enqueued_at="2026-03-01T01:30:00+02:00")))
+    event = from_json(EVENTS, to_json(make_event(enqueued_at="2026-03-01T01:30:00+02:00")))
     assert event.enqueued_at == "2026-02-28T23:30:00.000000+00:00"
 
 
 def test_a_time_without_zone_is_refused(make_event):
-    with pytest.raises(EventFormatError, match="time zone"):
-        from_json(to_json(make_event(enqueued_at="2026-03-01T01:30:00")))
+    with pytest.raises(RecordFormatError, match="time zone"):
+        from_json(EVENTS, to_json(make_event(enqueued_at="2026-03-01T01:30:00")))
 
 
 def test_appending_events_needs_no_heavy_import():
