@@ -32,7 +32,9 @@ def leased_devices(declared: Mapping[str, DeclaredDevice]) -> tuple[Device, ...]
     here["host"] = Device("host", found["host"].memory_mib, kind="host")
     known = {one.uuid for one in declared.values()}
     # A card that has a name of the operator's has no other.
-    usual = {name: one for name, one in here.items() if name == "host" or cards[int(name[3:])].uuid not in known}
+    usual = {
+        name: one for name, one in here.items() if name == "host" or cards[int(name[3:])].uuid not in known
+    }
     named: dict[str, Device] = {}
     for name, one in declared.items():
         memory_mib = one.memory_mib

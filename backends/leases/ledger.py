@@ -21,7 +21,16 @@ from backends.leases.records import (
     Snapshot,
     Transition,
 )
-from backends.leases.rows import at, lease_row, open_ledger, read_snapshot, resident_row, time_of, waiter_row
+from backends.leases.rows import (
+    at,
+    lease_row,
+    open_ledger,
+    read_leases,
+    read_snapshot,
+    resident_row,
+    time_of,
+    waiter_row,
+)
 from backends.leases.state import Place, Waiter
 from backends.leases.turning import Turn, take_turn
 from store.tables import (
@@ -188,8 +197,8 @@ class Ledger:
                 turn = take_turn(snapshot, self._limits)
                 self._write(connection, turn, entered, written)
             else:
-                # What somebody gives back is nobody's business until somebody wants it.
-                snapshot, turn = Snapshot(now), Turn()
+                # What is given back is nobody's business until somebody wants it; but others may have granted.
+                snapshot, turn = Snapshot(now, leases=read_leases(connection, self._holder)), Turn()
             changed = bool(enter or leave or give_back or turn.changes)
             if changed:
                 _close(connection, written.token, version + 1)

@@ -52,6 +52,7 @@ _OPENING: Final = {
 _DEVICES: Final = select(lease_devices)
 _RESIDENTS: Final = select(lease_residents)
 _LEASES: Final = select(leases).order_by(leases.c.token)
+_LEASES_OF: Final = _LEASES.where(leases.c.holder == bindparam("of"))
 _WAITERS: Final = select(lease_waiters)
 _COSTS: Final = select(lease_costs)
 _TRANSITIONS: Final = select(lease_transitions).where(
@@ -92,18 +93,7 @@ def read_snapshot(connection: Connection, now: float, *, also: Sequence[KeptWait
             for kept in map(_resident, connection.execute(_RESIDENTS))
             if any(device.name == kept.place.device for device in devices)
         ),
-        leases=tuple(
-            KeptLease(
-                row.token,
-                Place(row.model, row.deployment, row.device),
-                row.priority,
-                row.holder,
-                row.waiter,
-                row.granted_at,
-                row.expires_at,
-            )
-            for row in connection.execute(_LEASES)
-        ),
+        leases=tuple(map(_lease, connection.execute(_LEASES))),
         waiters=tuple(
             KeptWaiter(
                 Waiter(row.waiter, row.model, row.priority, row.since),
@@ -122,6 +112,16 @@ def read_snapshot(connection: Connection, now: float, *, also: Sequence[KeptWait
             for row in connection.execute(_COSTS)
         },
     )
+
+
+def read_leases(connection: Connection, holder: str) -> tuple[KeptLease, ...]:
+    """One holder's leases."""
+    return tuple(map(_lease, connection.execute(_LEASES_OF, {"of": holder})))
+
+
+def _lease(row: Row[Any]) -> KeptLease:
+    place = Place(row.model, row.deployment, row.device)
+    return KeptLease(row.token, place, row.priority, row.holder, row.waiter, row.granted_at, row.expires_at)
 
 
 def _transitions(connection: Connection, now: float) -> tuple[tuple[Transition, ...], tuple[Failure, ...]]:
