@@ -166,7 +166,7 @@ def _slices(card: _Card) -> Iterator[Reading]:
         product = pynvml.nvmlDeviceGetName(handle)
         profile = _PROFILE.search(product)
         yield Reading(
-            name=f"{card.name}:{index}",
+            name=f"{card.name}.{index}",
             uuid=pynvml.nvmlDeviceGetUUID(handle),
             kind="mig",
             product=product,

@@ -24,7 +24,7 @@ class Reading:
     """One device, as it is now.
 
     Attributes:
-        name: Unique on its host: ``gpu-0``, a slice of it such as ``gpu-0:1``, or ``host``.
+        name: Unique on its host: ``gpu-0``, a slice of it such as ``gpu-0.1``, or ``host``.
         uuid: The card's or the slice's UUID; ``host`` for the host.
         kind: A whole card, a MIG slice, or the host's own memory.
         product: What it is, as the driver calls it.

@@ -95,6 +95,7 @@ class Asker:
                     store=stage.store,
                     spool=spool,
                     embedded=stage.embedded,
+                    labels={"run_id": stage.run.run_id, "batch": stage.batch.name, "stage": stage.asset},
                 ) as client:
                     # What is all kept needs no server.
                     if requests and must_ask:

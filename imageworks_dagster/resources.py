@@ -40,6 +40,13 @@ class ModelsResource(dg.ConfigurableResource["ModelsResource"]):
     request_timeout_s: float = Field(description="Seconds for a whole attempt.")
     breaker_failures: int = Field(description="Failed attempts in a row that open a deployment's breaker.")
     breaker_wait_s: float = Field(description="Longest wait for an open breaker before the step fails.")
+    leases: str = Field(
+        description="How devices are shared: off, observe (tell what would have waited) or enforce."
+    )
+    lease_interactive_wait_s: float = Field(
+        description="Seconds after which somebody interactive comes before all else."
+    )
+    lease_batch_wait_s: float = Field(description="Seconds after which a batch comes before all else.")
     allow_remote: bool = Field(description="Consent that photos may go to deployments marked remote.")
 
     @classmethod
@@ -55,12 +62,19 @@ class ModelsResource(dg.ConfigurableResource["ModelsResource"]):
         store: OpenStore,
         spool: Spool,
         embedded: Mapping[str, EmbeddedFunction],
+        labels: Mapping[str, str],
     ) -> Client:
-        """A client for one step; make and use it inside that step's event loop."""
-        from backends.client import Client  # noqa: PLC0415 - the definitions load this module
+        """A client for one step; make and use it inside that step's event loop.
+
+        ``labels`` say in the decisions about its leases for what work they are: ``run_id``, ``batch``, ``stage``.
+        """
+        # The definitions load this module.
+        from backends.client import Client  # noqa: PLC0415 - see above
+        from backends.leases.assembling import leasing_for  # noqa: PLC0415 - see above
 
         changed = settings.model_copy(update={name: getattr(self, name) for name in type(self).model_fields})
-        return Client(changed, registry, store.database, spool, embedded)
+        leasing = leasing_for(changed, registry, store.database, registry.environ, spool, **labels)
+        return Client(changed, registry, store.database, spool, embedded, leasing=leasing)
 
 
 class PromptHubResource(dg.ConfigurableResource["PromptHubResource"]):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ValidationError
@@ -14,6 +15,7 @@ from registry.schema import (
     ROLES,
     Capabilities,
     ChatLimits,
+    DeclaredDevice,
     Deployment,
     Footprint,
     IqaLimits,
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
 
     from store.yaml_reading import FieldPath
 
+_NAME = re.compile(r"[a-z0-9]+([._-][a-z0-9]+)*")
 _CHAT_PROVIDERS = frozenset({"vllm", "ollama", "trtllm", "openai"})
 
 # The class whose fields stand at a path; an index and a parameter's name are written as None.
@@ -64,6 +67,20 @@ def check_model(fields: Mapping[str, Any]) -> tuple[Model | None, tuple[tuple[Fi
     return model, tuple(_problems(model))
 
 
+def check_device(
+    name: str, fields: object
+) -> tuple[DeclaredDevice | None, tuple[tuple[FieldPath, str], ...]]:
+    """Make a declared device of a file's plain values; see `check_model`."""
+    if not _NAME.fullmatch(name):
+        return None, (((), "does not have the form of a name: small letters and digits, and . _ - within"),)
+    if not isinstance(fields, dict):
+        return None, (((), "must be a mapping of names to values"),)
+    try:
+        return DeclaredDevice.model_validate_json(json.dumps(fields), strict=True), ()
+    except ValidationError as error:
+        return None, tuple(_told(error, fields, among=DeclaredDevice))
+
+
 def _served_by_name(name: object, deployments: Any) -> Any:
     """Let `served_model_id` default to the model's name."""
     if not isinstance(deployments, list):
@@ -74,7 +91,9 @@ def _served_by_name(name: object, deployments: Any) -> Any:
     ]
 
 
-def _told(error: ValidationError, fields: Mapping[str, Any]) -> Iterator[tuple[FieldPath, str]]:
+def _told(
+    error: ValidationError, fields: Mapping[str, Any], *, among: type[BaseModel] = Model
+) -> Iterator[tuple[FieldPath, str]]:
     told: set[FieldPath] = set()
     # A misspelled field is also a missing one; the misspelling comes first, because it says what to do.
     for found in sorted(
@@ -86,7 +105,7 @@ def _told(error: ValidationError, fields: Mapping[str, Any]) -> Iterator[tuple[F
         if path in told or (found["type"] == "too_short" and found["input"]):
             continue
         told.add(path)
-        yield path, _words(found, path)
+        yield path, _words(found, path, among)
 
 
 def _written_path(loc: tuple[str | int, ...], fields: Any) -> FieldPath:
@@ -106,11 +125,11 @@ def _written_path(loc: tuple[str | int, ...], fields: Any) -> FieldPath:
     return tuple(path[:3] if path[:2] == ["parameters", "defaults"] else path)
 
 
-def _words(found: Any, path: FieldPath) -> str:
+def _words(found: Any, path: FieldPath, among: type[BaseModel]) -> str:
     context = found.get("ctx", {})
     match found["type"]:
         case "extra_forbidden":
-            siblings = _siblings(path)
+            siblings = _siblings(path) if among is Model else tuple(among.model_fields)
             text = (
                 f"is no field here; {did_you_mean(str(path[-1]), siblings)}fields are {', '.join(siblings)}"
             )

@@ -25,7 +25,7 @@ Layer = Literal["shipped", "user"]
 SHIPPED_MODELS = Path(__file__).parent / "models"
 SHIPPED_ROLES = Path(__file__).parent / "roles.yaml"
 
-_SECTIONS = ("roles", "models")
+_SECTIONS = ("roles", "models", "devices")
 
 
 @dataclass(frozen=True)
@@ -53,13 +53,16 @@ class Layered:
     Attributes:
         models: model name → its fields.
         roles: model role → model name.
-        origins: where each field was written, by its path: ``("models", name, …)`` or ``("roles", role)``.
+        devices: device name → its fields; none are shipped.
+        origins: where each field was written, by its path: ``("models", name, …)``, ``("devices", name, …)`` or
+            ``("roles", role)``.
         provenance: the layer of each field that a file sets and that holds no others, by its dotted name.
         unset: the fields that the user's file sets to null.
     """
 
     models: Mapping[str, Any]
     roles: Mapping[str, Any]
+    devices: Mapping[str, Any]
     origins: Mapping[FieldPath, Origin]
     provenance: Mapping[str, Layer]
     unset: tuple[FieldPath, ...]
@@ -89,6 +92,7 @@ def read_layers(user_file: Path | None) -> Layered:
     root = _Document(_read(SHIPPED_ROLES), "shipped", above=1)
     roles = _over(None, root.mapping(()))
     top = roles.origin
+    devices = _Written({}, top)
     unset: tuple[FieldPath, ...] = ()
     # A dangling link is a mistake to be told about, not an absent layer.
     if user_file is not None and os.path.lexists(user_file):
@@ -99,13 +103,17 @@ def read_layers(user_file: Path | None) -> Layered:
             if section == "roles":
                 roles = _over(roles, user.mapping(("roles",)))
                 continue
+            if section == "devices":
+                devices = _over(devices, user.mapping(("devices",)))
+                continue
             for name in user.mapping(("models",)).value:
                 models[name] = _over(models.get(name), user.model(("models", name), name))
-    tree = _Written({"models": _Written(models, top), "roles": roles}, top)
+    tree = _Written({"models": _Written(models, top), "roles": roles, "devices": devices}, top)
     origins = dict(_origins(tree, ()))
     return Layered(
         models=_plain(tree.value["models"]),
         roles=_plain(roles),
+        devices=_plain(devices),
         origins=origins,
         provenance={
             field_text(path): origins[path].layer
@@ -169,7 +177,7 @@ class _Document:
             if section not in _SECTIONS:
                 hint = did_you_mean(section, _SECTIONS)
                 raise self._error(
-                    (section,), f"is no section of a registry; {hint}sections are roles and models"
+                    (section,), f"is no section of a registry; {hint}sections are {', '.join(_SECTIONS)}"
                 )
         return tuple(section for section, written in sections.items() if written.value is not None)
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from registry.addresses import variables_of
-from registry.checking import check_model
+from registry.checking import check_device, check_model
 from registry.digests import digest
 from registry.errors import FileProblem, MissingCapability, RegistryFileError, UnknownModel
 from registry.layers import read_layers
@@ -20,8 +21,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from registry.layers import Layer, Layered
-    from registry.schema import Deployment
+    from registry.schema import DeclaredDevice, Deployment
     from store.yaml_reading import FieldPath
+
+
+# Cards and slices are named as the driver counts them.
+_OF_EVERY_MACHINE = re.compile(r"host|gpu-[0-9]{1,3}(\.[0-9]{1,2})?")
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,6 +36,7 @@ class Registry:
     Attributes:
         models: model name → model, by name.
         roles: model role → name of the model that has it.
+        devices: name → device that the operator declares; this machine's own need no declaring.
         version: SHA-256, in hex, of the effective registry as people declared it: the addresses are the raw text of
             the files, and embedded models count without their code, so that the version is the same on every machine
             that has the same files.
@@ -42,6 +48,7 @@ class Registry:
 
     models: Mapping[str, Model]
     roles: Mapping[str, str]
+    devices: Mapping[str, DeclaredDevice]
     version: str
     provenance: Mapping[str, Layer]
     unset: tuple[FieldPath, ...] = ()
@@ -68,11 +75,14 @@ class Registry:
         """
         layers = read_layers(user_file)
         models, problems = _checked_models(layers)
+        devices, wrong_devices = _checked_devices(layers)
+        problems += wrong_devices
         if not problems:
             problems = [
                 *_name_problems(layers, models),
                 *_checked_roles(layers, models),
                 *_embedded_problems(layers, models, embedded or {}),
+                *_placing_problems(layers, models, devices),
             ]
         if problems:
             raise RegistryFileError(
@@ -90,6 +100,7 @@ class Registry:
         return cls(
             models=MappingProxyType(models),
             roles=MappingProxyType(roles),
+            devices=MappingProxyType(devices),
             version=version,
             provenance=MappingProxyType(dict(layers.provenance)),
             unset=layers.unset,
@@ -103,6 +114,7 @@ class Registry:
         return frozenset().union(
             *(variables_of(deployment.base_url) for deployment in deployments if deployment.base_url),
             (deployment.api_key_env for deployment in deployments if deployment.api_key_env),
+            (deployment.control_key_env for deployment in deployments if deployment.control_key_env),
         )
 
     def resolve(self, name: str, *, needs: Collection[str] = ()) -> Model:
@@ -156,6 +168,7 @@ class Registry:
         tree: dict[str, Any] = {
             "roles": dict(self.roles),
             "models": {name: model.model_dump(mode="json") for name, model in self.models.items()},
+            "devices": {name: device.model_dump(mode="json") for name, device in self.devices.items()},
         }
         for path in self.unset:
             around: Any = tree
@@ -189,6 +202,33 @@ def _checked_models(layers: Layered) -> tuple[dict[str, Model], list[FileProblem
         if model is not None:
             models[name] = model
     return models, problems
+
+
+def _checked_devices(layers: Layered) -> tuple[dict[str, DeclaredDevice], list[FileProblem]]:
+    devices: dict[str, DeclaredDevice] = {}
+    problems: list[FileProblem] = []
+    for name in sorted(layers.devices):
+        device, found = check_device(name, layers.devices[name])
+        problems += [layers.problem(("devices", name, *path), text) for path, text in found]
+        if device is not None:
+            devices[name] = device
+    return devices, problems
+
+
+def _placing_problems(
+    layers: Layered, models: Mapping[str, Model], devices: Mapping[str, DeclaredDevice]
+) -> Iterator[FileProblem]:
+    for model in models.values():
+        for index, deployment in enumerate(model.deployments):
+            for place, name in enumerate(deployment.devices):
+                if name in devices or _OF_EVERY_MACHINE.fullmatch(name):
+                    continue
+                declared = ", ".join(devices) or "none"
+                text = (
+                    f"there is no device {name}; {did_you_mean(name, devices)}this machine's are host, gpu-0, gpu-1 "
+                    f"and so on, and declared are {declared}"
+                )
+                yield layers.problem(("models", model.name, "deployments", index, "devices", place), text)
 
 
 def _name_problems(layers: Layered, models: Mapping[str, Model]) -> Iterator[FileProblem]:

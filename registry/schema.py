@@ -33,6 +33,13 @@ def _each_once(values: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(sorted(values, key=lambda value: (order.get(value, len(order)), value)))
 
 
+def _no_twice(values: tuple[str, ...]) -> tuple[str, ...]:
+    """Keep the order of a list whose order means something."""
+    _each_once(values)
+    return values
+
+
+_MIG_PROFILE = r"^[0-9]g\.[0-9]{1,3}gb(\+[a-z.]+)?$"
 Name = Annotated[str, Field(pattern=r"^[a-z0-9]+([._-][a-z0-9]+)*$", max_length=64)]
 Alias = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/@()+-]*$", max_length=128)]
 Tag = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=64)]
@@ -77,6 +84,27 @@ class Capabilities(_Part):
     iqa: IqaLimits | None = Field(default=None, description="It measures image quality.")
 
 
+class DeclaredDevice(_Part):
+    """A device that models are leased on, as its operator describes it."""
+
+    kind: Literal["whole", "mig", "host"] = Field(
+        default="whole", description="A whole card, one MIG slice, or a machine's own memory."
+    )
+    memory_mib: int | None = Field(
+        default=None,
+        ge=1,
+        description="What its models may take together; of this machine's, the driver says it.",
+    )
+    uuid: str | None = Field(
+        default=None,
+        pattern=r"^(GPU|MIG)-[A-Za-z0-9-]{1,80}$",
+        description="The driver's id of the card or slice, as `nvidia-smi -L` prints it.",
+    )
+    mig_profile: str | None = Field(
+        default=None, pattern=_MIG_PROFILE, description="Of a slice, such as 1g.12gb."
+    )
+
+
 class Deployment(_Part):
     """One place where a model is served."""
 
@@ -99,6 +127,23 @@ class Deployment(_Part):
         pattern=r"^[A-Za-z_][A-Za-z0-9_]*$",
         max_length=128,
         description="Name of the environment variable that holds the server's key (never the key itself).",
+    )
+
+    devices: Annotated[tuple[Name, ...], AfterValidator(_no_twice)] = Field(
+        default=(),
+        description="Where its server can hold the model, best first; none is this machine's first card, or its memory.",
+    )
+    slots: int | None = Field(
+        default=None,
+        ge=1,
+        le=4096,
+        description="Requests that the server works on at once; by provider if not said.",
+    )
+    control_key_env: str | None = Field(
+        default=None,
+        pattern=r"^[A-Za-z_][A-Za-z0-9_]*$",
+        max_length=128,
+        description="Name of the environment variable that holds the key to its supervisor (never the key itself).",
     )
 
     def url(self, environ: Mapping[str, str]) -> str:
@@ -154,7 +199,7 @@ class Placement(_Part):
     prefer: Literal["whole", "mig"] = Field(default="whole", description="A whole card, or a MIG slice.")
     mig_profile: str | None = Field(
         default=None,
-        pattern=r"^[0-9]g\.[0-9]{1,3}gb(\+[a-z.]+)?$",
+        pattern=_MIG_PROFILE,
         description="The smallest MIG profile that it fits into, such as 1g.12gb.",
     )
     tags: Annotated[tuple[Tag, ...], AfterValidator(_each_once)] = Field(

@@ -30,18 +30,24 @@ class Decision:
             "would_block",
             "expire",
             "take_over",
+            "loaded",
             "load_failed",
-            "revoke",
+            "unloaded",
+            "unload_failed",
+            "revoked",
+            "revoke_failed",
         ],
         Column("What was decided"),
     ]
     model: Annotated[str, Column("Logical model of the registry")]
-    deployment: Annotated[str, Column("Deployment of the model")]
     reason: Annotated[str, Column(f"Why, in words, at most {TEXT_LIMIT} characters", limit=TEXT_LIMIT)]
-    priority: Annotated[str, Column("Priority of the waiter: `interactive` or `batch`")]
-    waited_ms: Annotated[float, Column("How long the waiter had waited by then", "ms")]
     holder: Annotated[str, Column("Process that asked, as host:pid")]
 
+    deployment: Annotated[str | None, Column("Deployment of the model, empty if none was found")] = None
+    priority: Annotated[
+        str | None, Column("Priority of the waiter: `interactive` or `batch`; empty if nobody waited")
+    ] = None
+    waited_ms: Annotated[float | None, Column("How long the waiter had waited by then", "ms")] = None
     device: Annotated[str | None, Column("Device that it is about, empty if none was found")] = None
     waiter: Annotated[str | None, Column("Id of who waited, empty if nobody did")] = None
     token: Annotated[int | None, Column("Fencing token of the lease, empty if there is no lease")] = None

@@ -6,6 +6,7 @@ import os
 import socket
 from typing import TYPE_CHECKING
 
+from backends.devices import Devices
 from backends.leases.attending import Attendant
 from backends.leases.broker import Broker
 from backends.leases.devices import leased_devices
@@ -13,15 +14,16 @@ from backends.leases.ledger import Ledger
 from backends.leases.policy import Limits
 from backends.leases.seam import GrantedAtOnce
 from backends.leases.serving import Serving
+from backends.leases.telling import Decisions
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
     from backends.leases.seam import Leasing
-    from backends.leases.turning import Told
     from registry.registry import Registry
     from store.database import StateDatabase
     from store.settings import Settings
+    from telemetry.spool import Spool
 
 
 def leasing_for(
@@ -29,8 +31,8 @@ def leasing_for(
     registry: Registry,
     database: StateDatabase,
     environ: Mapping[str, str],
-    *,
-    told: Callable[[Told, float | None], None],
+    spool: Spool,
+    **labels: str,
 ) -> Leasing:
     """Leases by the setting.
 
@@ -39,14 +41,21 @@ def leasing_for(
         registry: Declares devices.
         database: Has the ledger.
         environ: For deployments' addresses.
-        told: Hears of every decision.
+        spool: Takes the decisions.
+        labels: Of them: ``run_id``, ``batch``, ``stage``.
+
+    Raises:
+        ModelMisconfigured: The registry declares a device wrongly.
     """
     if settings.leases == "off":
         return GrantedAtOnce()
     holder = f"{socket.gethostname()}:{os.getpid()}:{os.urandom(4).hex()}"
+    told = Decisions(spool, settings.leases, holder, **labels)
     ledger = Ledger(database, holder, limits=limits_of(settings), ttl_s=settings.lease_ttl_s)
     attendant = Attendant(ledger, holder=holder, ttl_s=settings.lease_ttl_s, told=told)
-    serving = Serving(ledger, leased_devices(registry.devices), environ)
+    with Devices() as devices:
+        here = devices.read()
+    serving = Serving(ledger, leased_devices(registry.devices, here.devices), environ)
     return Broker(attendant, serving, name=holder)
 
 

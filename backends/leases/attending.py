@@ -20,13 +20,20 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from backends.leases.ledger import Asked, Glance, Ledger, Taken, Task
-    from backends.leases.records import KeptLease, ServerAddress
+    from backends.leases.records import KeptLease, Phase, ServerAddress
+    from backends.leases.turning import Kind
     from backends.loading.protocol import Loading
 
 _LOG: Final = logging.getLogger(__name__)
 POLL_S: Final = 0.05
 """Seconds between glances at the ledger while something is waited for or held."""
 
+# What is told of a transition that went well, and of one that did not.
+_ENDINGS: Final[dict[Phase, tuple[Kind, Kind]]] = {
+    "load": ("loaded", "load_failed"),
+    "unload": ("unloaded", "unload_failed"),
+    "revoke": ("revoked", "revoke_failed"),
+}
 # Others' leases run out without anybody saying so.
 _TURN_EVERY_S: Final = 1.0
 
@@ -342,6 +349,6 @@ def _together(first: _Orders, then: _Orders) -> _Orders:
 
 
 def _ended(task: Task, detail: str) -> Told:
-    transition = task.transition
-    kind = f"{transition.phase}_failed" if detail else f"{transition.phase}ed"
-    return Told(kind, transition.place.model, detail or "done", transition.place, token=transition.token)
+    place = task.transition.place
+    kinds = _ENDINGS[task.transition.phase]
+    return Told(kinds[bool(detail)], place.model, detail or "done", place, token=task.transition.token)

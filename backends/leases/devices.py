@@ -4,49 +4,45 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from backends.devices import devices
 from backends.errors import ModelMisconfigured
 from backends.leases.state import Device
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
+    from backends.readings import Reading
     from registry.schema import DeclaredDevice
 
 
-def leased_devices(declared: Mapping[str, DeclaredDevice]) -> tuple[Device, ...]:
-    """Cards first, then the host's memory: the first one is where a deployment is that names none.
+def leased_devices(declared: Mapping[str, DeclaredDevice], readings: Iterable[Reading]) -> tuple[Device, ...]:
+    """Cards and slices first, the host's memory last: the first is where a deployment is that names none.
 
-    What the registry declares goes before what is found; a device that it declares with a card's UUID, or under the
-    name of one of this machine's, may leave its memory to the driver.
+    What the registry declares goes before what is found: a device that it declares under the name of one of this
+    machine's, or with its UUID, may leave its memory to the driver, and one with its UUID takes its place.
 
     Args:
         declared: By name.
+        readings: This machine's.
 
     Raises:
         ModelMisconfigured: A device of another machine says nothing of its memory.
     """
-    found = {one.uuid: one for one in devices()}
-    cards = [one for one in found.values() if one.kind == "gpu" and one.memory_mib]
-    here = {f"gpu{index}": Device(f"gpu{index}", card.memory_mib) for index, card in enumerate(cards)}
-    here["host"] = Device("host", found["host"].memory_mib, kind="host")
-    known = {one.uuid for one in declared.values()}
-    # A card that has a name of the operator's has no other.
-    usual = {
-        name: one for name, one in here.items() if name == "host" or cards[int(name[3:])].uuid not in known
-    }
-    named: dict[str, Device] = {}
+    # Memory of a card that is sliced is its slices'.
+    here = {one.name: one for one in readings if one.memory_total_mib and not one.is_sliced}
+    by_uuid = {one.uuid: one for one in here.values() if one.uuid}
+    devices: dict[str, Device] = {}
     for name, one in declared.items():
-        memory_mib = one.memory_mib
-        if memory_mib is None and one.uuid in found:
-            memory_mib = found[one.uuid].memory_mib
-        if memory_mib is None and name in here:
-            memory_mib = here[name].memory_mib
+        found = by_uuid.get(one.uuid or "") or here.get(name)
+        if found is not None:
+            here.pop(found.name, None)
+        memory_mib = one.memory_mib or (found.memory_total_mib if found is not None else None)
         if memory_mib is None:
             raise ModelMisconfigured(
                 f"The device {name} is none of this machine's, and the registry does not say how much memory it has. "
                 f"Say memory_mib under devices.{name}."
             )
-        named[name] = Device(name, memory_mib, kind=one.kind, mig_profile=one.mig_profile)
-    together = {**named, **{name: one for name, one in usual.items() if name not in named}}
-    return tuple(sorted(together.values(), key=lambda one: one.kind == "host"))
+        devices[name] = Device(name, memory_mib, kind=one.kind, mig_profile=one.mig_profile)
+    for name, found in here.items():
+        memory_mib = found.memory_total_mib or 0
+        devices.setdefault(name, Device(name, memory_mib, kind=found.kind, mig_profile=found.mig_profile))
+    return tuple(sorted(devices.values(), key=lambda device: device.kind == "host"))

@@ -68,7 +68,7 @@ def test_the_devices_of_the_host_are_a_table_with_what_each_tells(three_devices)
         for line in done.stdout.splitlines()
         if line.startswith("│")
     ]
-    assert [row[0] for row in rows] == ["host", "gpu-0", "gpu-2", "gpu-2:0"]
+    assert [row[0] for row in rows] == ["host", "gpu-0", "gpu-2", "gpu-2.0"]
     assert rows[1][1:] == [
         "whole",
         "A card [link]",

@@ -47,10 +47,10 @@ def test_a_slice_tells_its_own_memory_and_not_its_cards(nvml):
     with nvml.reader() as reader:
         devices, problems = reader.read()
     assert problems == []
-    assert list(devices) == ["gpu-0", "gpu-1", "gpu-1:0", "gpu-1:3"]
+    assert list(devices) == ["gpu-0", "gpu-1", "gpu-1.0", "gpu-1.3"]
     assert [one["kind"] for one in devices.values()] == ["whole", "whole", "mig", "mig"]
     assert [one["is_sliced"] for one in devices.values()] == [False, True, False, False]
-    first, second = devices["gpu-1:0"], devices["gpu-1:3"]
+    first, second = devices["gpu-1.0"], devices["gpu-1.3"]
     assert (first["uuid"], first["card"], first["mig_profile"]) == ("MIG-1-0", "GPU-1", "1g.12gb")
     assert (first["memory_total_mib"], first["memory_used_mib"], first["memory_free_mib"]) == (
         12_000,
@@ -67,7 +67,7 @@ def test_slices_that_are_made_and_removed_meanwhile_are_seen(nvml):
     with nvml.reader() as reader:
         assert list(reader.read()[0]) == ["gpu-0"]
         nvml.add_slice(0, 1, "2g.12gb", total_mib=12_000, used_mib=0)
-        assert list(reader.read()[0]) == ["gpu-0", "gpu-0:1"]
+        assert list(reader.read()[0]) == ["gpu-0", "gpu-0.1"]
         nvml["0:1.uuid"] = "unsupported"
         assert list(reader.read()[0]) == ["gpu-0"]
 

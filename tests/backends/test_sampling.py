@@ -115,7 +115,7 @@ def test_cards_and_slices_arrive_in_the_catalog(home, nvml):
     assert rows == [
         ("gpu-0", "whole", "GPU-0", 24576, 0.5, 123.5, None, 2, "run-1"),
         ("gpu-1", "whole", "GPU-1", 24576, None, 123.5, 61.0, None, "run-1"),
-        ("gpu-1:0", "mig", "MIG-1-0", 12_000, None, None, None, None, "run-1"),
+        ("gpu-1.0", "mig", "MIG-1-0", 12_000, None, None, None, None, "run-1"),
     ]
 
 
