@@ -131,7 +131,7 @@ class Deployment(_Part):
 
     devices: Annotated[tuple[Name, ...], AfterValidator(_no_twice)] = Field(
         default=(),
-        description="Where its server can hold the model, best first; none is this machine's first card, or its memory.",
+        description="Where its server can hold the model, best first; none: this machine's first card, or its memory.",
     )
     slots: int | None = Field(
         default=None,

@@ -9,19 +9,19 @@ from __future__ import annotations
 import json
 import threading
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 
 import httpx
 
 from backends.errors import LoadingFailed
-from backends.loading.protocol import Found
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from backends.leases.records import ServerAddress
+    from backends.loading.protocol import Found
 
 
 class ModelHost:
@@ -119,11 +119,9 @@ def serving(host: ModelHost) -> Iterator[str]:
             pass
 
         def handle(self) -> None:
-            try:
+            # Who asked may have been killed.
+            with suppress(ConnectionError):
                 super().handle()
-            except ConnectionError:
-                # Who asked was killed.
-                pass
 
     class Server(ThreadingHTTPServer):
         daemon_threads = True

@@ -170,13 +170,11 @@ def test_memory_and_slots_are_never_exceeded_and_nobody_waits_for_ever(tmp_path,
             crowd = Crowd(tmp_path / "config.json", processes=8, each=150, seed=7)
             crowd.run(within_s=500)
             told = crowd.told
-            print(
-                f"{len(told)} asked, {host.uses} used, {host.refused} refused, {host.loads} loads, "
-                f"{crowd.killed} killed, {crowd.stopped} stopped, "
-                f"longest wait {max(line.get('waited', 0.0) for line in told):.1f} s"
-            )
             assert host.violations == []
             assert [line for line in told if line.get("refused")] == []
+            # Who waits longest comes first; but a switch for somebody else, and the time until the dead are known
+            # to be so, can come before.
+            assert max(line.get("waited", 0.0) for line in told) < WAIT_S + 8 * TTL_S
             assert crowd.killed
             assert crowd.stopped
             settle(database, config)
