@@ -11,10 +11,12 @@ from backends.leases.attending import Attendant
 from backends.leases.broker import Broker
 from backends.leases.devices import leased_devices
 from backends.leases.ledger import Ledger
+from backends.leases.observing import Observer, Pretended
 from backends.leases.policy import Limits
 from backends.leases.seam import GrantedAtOnce
 from backends.leases.serving import Serving
 from backends.leases.telling import Decisions
+from backends.loading.choosing import loading_at
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -50,13 +52,22 @@ def leasing_for(
     if settings.leases == "off":
         return GrantedAtOnce()
     holder = f"{socket.gethostname()}:{os.getpid()}:{os.urandom(4).hex()}"
+    observes = settings.leases == "observe"
     told = Decisions(spool, settings.leases, holder, **labels)
-    ledger = Ledger(database, holder, limits=limits_of(settings), ttl_s=settings.lease_ttl_s)
-    attendant = Attendant(ledger, holder=holder, ttl_s=settings.lease_ttl_s, told=told)
+    ttl_s = settings.lease_ttl_s
+    ledger = Ledger(database, holder, limits=limits_of(settings), ttl_s=ttl_s, learns=not observes)
+    attendant = Attendant(
+        ledger,
+        holder=holder,
+        ttl_s=ttl_s,
+        told=told,
+        loading=Pretended if observes else loading_at,
+        observes=observes,
+    )
     with Devices() as devices:
         here = devices.read()
     serving = Serving(ledger, leased_devices(registry.devices, here.devices), environ)
-    return Broker(attendant, serving, name=holder)
+    return (Observer if observes else Broker)(attendant, serving, name=holder)
 
 
 def limits_of(settings: Settings) -> Limits:

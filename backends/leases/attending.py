@@ -12,12 +12,14 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from backends.errors import BackendError
+from backends.leases.records import KeptWaiter
+from backends.leases.state import Waiter
 from backends.leases.turning import Told
 from backends.loading.choosing import loading_at
 from store.errors import StoreError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from backends.leases.ledger import Asked, Glance, Ledger, Taken, Task
     from backends.leases.records import KeptLease, Phase, ServerAddress
@@ -102,6 +104,7 @@ class Attendant:
         told: Callable[[Told, float | None], None],
         loading: Callable[[ServerAddress], Loading] = loading_at,
         poll_s: float = POLL_S,
+        observes: bool = False,
     ) -> None:
         """Make one; its thread starts with the first order.
 
@@ -112,6 +115,7 @@ class Attendant:
             told: Hears of every decision, and, of a loading or unloading that ended, how many seconds it took.
             loading: Gives the way to load at a server.
             poll_s: Seconds between glances.
+            observes: Whether those who wait go on all the same: then it is told that they would have been blocked.
         """
         self._ledger = ledger
         self._holder = holder
@@ -119,6 +123,7 @@ class Attendant:
         self._told = told
         self._loading = loading
         self._poll_s = poll_s
+        self._observes = observes
         self._changed = threading.Condition()
         self._orders = _Orders()
         self._waiting: dict[str, _Waiting] = {}
@@ -216,12 +221,32 @@ class Attendant:
             _TURN_EVERY_S, taken.again_in if taken.again_in is not None else _TURN_EVERY_S
         )
         self._why = dict(taken.turn.waits)
-        for told in taken.turn.told:
+        for told in [*taken.turn.told, *self._blocked(orders, taken)]:
             self._told(told, None)
         for task in taken.tasks:
             self._carry_out(task)
         self._deliver(taken, now)
         return _Orders()
+
+    def _blocked(self, orders: _Orders, taken: Taken) -> Iterator[Told]:
+        """Of those who have just entered and are not served at once: why not."""
+        others = {told.waiter.waiter.id: told for told in taken.turn.told if told.waiter is not None}
+        for asked in orders.enter:
+            if asked.id in taken.granted:
+                continue
+            waits, decided = taken.turn.waits.get(asked.id), others.get(asked.id)
+            kept = KeptWaiter(
+                Waiter(asked.id, asked.served.model.name, asked.priority, taken.now),
+                self._holder,
+                taken.now,
+                asked.served,
+            )
+            if self._observes:
+                reason = waits or (decided.reason if decided is not None else "it is being decided")
+                place = decided.place if decided is not None else None
+                yield Told("would_block", asked.served.model.name, reason, place, kept)
+            elif waits is not None:
+                yield Told("wait", asked.served.model.name, waits, None, kept)
 
     def _deliver(self, taken: Taken, now: float) -> None:
         answers: list[tuple[_Waiting, Answered]] = []

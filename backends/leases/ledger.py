@@ -138,7 +138,15 @@ class _Written:
 class Ledger:
     """The ledger as one party sees it. Use it from any thread."""
 
-    def __init__(self, database: StateDatabase, holder: str, *, limits: Limits, ttl_s: float = TTL_S) -> None:
+    def __init__(
+        self,
+        database: StateDatabase,
+        holder: str,
+        *,
+        limits: Limits,
+        ttl_s: float = TTL_S,
+        learns: bool = True,
+    ) -> None:
         """Make one.
 
         Args:
@@ -146,7 +154,9 @@ class Ledger:
             holder: Who the leases, waiters and transitions of this party belong to; unique over all processes.
             limits: How patient the policy is.
             ttl_s: Seconds for which a word of life holds.
+            learns: Whether what its switches cost is remembered.
         """
+        self._learns = learns
         self._database = database
         self._holder = holder
         self._limits = limits
@@ -293,7 +303,9 @@ class Ledger:
             ).rowcount
             if not closed:
                 return False
-            _follow(connection, transition, ending, now, peak_mib)
+            _follow(connection, transition, ending, now)
+            if ending == "done" and self._learns and transition.phase != "revoke":
+                _learn(connection, transition, now - transition.began_at, peak_mib)
             if ending == "failed" and transition.phase == "load" and transition.tries < TRIES:
                 # Whoever takes the next turn begins anew.
                 connection.execute(
@@ -536,10 +548,8 @@ def _end(connection: Connection, now: float, ended: ReturningDelete[Any], parame
         )
 
 
-def _follow(
-    connection: Connection, transition: Transition, ending: Ending, now: float, peak_mib: int | None
-) -> None:
-    """Write down what the end of a transition means for its resident and for what is known of its cost."""
+def _follow(connection: Connection, transition: Transition, ending: Ending, now: float) -> None:
+    """Write down what the end of a transition means for its resident."""
     place = transition.place
     if transition.phase == "revoke":
         # A server that cannot be told serves nobody either.
@@ -560,8 +570,6 @@ def _follow(
             .where(*at(lease_transitions, place), lease_transitions.c.ended_at.is_(None))
             .values(ended_at=now, outcome="taken_over")
         )
-    if ending == "done":
-        _learn(connection, transition, now - transition.began_at, peak_mib)
 
 
 def _learn(connection: Connection, transition: Transition, seconds: float, peak_mib: int | None) -> None:
