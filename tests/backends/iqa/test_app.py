@@ -265,7 +265,13 @@ async def test_those_that_wait_for_one_network_are_taken_together_and_answered_a
     gate = threading.Event()
     scorer = Brightness("nima_aesthetic", at_once=8, gate=gate)
     answering = Answering([scorer], max_pixels=1_000_000)
-    under_way = [asyncio.create_task(answering.score(encoded(level), ["nima_aesthetic"])) for level in levels]
+
+    def ask(level):
+        return asyncio.create_task(answering.score(encoded(level), ["nima_aesthetic"]))
+
+    under_way = [ask(levels[0])]
+    assert await asyncio.to_thread(scorer.begun.wait, READY_S)
+    under_way += [ask(level) for level in levels[1:]]
     async with asyncio.timeout(READY_S):
         while len(answering._waiting["nima_aesthetic"]._waiting) < len(levels) - 1:  # noqa: ASYNC110 - nothing tells
             await asyncio.sleep(0)
