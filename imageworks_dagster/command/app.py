@@ -1,4 +1,4 @@
-"""The commands: judge, tag, demo, status, config, publish, forget, ui."""
+"""The commands: judge, tag, demo, status, config, publish, forget, models, ui."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from rich.console import Console
 from stamina.instrumentation import set_on_retry_hooks
 
 from imageworks_dagster.command.commands import choice_options, run_command
+from imageworks_dagster.command.models import app as models_app
 from imageworks_dagster.command.running import (
     Finished,
     Interrupted,
@@ -44,6 +45,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Judge competitions and tag photo libraries on your own machine.",
 )
+app.add_typer(models_app, name="models")
 console = Console()
 errors = Console(stderr=True)
 
