@@ -90,6 +90,7 @@ def _run_stage(
         settings=settings,
         config=context.op_execution_context.op_config,
         choice=run.choice(declaration.asset),
+        scorer=run.scorer(declaration.asset),
         progress=StageProgress(declaration.asset, 0, assembly.progress, context.log.info),
         log=context.log,
         expected=store.tables.current(declaration.asset, batch.name),
@@ -166,11 +167,15 @@ def _metadata(stage: Stage, outcome: Outcome, seconds: float) -> dict[str, Any]:
         "entries_per_second": round(len(outcome.rows) / seconds, 2) if seconds else 0.0,
     }
     if stage.choice is not None:
-        profile, model = stage.choice.profile, stage.choice.model
+        profile = stage.choice.profile
         metadata |= {
             "profile": profile.id,
             "profile_hash": profile.hash,
             "stage_hash": profile.stage_hash(stage.choice.profile_stage),
+        }
+    model = stage.choice.model if stage.choice is not None else stage.scorer
+    if model is not None:
+        metadata |= {
             "model": model.name,
             "model_revision": model.model_revision,
             "deployments": ", ".join(sorted(stage.tally.deployments)) or "none asked",

@@ -57,6 +57,13 @@ Profile = Annotated[
 Model = Annotated[
     str, typer.Option("--model", help="Model or model role; remembered for this batch, until 'default'.")
 ]
+IqaModel = Annotated[
+    str,
+    typer.Option(
+        "--iqa-model",
+        help="Image-quality model for the signals; remembered for this batch, until 'default'. None by default.",
+    ),
+]
 Fresh = Annotated[bool, typer.Option("--fresh", help="Ask again, even what has a kept answer.")]
 
 
@@ -99,6 +106,7 @@ def judge(
     ] = None,
     profile: Profile = "",
     model: Model = "",
+    iqa_model: IqaModel = "",
     batch: BatchName = None,
     fresh: Fresh = False,
 ) -> None:
@@ -106,13 +114,17 @@ def judge(
     settings = _settings()
     name = register_folder(settings, "judge", folder, name=batch, rules=rules)
     choice = {"profile": profile, "model": model, "fresh": fresh}
-    asking_with = choice_options(profile=profile, model=model, fresh=fresh)
+    asking_with = choice_options(profile=profile, model=model, iqa_model=iqa_model, fresh=fresh)
     finished = run_batch(
         settings,
         "judge",
         name,
         console=console,
-        configured={"judge/critiques": choice, "judge/playoff": choice},
+        configured={
+            "judge/signals": {"model": iqa_model, "fresh": fresh},
+            "judge/critiques": choice,
+            "judge/playoff": choice,
+        },
         resume=run_command("judge", folder, name, *asking_with),
     )
     _tell(finished, _report(settings, "judge", name))
