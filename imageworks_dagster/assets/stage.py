@@ -12,6 +12,7 @@ import dagster as dg
 
 from backends.providers.protocol import can_be_asked
 from imageworks_dagster.assembly import Assembly
+from imageworks_dagster.assets.scorers import scorer_key
 from imageworks_dagster.choices import DEFAULT, candidate_models, scoring_models, usable_profiles
 from imageworks_dagster.partitions import PARTITIONS
 from imageworks_dagster.pipelines import Pipeline, StageDeclaration
@@ -98,7 +99,12 @@ def dependencies(pipeline: Pipeline, declaration: StageDeclaration, assembly: As
 
 
 def node_keys(pipeline: Pipeline, declaration: StageDeclaration, assembly: Assembly) -> list[str]:
-    """Keys of the prompts and models that a stage may itself ask with, and of its role, which chooses the model."""
+    """Keys of the prompts and models that a stage may itself ask with, and of its role, which chooses the model.
+
+    Of a stage that may score photos, the node that says which model scores a batch's.
+    """
+    if declaration.scores is not None:
+        return [scorer_key(declaration)]
     if declaration.asks is None:
         return []
     asks = declaration.asks
