@@ -13,7 +13,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 
 from backends.iqa.answering import Answering
-from backends.iqa.asked import read_asked
+from backends.iqa.asked import declared_bytes, read_asked
 from backends.iqa.errors import BadAsking, TooBusy
 
 if TYPE_CHECKING:
@@ -25,8 +25,11 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-MOST_REQUESTS: Final = 32
-"""Requests under way at once; each holds its body."""
+MOST_REQUESTS: Final = 64
+"""Requests under way at once."""
+
+MOST_BYTES_UNDER_WAY: Final = 256 << 20
+"""Bytes of their bodies together; a body that does not say its size is taken for the largest that is read."""
 
 _RETRY_AFTER_S: Final = 1
 
@@ -81,7 +84,7 @@ def create_app(
 
     @app.post("/infer")
     async def infer(request: Request) -> Response:
-        with worker.under_way() as answering:
+        with worker.under_way(declared_bytes(request)) as answering:
             asked = await read_asked(request)
             names = asked.metrics or answering.metrics
             results = await asyncio.gather(*(_result(answering, one, names) for one in asked.pictures))
@@ -111,26 +114,29 @@ def _say_errors(app: FastAPI) -> None:
 
 
 class _Worker:
-    """The networks, once they are there, and how many requests are under way."""
+    """The networks, once they are there, and the requests that are under way."""
 
     def __init__(self, most_requests: int) -> None:
         self.answering: Answering | None = None
         self._most_requests = most_requests
         self._under_way = 0
+        self._bytes_under_way = 0
 
     @contextmanager
-    def under_way(self) -> Iterator[Answering]:
+    def under_way(self, size: int) -> Iterator[Answering]:
         if self.answering is None:
             raise TooBusy("The networks are being loaded; come again in a moment.")
-        if self._under_way >= self._most_requests:
+        if self._under_way >= self._most_requests or self._bytes_under_way + size > MOST_BYTES_UNDER_WAY:
             raise TooBusy(
                 f"{self._under_way} requests are under way, as many as there is room for; come again."
             )
         self._under_way += 1
+        self._bytes_under_way += size
         try:
             yield self.answering
         finally:
             self._under_way -= 1
+            self._bytes_under_way -= size
 
 
 async def _result(answering: Answering, picture: Picture, metrics: Sequence[str]) -> dict[str, Any]:

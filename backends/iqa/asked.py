@@ -156,11 +156,21 @@ def _decoded(text: str, index: int) -> bytes:
         raise BadAsking(f"The image_b64 of picture {index} is no base64 ({error}).", status=422) from error
 
 
+def declared_bytes(request: Request) -> int:
+    """The size of a body as its request says; the largest that is read where it says none.
+
+    Raises:
+        BadAsking: It is larger than that.
+    """
+    declared = request.headers.get("content-length", "")
+    size = int(declared) if declared.isdecimal() else MOST_BYTES
+    if size > MOST_BYTES:
+        raise _too_large()
+    return size
+
+
 async def _bounded(request: Request) -> AsyncGenerator[bytes]:
     """The body in pieces, refused as soon as it is known to be too large."""
-    declared = request.headers.get("content-length", "0")
-    if declared.isdigit() and int(declared) > MOST_BYTES:
-        raise _too_large()
     size = 0
     async for piece in request.stream():
         size += len(piece)

@@ -21,7 +21,6 @@ from backends.errors import BackendError
 from backends.iqa.app import create_app
 from backends.iqa.loading import load_scorers
 from backends.iqa.metrics import metrics_named
-from backends.iqa.weights import verified
 from store.errors import StoreError
 from store.home import Home
 from store.settings import Settings
@@ -47,8 +46,6 @@ def serve(
     settings = Settings()
     folder = weights or Home.of(settings).weights
     served = metrics_named(name.strip() for name in metrics.split(",") if name.strip())
-    for metric in served:
-        verified(metric, folder)
     problems: list[Exception] = []
 
     def give_up(error: Exception) -> None:

@@ -178,6 +178,7 @@ def test_a_wrong_model_is_told_before_any_work_with_the_right_ones(platform, bat
     assert registered_batch(platform.store.database, "judge", batch).pins == {}
 
 
+@pytest.mark.slow
 def test_an_edit_of_the_model_makes_stale_the_batches_that_use_it_and_no_other(
     platform_on_disk, double, tmp_path
 ):

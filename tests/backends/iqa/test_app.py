@@ -17,6 +17,7 @@ import pytest
 from PIL import Image
 from served_app import served_app
 
+from backends.iqa import app
 from backends.iqa.answering import Answering
 from backends.iqa.app import create_app
 from backends.iqa.asked import MOST_BYTES, MOST_PICTURES
@@ -59,8 +60,8 @@ class Brightness:
 def worker(*scorers, ready=True, **changes):
     """The base URL of a worker with these scorers."""
     given = {"max_pixels": 1_000_000, "failed": lambda _: None, "load": lambda: scorers, **changes}
-    app = create_app([scorer.metric for scorer in scorers], given.pop("load"), **given)
-    with served_app(app) as url:
+    made = create_app([scorer.metric for scorer in scorers], given.pop("load"), **given)
+    with served_app(made) as url:
         if ready:
             wait_until(lambda: httpx.get(f"{url}/healthz").status_code == 200)
         yield url
@@ -293,3 +294,15 @@ def test_more_requests_than_there_is_room_for_are_told_to_come_again():
         gate.set()
         assert first.result().status_code == 200
         assert infer(url, image_b64=b64(encoded())).status_code == 200
+
+
+def test_more_bytes_than_there_is_room_for_are_told_to_come_again(monkeypatch):
+    monkeypatch.setattr(app, "MOST_BYTES_UNDER_WAY", 100_000)
+    body = {"image_b64": b64(encoded()), "id": "x" * 200}
+    with worker(*both()) as url:
+        assert infer(url, **body).status_code == 200
+        refused = httpx.post(
+            f"{url}/infer", content=b" " * 100_001, headers={"Content-Type": "application/json"}
+        )
+        assert (refused.status_code, refused.headers["retry-after"]) == (503, "1")
+        assert infer(url, **body).status_code == 200

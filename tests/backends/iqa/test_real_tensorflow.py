@@ -7,16 +7,14 @@ import json
 import os
 import re
 import signal
-import socket
-import subprocess
 import sys
 import time
 from base64 import b64encode
-from contextlib import contextmanager
 
 import httpx
 import numpy as np
 import pytest
+from iqa_worker import READY_S, wait_until_ready, worker
 from made_up_weights import write_musiq, write_nima
 from PIL import Image
 
@@ -37,14 +35,18 @@ pytestmark = [
 
 NIMA = METRICS["nima_aesthetic"]
 MUSIQ = METRICS["musiq_spaq"]
-READY_S = 180
 ENDED_S = 60
 
 
 @pytest.fixture(scope="module", autouse=True)
 def tensorflow():
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    return pytest.importorskip("tensorflow", reason="TensorFlow is not installed; `make tf` brings it")
+    loaded = pytest.importorskip("tensorflow", reason="TensorFlow is not installed; `make tf` brings it")
+    from absl import logging
+
+    # Its handler closes the standard error that it was made with, which is pytest's, when logging is configured anew.
+    logging.get_absl_handler().python_handler.stream = sys.__stderr__
+    return loaded
 
 
 @pytest.fixture(scope="module")
@@ -203,39 +205,6 @@ def test_a_folder_that_is_no_musiq_fails_loudly(tmp_path, tensorflow):
     tensorflow.saved_model.save(other, str(tmp_path / "other"), signatures={"serving_default": other.serve})
     with pytest.raises(WeightsMisfit, match="its input x is"):
         Musiq(MUSIQ, tmp_path / "other")
-
-
-def free_port():
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return one.getsockname()[1]
-
-
-@contextmanager
-def worker(folder, log, *, metrics="nima,musiq_spaq"):
-    port = free_port()
-    command = [sys.executable, "-m", "backends.services.tf_iqa", "--port", str(port)]
-    with log.open("wb") as said:
-        process = subprocess.Popen([*command, "--metrics", metrics, "--weights", str(folder)], stderr=said)
-    try:
-        yield process, f"http://127.0.0.1:{port}"
-    finally:
-        if process.poll() is None:
-            process.kill()
-        process.wait()
-
-
-def wait_until_ready(process, url, log):
-    deadline = time.monotonic() + READY_S
-    while time.monotonic() < deadline:
-        assert process.poll() is None, log.read_text()
-        try:
-            if httpx.get(f"{url}/healthz").status_code == 200:
-                return
-        except httpx.TransportError:
-            pass
-        time.sleep(0.1)
-    raise AssertionError(log.read_text())
 
 
 def test_the_worker_loads_scores_over_http_and_ends_on_sigterm(weights, nima, musiq, tmp_path):

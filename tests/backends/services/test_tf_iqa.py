@@ -23,7 +23,7 @@ def tf_iqa(*arguments, home, **environ):
 
 
 def test_missing_weights_are_one_line_with_the_command_that_brings_them(tmp_path):
-    done = tf_iqa("--port", "5105", "--metrics", "musiq_spaq", home=tmp_path)
+    done = tf_iqa("--port", "0", "--metrics", "musiq_spaq", home=tmp_path)
     assert done.returncode == 1
     assert "imageworks models fetch musiq_spaq" in done.stderr
     assert str(tmp_path / "weights" / "musiq" / "spaq") in done.stderr
@@ -32,7 +32,7 @@ def test_missing_weights_are_one_line_with_the_command_that_brings_them(tmp_path
 
 @pytest.mark.parametrize("metrics", ["brisque", ",", ""])
 def test_a_metric_that_there_is_not_is_told_with_those_that_there_are(tmp_path, metrics):
-    done = tf_iqa("--port", "5105", "--metrics", metrics, home=tmp_path)
+    done = tf_iqa("--port", "0", "--metrics", metrics, home=tmp_path)
     assert done.returncode == 1
     assert "Choose from nima_aesthetic" in done.stderr
 
