@@ -19,7 +19,7 @@ from backends.iqa.errors import BadAsking, TooBusy
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 
-    from backends.iqa.asked import Picture
+    from backends.iqa.asked import Asked, Picture
     from backends.iqa.metrics import Metric
     from backends.iqa.scoring import Scorer
 
@@ -30,6 +30,9 @@ MOST_REQUESTS: Final = 64
 
 MOST_BYTES_UNDER_WAY: Final = 256 << 20
 """Bytes of their bodies together; a body that does not say its size is taken for the largest that is read."""
+
+READ_S: Final = 60.0
+"""Seconds in which a request has to have come; who sends slower would keep the place of others."""
 
 _RETRY_AFTER_S: Final = 1
 
@@ -85,7 +88,7 @@ def create_app(
     @app.post("/infer")
     async def infer(request: Request) -> Response:
         with worker.under_way(declared_bytes(request)) as answering:
-            asked = await read_asked(request)
+            asked = await _in_time(request)
             names = asked.metrics or answering.metrics
             results = await asyncio.gather(*(_result(answering, one, names) for one in asked.pictures))
         return JSONResponse({"results": results})
@@ -137,6 +140,14 @@ class _Worker:
         finally:
             self._under_way -= 1
             self._bytes_under_way -= size
+
+
+async def _in_time(request: Request) -> Asked:
+    try:
+        async with asyncio.timeout(READ_S):
+            return await read_asked(request)
+    except TimeoutError as error:
+        raise BadAsking(f"The request did not come within {READ_S:g} s.", status=408) from error
 
 
 async def _result(answering: Answering, picture: Picture, metrics: Sequence[str]) -> dict[str, Any]:

@@ -6,10 +6,12 @@ import asyncio
 import base64
 import io
 import json
+import socket
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
+from urllib.parse import urlsplit
 
 import httpx
 import numpy as np
@@ -306,3 +308,16 @@ def test_more_bytes_than_there_is_room_for_are_told_to_come_again(monkeypatch):
         )
         assert (refused.status_code, refused.headers["retry-after"]) == (503, "1")
         assert infer(url, **body).status_code == 200
+
+
+def test_a_body_that_does_not_come_gives_its_place_back(monkeypatch):
+    monkeypatch.setattr(app, "READ_S", 0.2)
+    with (
+        worker(*both(), most_requests=1) as url,
+        socket.create_connection(("127.0.0.1", urlsplit(url).port)) as slow,
+    ):
+        slow.sendall(
+            b"POST /infer HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 9\r\n\r\n{"
+        )
+        assert slow.recv(1000).startswith(b"HTTP/1.1 408")
+        assert infer(url, image_b64=b64(encoded())).status_code == 200
