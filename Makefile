@@ -6,7 +6,7 @@ UV     := $(VENV)/uv/bin/uv
 PYTEST := $(BIN)/python -m pytest
 PORT   ?= 3000
 
-.PHONY: demo ui test test-full test-real lint bench lock clean
+.PHONY: demo tf ui test test-full test-real lint bench lock clean
 .DEFAULT_GOAL := demo
 
 $(UV):
@@ -25,8 +25,15 @@ $(VENV)/.dev: requirements/dev.txt $(VENV)/.base
 	$(UV) pip install --quiet --python $(BIN)/python --compile-bytecode --require-hashes -r requirements/dev.txt
 	touch $@
 
+# With TensorFlow, for the image-quality worker: a gigabyte, so nothing else brings it.
+$(VENV)/.tf: requirements/tf.txt $(VENV)/.dev
+	$(UV) pip install --quiet --python $(BIN)/python --compile-bytecode --require-hashes -r requirements/tf.txt
+	touch $@
+
 demo: $(VENV)/.base ## Judge and tag the demo photos, in .imageworks/
 	$(BIN)/imageworks demo
+
+tf: $(VENV)/.tf ## TensorFlow, which `python -m backends.services.tf_iqa` needs
 
 ui: $(VENV)/.base ## Dagster's web server and daemon on http://127.0.0.1:$(PORT)
 	$(BIN)/imageworks ui --port $(PORT)
@@ -37,7 +44,7 @@ test: $(VENV)/.dev ## What must hold before every commit; minutes
 test-full: test ## Everything that needs no real server: what `test` runs, and the slow ones
 	$(PYTEST) -n 2 -m "slow and not real"
 
-test-real: $(VENV)/.dev ## Against real servers and programs
+test-real: $(VENV)/.tf ## Against real servers and programs
 	$(PYTEST) -m real
 
 lint: $(VENV)/.dev
@@ -52,6 +59,7 @@ bench: $(VENV)/.dev ## Ratios measured in one run, into bench/results.json
 lock: $(UV) ## Resolve the dependencies anew, with hashes and without an index
 	$(UV) pip compile --quiet --no-header --generate-hashes --no-emit-index-url --python-version 3.11 pyproject.toml -o requirements/base.txt
 	$(UV) pip compile --quiet --no-header --generate-hashes --no-emit-index-url --python-version 3.11 pyproject.toml --extra dev --extra postgres -c requirements/base.txt -o requirements/dev.txt
+	$(UV) pip compile --quiet --no-header --generate-hashes --no-emit-index-url --python-version 3.11 pyproject.toml --extra tf -c requirements/dev.txt -o requirements/tf.txt
 	printf "uv\nhatchling\neditables\n" | $(UV) pip compile --quiet --no-header --generate-hashes --no-emit-index-url --python-version 3.11 - -o requirements/build.txt
 
 clean: ## What the targets here made; .imageworks/ is the user's: results, undo records, prompts, registry.yaml

@@ -23,7 +23,7 @@ from backends.answer import Answer
 from backends.asking import Asking
 from backends.bytes_in_flight import ByteBudget
 from backends.checking import check_answer
-from backends.errors import AttemptFailed, PictureFailed
+from backends.errors import AttemptFailed, InvalidRequest, PictureFailed
 from backends.keeping import Keeper
 from backends.leases.seam import GrantedAtOnce
 from backends.mapping import LookedUp, answers_of
@@ -147,6 +147,19 @@ class Client:
         """
         since = datetime.now(UTC) if fresh else _EVER
         return await self._once(request, request_digest(request), self._slots, since)
+
+    async def score(self, request: Request, *, fresh: bool = False) -> Answer:
+        """Recall or ask one score; as `complete`, for a request of `backends.scoring.score_request`.
+
+        Raises:
+            InvalidRequest: It asks for no metrics, or cannot be asked at all.
+            BackendDown, ModelMisconfigured: As `complete`.
+        """
+        if not request.metrics:
+            raise InvalidRequest(
+                f"A request of stage {request.labels.stage} to be scored names no metrics; make it with score_request."
+            )
+        return await self.complete(request, fresh=fresh)
 
     def map(
         self,

@@ -25,6 +25,7 @@ BackendError
     ├── AnswerTooLong           answer_too_long     more text than any answer to a schema has
     ├── Refused                 refused             the backend's filter or the model declined
     ├── SchemaMismatch          schema_mismatch     JSON that misses its schema, after the repair try too
+    ├── MetricsFailed           the metrics' own class, or metrics_failed: an image-quality model had none
     ├── EmbeddedFailed          embedded_failed     a function of provider ``embedded`` raised
     └── PictureFailed           the picture's own class, or picture_failed: it could not be made
 """
@@ -233,6 +234,19 @@ class SchemaMismatch(AttemptFailed):
     error_class = "schema_mismatch"
     retried = False
     backend_at_fault = False
+
+
+class MetricsFailed(AttemptFailed):
+    """An image-quality model had no metric of a picture; ``error_class`` is the metrics' own if all have one."""
+
+    error_class = "metrics_failed"
+    retried = False
+    backend_at_fault = False
+
+    def __init__(self, message: str, *, error_class: str | None = None) -> None:
+        super().__init__(message, http_status=200)
+        if error_class is not None:
+            self.error_class = error_class
 
 
 class EmbeddedFailed(AttemptFailed):

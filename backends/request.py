@@ -73,6 +73,7 @@ class Request:
         system: System message; empty for none.
         user: User message.
         images: Pictures, in order, shown before the user message's text.
+        metrics: What an image-quality model is to measure; empty for a model that writes.
         output_schema: JSON Schema of the answer, or what ``canonical_schema`` made of it; None for free text.
         parameters: Sampling parameters by canonical name, over the model's defaults.
         variables: Structured values behind the messages. Only provider ``embedded`` sees them.
@@ -89,6 +90,7 @@ class Request:
     labels: Labels
     system: str = ""
     images: tuple[Image, ...] = ()
+    metrics: tuple[str, ...] = ()
     output_schema: Mapping[str, Any] | CanonicalSchema | None = None
     parameters: Mapping[str, Any] = field(default_factory=dict)
     variables: Mapping[str, Any] = field(default_factory=dict)
@@ -106,8 +108,8 @@ def request_digest(request: Request) -> str:
     """SHA-256, in hex, that names the request by its content.
 
     Over the RFC 8785 canonical JSON of the digests of both messages, of the pictures and of the schema, the
-    parameters, the model's name and revision, the sample, and, where a function of this program answers, the
-    variables that it sees. Labels, deployments and URLs are no part of it.
+    parameters, the model's name and revision, the sample, the metrics, where some are asked for, and, where a
+    function of this program answers, the variables that it sees. Labels, deployments and URLs are no part of it.
 
     Raises:
         InvalidRequest: Parameters or variables hold what JSON cannot, such as a NaN.
@@ -129,10 +131,12 @@ def canonical_request(request: Request) -> bytes:
         variables = (
             b',"variables":' + rfc8785.dumps(_plain(request.variables)) if request.model.is_embedded else b""
         )
+        metrics = b',"metrics":' + rfc8785.dumps(list(request.metrics)) if request.metrics else b""
         return b"".join(
             (
                 b'{"images":',
                 rfc8785.dumps([image.digest for image in request.images]),
+                metrics,
                 _canonical_model(request.model),
                 b',"parameters":',
                 _canonical_parameters(request.parameters),

@@ -12,6 +12,7 @@ from backends.providers.embedded import Embedded
 from backends.providers.ollama import Ollama
 from backends.providers.openai_compatible import OpenAiCompatible
 from backends.providers.protocol import ANSWERING
+from backends.providers.tf_iqa import TfIqa
 from registry.errors import BadDeploymentUrl
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 _OVER_HTTP: Final[Mapping[str, Callable[[Model, Deployment, Transport, Mapping[str, str]], Backend]]] = {
     "ollama": Ollama,
     "openai": OpenAiCompatible,
+    "tf_iqa": TfIqa,
     "trtllm": OpenAiCompatible,
     "vllm": OpenAiCompatible,
 }

@@ -16,12 +16,13 @@ from imageworks_dagster.picturing import Previews
 from prompt_hub.rendering import render
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from backends.answer import Answer
     from imageworks_dagster.choices import Choice
     from imageworks_dagster.picturing import PhotoFile
     from imageworks_dagster.stages import Row, Stage
+    from registry.schema import Model
 
 T = TypeVar("T")
 
@@ -56,7 +57,6 @@ class Asker:
         vision = choice.model.capabilities.vision
         self._previews = Previews(stage.settings, max_long_side=vision.max_long_side if vision else None)
         self._schema = canonical_schema(choice.profile.stage(choice.profile_stage).output)
-        self._misread: list[str] = []
 
     def ask(
         self, questions: Iterable[Question], *, read: Callable[[object], T]
@@ -76,55 +76,8 @@ class Asker:
                 what was answered until then is kept.
             prompt_hub.errors.PromptHubError: a prompt cannot be rendered.
         """
-        keys: dict[int, str] = {}
-        requests = list(self._requests(questions, keys))
-        fresh = bool(self._stage.config.get("fresh"))
-        must_ask = fresh or self._not_kept(requests)
-        answers: dict[str, tuple[Answer, T | None]] = {}
-        stage = self._stage
-        stage.progress.expect(stage.progress.total + len(requests))
-        if requests and must_ask and not self._choice.model.is_embedded:
-            stage.sampler.begin()
-
-        async def main() -> None:
-            spool = stage.resources.telemetry.spool()
-            try:
-                async with stage.resources.models.client(
-                    stage.settings,
-                    registry=stage.registry,
-                    store=stage.store,
-                    spool=spool,
-                    embedded=stage.embedded,
-                    labels={"run_id": stage.run.run_id, "batch": stage.batch.name, "stage": stage.asset},
-                ) as client:
-                    # What is all kept needs no server.
-                    if requests and must_ask:
-                        await client.check(self._choice.model)
-                    async with aclosing(client.map(requests, fresh=fresh)) as done:
-                        async for request, answer in done:
-                            self._count(answer)
-                            checked, value = self._read(answer, read)
-                            answers[keys.pop(id(request))] = (checked, value)
-                            stage.progress.advance(failed=not checked.ok)
-            finally:
-                spool.close()
-                stage.tally.dropped_events += spool.dropped
-                stage.tally.unsynced_events += spool.unsynced
-                stage.tally.telemetry_failing = spool.failing
-
-        try:
-            run_interruptible(main, tick=stage.progress.tick)
-        finally:
-            if stage.tally.telemetry_failing:
-                stage.log.warning("Telemetry is failing: events of this stage are lost. Look at the disk.")
-            if self._misread:
-                stage.store.database.write(lambda connection: let_go(connection, self._misread))
-        return answers
-
-    def _not_kept(self, requests: Sequence[Request]) -> bool:
-        """Whether a model has to be asked: some request has no kept answer."""
-        digests = {request_digest(request) for request in requests}
-        return len(look_up(self._stage.store.database, digests)) < len(digests)
+        requests = [(question.key, self._request(question)) for question in questions]
+        return ask_all(self._stage, self._choice.model, requests, read=read)
 
     def answer_columns(self, answer: Answer) -> Row:
         """The columns that say who answered, and why not."""
@@ -142,21 +95,6 @@ class Asker:
             "error_class": answer.error_class,
             "error_message": answer.error_message,
         }
-
-    def _read(self, answer: Answer, read: Callable[[object], T]) -> tuple[Answer, T | None]:
-        if not answer.ok:
-            return answer, None
-        try:
-            return answer, read(answer.data)
-        except AnswerMisread as error:
-            self._misread.append(answer.request_digest)
-            return replace(answer, error_class="answer_misread", error_message=str(error)), None
-
-    def _requests(self, questions: Iterable[Question], keys: dict[int, str]) -> Iterator[Request]:
-        for question in questions:
-            request = self._request(question)
-            keys[id(request)] = question.key
-            yield request
 
     def _request(self, question: Question) -> Request:
         choice, run = self._choice, self._stage.run
@@ -185,14 +123,99 @@ class Asker:
             ),
         )
 
-    def _count(self, answer: Answer) -> None:
-        tally = self._stage.tally
-        if answer.deployment:
-            tally.deployments.add(answer.deployment)
-        if answer.recalled:
-            tally.recalled += 1
-            return
-        tally.asked += 1
-        tally.input_tokens += answer.input_tokens or 0
-        tally.output_tokens += answer.output_tokens or 0
-        tally.lease_wait_ms += answer.lease_wait_ms or 0.0
+
+def ask_all(
+    stage: Stage,
+    model: Model,
+    requests: Sequence[tuple[str, Request]],
+    *,
+    read: Callable[[Any], T],
+) -> dict[str, tuple[Answer, T | None]]:
+    """Ask a stage's requests of one model and wait; an entry that fails is an answer with an ``error_class``.
+
+    Args:
+        stage: the stage; its tally and progress are kept.
+        model: the model that the requests are to.
+        requests: with distinct keys.
+        read: as ``Asker.ask`` has it.
+
+    Returns:
+        By key the answer, and what was read of it; None for a failure.
+
+    Raises:
+        backends.errors.BackendError: the model cannot be reached at all, or stopped answering for too long; what was
+            answered until then is kept.
+    """
+    keys = {id(request): key for key, request in requests}
+    wanted = [request for _, request in requests]
+    fresh = bool(stage.config.get("fresh"))
+    must_ask = fresh or _some_not_kept(stage, wanted)
+    answers: dict[str, tuple[Answer, T | None]] = {}
+    misread: list[str] = []
+    stage.progress.expect(stage.progress.total + len(wanted))
+    if wanted and must_ask and not model.is_embedded:
+        stage.sampler.begin()
+
+    async def main() -> None:
+        spool = stage.resources.telemetry.spool()
+        try:
+            async with stage.resources.models.client(
+                stage.settings,
+                registry=stage.registry,
+                store=stage.store,
+                spool=spool,
+                embedded=stage.embedded,
+                labels={"run_id": stage.run.run_id, "batch": stage.batch.name, "stage": stage.asset},
+            ) as client:
+                # What is all kept needs no server.
+                if wanted and must_ask:
+                    await client.check(model)
+                async with aclosing(client.map(wanted, fresh=fresh)) as done:
+                    async for request, answer in done:
+                        _count(stage, answer)
+                        checked, value = _read(answer, read, misread)
+                        answers[keys[id(request)]] = (checked, value)
+                        stage.progress.advance(failed=not checked.ok)
+        finally:
+            spool.close()
+            stage.tally.dropped_events += spool.dropped
+            stage.tally.unsynced_events += spool.unsynced
+            stage.tally.telemetry_failing = spool.failing
+
+    try:
+        run_interruptible(main, tick=stage.progress.tick)
+    finally:
+        if stage.tally.telemetry_failing:
+            stage.log.warning("Telemetry is failing: events of this stage are lost. Look at the disk.")
+        if misread:
+            stage.store.database.write(lambda connection: let_go(connection, misread))
+    return answers
+
+
+def _some_not_kept(stage: Stage, requests: Sequence[Request]) -> bool:
+    """Whether a model has to be asked: some request has no kept answer."""
+    digests = {request_digest(request) for request in requests}
+    return len(look_up(stage.store.database, digests)) < len(digests)
+
+
+def _read(answer: Answer, read: Callable[[Any], T], misread: list[str]) -> tuple[Answer, T | None]:
+    if not answer.ok:
+        return answer, None
+    try:
+        return answer, read(answer.data)
+    except AnswerMisread as error:
+        misread.append(answer.request_digest)
+        return replace(answer, error_class="answer_misread", error_message=str(error)), None
+
+
+def _count(stage: Stage, answer: Answer) -> None:
+    tally = stage.tally
+    if answer.deployment:
+        tally.deployments.add(answer.deployment)
+    if answer.recalled:
+        tally.recalled += 1
+        return
+    tally.asked += 1
+    tally.input_tokens += answer.input_tokens or 0
+    tally.output_tokens += answer.output_tokens or 0
+    tally.lease_wait_ms += answer.lease_wait_ms or 0.0

@@ -39,6 +39,14 @@ class Choice:
     model: Model
 
 
+@dataclass(frozen=True)
+class ScorerChoice:
+    """The image-quality model that one stage asks besides, fixed for the whole run."""
+
+    asset: str
+    model: Model
+
+
 def resolve_choices(
     pipeline: Pipeline,
     *,
@@ -47,8 +55,8 @@ def resolve_choices(
     pins: Mapping[str, Mapping[str, Any]],
     hub: PromptHub,
     registry: Registry,
-) -> dict[str, Choice]:
-    """The choice of every planned stage that asks a model, by asset.
+) -> dict[str, Choice | ScorerChoice]:
+    """The choice of every planned stage that asks a model, by asset; of one that may score, where one is chosen.
 
     Args:
         pipeline: the pipeline that runs.
@@ -62,9 +70,9 @@ def resolve_choices(
     Raises:
         WrongChoice: naming every wrong choice of the run at once, with the right ones.
     """
-    choices: dict[str, Choice] = {}
+    choices: dict[str, Choice | ScorerChoice] = {}
     problems: list[str] = []
-    for stage in pipeline.asking:
+    for stage in pipeline.choosing:
         if stage.asset not in planned:
             continue
         given = _given(configured.get(stage.asset, {}))
@@ -72,8 +80,14 @@ def resolve_choices(
             name: value for name, value in _given(pins.get(stage.asset, {})).items() if name not in given
         }
         chosen = {name: value for name, value in {**pinned, **given}.items() if value != DEFAULT}
+        if stage.asks is None and "model" not in chosen:
+            continue
         try:
-            choices[stage.asset] = _resolve(pipeline, stage, chosen, hub, registry)
+            choices[stage.asset] = (
+                _resolve(pipeline, stage, chosen, hub, registry)
+                if stage.asks is not None
+                else _resolve_scorer(stage, chosen["model"], registry)
+            )
         except (WrongChoice, PromptHubError, RegistryError) as error:
             right_ones = _right_ones(pipeline, stage, hub, registry)
             problems.append(" ".join([f"{stage.asset}: {error}", *_pinned_words(pinned), right_ones]))
@@ -88,7 +102,7 @@ def explicit_pins(
     """What the run's configuration chose by name, to be pinned in the batch, by asset; None ends a pin."""
     return {
         stage.asset: {name: None if value == DEFAULT else value for name, value in given.items()}
-        for stage in pipeline.asking
+        for stage in pipeline.choosing
         if (given := _given(configured.get(stage.asset, {})))
     }
 
@@ -117,6 +131,14 @@ def _resolve(
     if problem:
         raise WrongChoice(f"model {model.name!r} {problem}.")
     return Choice(asset=stage.asset, profile=profile, profile_stage=asks.profile_stage, model=model)
+
+
+def _resolve_scorer(stage: StageDeclaration, model: str, registry: Registry) -> ScorerChoice:
+    found = registry.resolve(model, needs={"iqa"})
+    problem = _model_problem(found, 1)
+    if problem:
+        raise WrongChoice(f"model {found.name!r} {problem}.")
+    return ScorerChoice(stage.asset, found)
 
 
 def usable_profiles(pipeline: Pipeline, asks: Asks, hub: PromptHub) -> list[str]:
@@ -154,9 +176,17 @@ def _model_problem(model: Model, pictures: int) -> str | None:
     return None
 
 
-def candidate_models(asks: Asks, registry: Registry) -> list[str]:
-    """Names of the models that may have the stage's role; the registry gives a role to no other."""
-    return sorted(model.name for model in registry.models.values() if asks.role in model.roles)
+def candidate_models(role: str, registry: Registry) -> list[str]:
+    """Names of the models that may have a role; the registry gives it to no other."""
+    return sorted(model.name for model in registry.models.values() if role in model.roles)
+
+
+def scoring_models(stage: StageDeclaration, registry: Registry) -> list[str]:
+    """Names of the models that may score a stage's photos."""
+    if stage.scores is None:
+        return []
+    candidates = map(registry.models.__getitem__, candidate_models(stage.scores, registry))
+    return [model.name for model in candidates if model.can("iqa") and can_be_asked(model)]
 
 
 def resolved_roles(registry: Registry) -> dict[str, str]:
@@ -178,7 +208,8 @@ def _pinned_words(pinned: Mapping[str, str]) -> list[str]:
 def _right_ones(pipeline: Pipeline, stage: StageDeclaration, hub: PromptHub, registry: Registry) -> str:
     """What can be chosen: who reads this in the web UI has no shell at hand to ask for a list."""
     asks = stage.asks
-    assert asks is not None  # noqa: S101 - as above
+    if asks is None:
+        return f"Models for it: {', '.join(scoring_models(stage, registry)) or 'none'}."
     profiles = [
         profile_id
         for profile_id in usable_profiles(pipeline, asks, hub)
@@ -187,7 +218,7 @@ def _right_ones(pipeline: Pipeline, stage: StageDeclaration, hub: PromptHub, reg
     pictures = _contract(asks).pictures
     models = [
         model.name
-        for model in map(registry.models.__getitem__, candidate_models(asks, registry))
+        for model in map(registry.models.__getitem__, candidate_models(asks.role, registry))
         if model.can("chat") and model.can("vision") and _model_problem(model, pictures) is None
     ]
     return (

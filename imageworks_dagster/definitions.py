@@ -11,6 +11,7 @@ from imageworks.baseline.functions import EMBEDDED, embedded_revisions
 from imageworks_dagster.assembly import Assembly
 from imageworks_dagster.assets.judge import judge_assets
 from imageworks_dagster.assets.nodes import node_assets
+from imageworks_dagster.assets.scorers import scorer_assets
 from imageworks_dagster.assets.tagger import tagger_assets
 from imageworks_dagster.checks import asset_checks
 from imageworks_dagster.pipelines import PIPELINES
@@ -74,7 +75,12 @@ def definitions_of(assembly: Assembly) -> dg.Definitions:
         for pipeline in PIPELINES.values()
     ]
     return dg.Definitions(
-        assets=[*judge_assets(assembly), *tagger_assets(assembly), node_assets(assembly)],
+        assets=[
+            *judge_assets(assembly),
+            *tagger_assets(assembly),
+            node_assets(assembly),
+            *scorer_assets(),
+        ],
         asset_checks=asset_checks(assembly),
         jobs=jobs,
         schedules=nightly_schedules(assembly, jobs),

@@ -21,11 +21,16 @@ class Asks:
 
 @dataclass(frozen=True)
 class StageDeclaration:
-    """One stage: its asset key, what it reads, and what it asks, if it asks."""
+    """One stage: its asset key, what it reads, and what it asks, if it asks.
+
+    ``scores`` is the role of the models that may score its photos besides, where a person chooses one; its role gives
+    it none.
+    """
 
     asset: str
     reads: tuple[str, ...]
     asks: Asks | None = None
+    scores: str | None = None
 
     @property
     def op_name(self) -> str:
@@ -52,6 +57,11 @@ class Pipeline:
         """The stages that ask a model."""
         return tuple(stage for stage in self.stages if stage.asks)
 
+    @property
+    def choosing(self) -> tuple[StageDeclaration, ...]:
+        """The stages that a model may be chosen for: those that ask, and those that score where one is chosen."""
+        return tuple(stage for stage in self.stages if stage.asks or stage.scores)
+
 
 JUDGE = Pipeline(
     name="judge",
@@ -61,7 +71,7 @@ JUDGE = Pipeline(
     stages=(
         StageDeclaration("judge/entries", ()),
         StageDeclaration("judge/compliance", ("judge/entries",)),
-        StageDeclaration("judge/signals", ("judge/compliance", "judge/entries")),
+        StageDeclaration("judge/signals", ("judge/compliance", "judge/entries"), scores="iqa"),
         StageDeclaration(
             "judge/critiques",
             ("judge/signals", "judge/compliance", "judge/entries"),

@@ -76,6 +76,12 @@ class Run:
             model=Model.model_validate(model.content),
         )
 
+    def scorer(self, asset: str) -> Model | None:
+        """The image-quality model that ``asset`` asks in this run; None where none was chosen."""
+        if asset in self.manifest.profiles or asset not in self.manifest.models:
+            return None
+        return Model.model_validate(self.manifest.models[asset].content)
+
     def stage_ended(self, asset: str, summary: StageSummary) -> None:
         """Put the stage's summary into the manifest; the last planned stage closes it."""
 
@@ -137,8 +143,12 @@ def enter_run(
             packages=dict(code.packages),
             registry_version=registry.version,
             prompt_hub_version=hub.version,
-            profiles={asset: _pinned_profile(choice) for asset, choice in choices.items()},
-            models={asset: _pinned_model(choice) for asset, choice in choices.items()},
+            profiles={
+                asset: _pinned_profile(choice)
+                for asset, choice in choices.items()
+                if isinstance(choice, Choice)
+            },
+            models={asset: _pinned_model(choice.model) for asset, choice in choices.items()},
             roles=resolved_roles(registry),
             rules=rules_of(batch) if pipeline is JUDGE else None,
             settings=settings.masked(),
@@ -194,8 +204,7 @@ def _pinned_profile(choice: Choice) -> PinnedProfile:
     )
 
 
-def _pinned_model(choice: Choice) -> PinnedModel:
-    model = choice.model
+def _pinned_model(model: Model) -> PinnedModel:
     return PinnedModel(
         model=model.name,
         model_revision=model.model_revision,

@@ -10,6 +10,7 @@ import dagster as dg
 
 from imageworks_dagster.assembly import Assembly
 from imageworks_dagster.assets.nodes import changed_observations
+from imageworks_dagster.assets.scorers import changed_scorers
 from imageworks_dagster.partitions import PARTITIONS
 from prompt_hub.hub import PromptHub
 from registry.registry import Registry
@@ -33,12 +34,13 @@ def _observing(assembly: Assembly) -> dg.SensorDefinition:
     )
     def observing(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
         home = Home.of(assembly.settings)
-        changed = changed_observations(
-            context.instance,
-            assembly,
-            hub=PromptHub.load(home.prompts),
-            registry=Registry.load(home.registry, embedded=assembly.embedded_revisions),
-        )
+        registry = Registry.load(home.registry, embedded=assembly.embedded_revisions)
+        changed = [
+            *changed_observations(
+                context.instance, assembly, hub=PromptHub.load(home.prompts), registry=registry
+            ),
+            *changed_scorers(context.instance, assembly.settings, registry),
+        ]
         if not changed:
             return dg.SkipReason("no prompt, no model and no role has changed")
         return dg.SensorResult(asset_events=changed)

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from imageworks_dagster.tables import TableShape
     from photos.discovery import Problem
     from registry.registry import Registry
+    from registry.schema import Model
     from store.batches import Batch
     from store.pointers import TablePointer
     from store.settings import Settings
@@ -90,6 +91,7 @@ class Stage:
     settings: Settings
     config: Mapping[str, Any]
     choice: Choice | None
+    scorer: Model | None
     progress: StageProgress
     log: logging.Logger
     expected: TablePointer | None

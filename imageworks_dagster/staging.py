@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
+from imageworks_dagster.assets.scorers import NONE, observe_scorer
 from imageworks_dagster.assets.stage import as_failure, picture_markdown, table_markdown
 from imageworks_dagster.explained import EXPLAINED
 from imageworks_dagster.opened import open_store
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from imageworks_dagster.assembly import Assembly
     from imageworks_dagster.assets.stage import StageResources
     from imageworks_dagster.pipelines import Pipeline, StageDeclaration
+    from imageworks_dagster.runs import Run
     from imageworks_dagster.stages import Outcome
 
 
@@ -91,6 +93,7 @@ def _run_stage(
         settings=settings,
         config=context.op_execution_context.op_config,
         choice=run.choice(declaration.asset),
+        scorer=run.scorer(declaration.asset),
         progress=StageProgress(declaration.asset, 0, assembly.progress, context.log.info),
         log=context.log,
         expected=store.tables.current(declaration.asset, batch.name),
@@ -113,10 +116,26 @@ def _run_stage(
     return dg.MaterializeResult(
         data_version=dg.DataVersion(pointer.data_version),
         metadata=_metadata(stage, outcome, seconds),
-        tags=provenance_tags(
-            pipeline, declaration, run.manifest, assembly=assembly, hub=hub, registry=registry
-        ),
+        tags={
+            **provenance_tags(
+                pipeline, declaration, run.manifest, assembly=assembly, hub=hub, registry=registry
+            ),
+            **_scorer_tags(context.instance, pipeline, declaration, run, batch.name),
+        },
     )
+
+
+def _scorer_tags(
+    instance: dg.DagsterInstance, pipeline: Pipeline, declaration: StageDeclaration, run: Run, batch: str
+) -> dict[str, str]:
+    """What the tables of this run are scored with, of the stages on the way that it has planned."""
+    tags: dict[str, str] = {}
+    for stage in (declaration, *(pipeline.stage(asset) for asset in declaration.reads)):
+        if stage.scores and stage.asset in run.planned:
+            model = run.scorer(stage.asset)
+            version = NONE if model is None else f"{model.name} {model.model_revision}"
+            tags |= observe_scorer(instance, stage, batch, version)
+    return tags
 
 
 def _planned(context: dg.AssetExecutionContext, pipeline: Pipeline) -> list[str]:
@@ -169,11 +188,15 @@ def _metadata(stage: Stage, outcome: Outcome, seconds: float) -> dict[str, Any]:
         "entries_per_second": round(len(outcome.rows) / seconds, 2) if seconds else 0.0,
     }
     if stage.choice is not None:
-        profile, model = stage.choice.profile, stage.choice.model
+        profile = stage.choice.profile
         metadata |= {
             "profile": profile.id,
             "profile_hash": profile.hash,
             "stage_hash": profile.stage_hash(stage.choice.profile_stage),
+        }
+    model = stage.choice.model if stage.choice is not None else stage.scorer
+    if model is not None:
+        metadata |= {
             "model": model.name,
             "model_revision": model.model_revision,
             "deployments": ", ".join(sorted(stage.tally.deployments)) or "none asked",

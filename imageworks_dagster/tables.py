@@ -10,6 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from backends.iqa.metrics import METRICS
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
@@ -157,8 +159,28 @@ JUDGE_COMPLIANCE = TableShape(
     ),
 )
 
+IQA = tuple(
+    Column(
+        metric.name,
+        "number",
+        f"Score by the image-quality metric {metric.name}, {metric.low:g}-{metric.high:g}, the best is "
+        f"{metric.high:g}; null where no chosen model measured it.",
+    )
+    for metric in METRICS.values()
+)
+
+_SCORED = (
+    *(column for column in _ANSWER if column.name not in {"profile_id", "stage_hash", "repaired"}),
+    *IQA,
+    Column("iqa", "text", "JSON of {metric: {mean, std} or {error, error_class}} as the model answered."),
+    Column(
+        "iqa_error", "text", "Why metrics are missing that were asked for; null when none is.", volatile=True
+    ),
+)
+
 JUDGE_SIGNALS = TableShape(
-    "judge/signals", (*_IDENTITY, Column("signals_version", "text", "Version of the measurements."), *SIGNALS)
+    "judge/signals",
+    (*_IDENTITY, Column("signals_version", "text", "Version of the measurements."), *SIGNALS, *_SCORED),
 )
 
 JUDGE_CRITIQUES = TableShape(

@@ -108,6 +108,11 @@ class Home:
         return self.root / "prompts"
 
     @property
+    def weights(self) -> Path:
+        """Weights of the networks that we run ourselves; made when the first are fetched."""
+        return self.root / "weights"
+
+    @property
     def registry(self) -> Path:
         """The user's layer of the registry, a YAML file."""
         return self.root / "registry.yaml"

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from backends.request import Request
     from registry.schema import Model
 
-ANSWERING: Final = ("embedded", "ollama", "openai", "trtllm", "vllm")
+ANSWERING: Final = ("embedded", "ollama", "openai", "tf_iqa", "trtllm", "vllm")
 """The providers that can be asked; the registry knows some more."""
 
 

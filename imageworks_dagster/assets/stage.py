@@ -12,7 +12,8 @@ import dagster as dg
 
 from backends.providers.protocol import can_be_asked
 from imageworks_dagster.assembly import Assembly
-from imageworks_dagster.choices import DEFAULT, candidate_models, usable_profiles
+from imageworks_dagster.assets.scorers import scorer_key
+from imageworks_dagster.choices import DEFAULT, candidate_models, scoring_models, usable_profiles
 from imageworks_dagster.partitions import PARTITIONS
 from imageworks_dagster.pipelines import Pipeline, StageDeclaration
 from imageworks_dagster.resources import (
@@ -98,14 +99,19 @@ def dependencies(pipeline: Pipeline, declaration: StageDeclaration, assembly: As
 
 
 def node_keys(pipeline: Pipeline, declaration: StageDeclaration, assembly: Assembly) -> list[str]:
-    """Keys of the prompts and models that a stage may itself ask with, and of its role, which chooses the model."""
+    """Keys of the prompts and models that a stage may itself ask with, and of its role, which chooses the model.
+
+    Of a stage that may score photos, the node that says which model scores a batch's.
+    """
+    if declaration.scores is not None:
+        return [scorer_key(declaration)]
     if declaration.asks is None:
         return []
     asks = declaration.asks
     prompts = [
         f"prompts/{name}/{asks.profile_stage}" for name in usable_profiles(pipeline, asks, assembly.hub)
     ]
-    models = [f"models/{name}" for name in candidate_models(asks, assembly.registry)]
+    models = [f"models/{name}" for name in candidate_models(asks.role, assembly.registry)]
     roles = [f"roles/{asks.role}"] if asks.role in assembly.registry.roles else []
     return [*prompts, *models, *roles]
 
@@ -118,13 +124,15 @@ def choice_options(
     Checked against the files when the run starts, not when the definitions were loaded, so that a model added to
     ``registry.yaml`` can be chosen without a reload.
     """
+    if declaration.scores is not None:
+        return _scorer_options(declaration, assembly)
     if declaration.asks is None:
         return {}
     asks = declaration.asks
     profiles = usable_profiles(pipeline, asks, assembly.hub)
     models = [
         name
-        for name in candidate_models(asks, assembly.registry)
+        for name in candidate_models(asks.role, assembly.registry)
         if can_be_asked(assembly.registry.models[name])
     ]
     return {
@@ -142,8 +150,27 @@ def choice_options(
                 f"registry that can. Empty: the batch's, else role {asks.role!r}; {DEFAULT!r} ends the batch's."
             ),
         ),
-        "fresh": dg.Field(bool, default_value=False, description="Ask again, even what has a kept answer."),
+        "fresh": _fresh(),
     }
+
+
+def _scorer_options(declaration: StageDeclaration, assembly: Assembly) -> dict[str, dg.Field]:
+    models = scoring_models(declaration, assembly.registry)
+    return {
+        "model": dg.Field(
+            str,
+            default_value="",
+            description=(
+                f"Image-quality model or role {declaration.scores!r}: {', '.join(models)}, or any other of the "
+                f"registry that can. Empty: the batch's, else none; {DEFAULT!r} ends the batch's."
+            ),
+        ),
+        "fresh": _fresh(),
+    }
+
+
+def _fresh() -> dg.Field:
+    return dg.Field(bool, default_value=False, description="Ask again, even what has a kept answer.")
 
 
 def as_failure(error: Exception) -> dg.Failure:

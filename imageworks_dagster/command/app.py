@@ -1,4 +1,4 @@
-"""The commands: judge, tag, demo, status, config, publish, forget, ui."""
+"""The commands: judge, tag, demo, status, config, publish, forget, models, ui."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from rich.console import Console
 from stamina.instrumentation import set_on_retry_hooks
 
 from imageworks_dagster.command.commands import choice_options, run_command
+from imageworks_dagster.command.models import app as models_app
 from imageworks_dagster.command.running import (
     Finished,
     Interrupted,
@@ -44,6 +45,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Judge competitions and tag photo libraries on your own machine.",
 )
+app.add_typer(models_app, name="models")
 console = Console()
 errors = Console(stderr=True)
 
@@ -54,6 +56,13 @@ Profile = Annotated[
 ]
 Model = Annotated[
     str, typer.Option("--model", help="Model or model role; remembered for this batch, until 'default'.")
+]
+IqaModel = Annotated[
+    str,
+    typer.Option(
+        "--iqa-model",
+        help="Image-quality model for the signals; remembered for this batch, until 'default'. None by default.",
+    ),
 ]
 Fresh = Annotated[bool, typer.Option("--fresh", help="Ask again, even what has a kept answer.")]
 
@@ -97,6 +106,7 @@ def judge(
     ] = None,
     profile: Profile = "",
     model: Model = "",
+    iqa_model: IqaModel = "",
     batch: BatchName = None,
     fresh: Fresh = False,
 ) -> None:
@@ -104,13 +114,17 @@ def judge(
     settings = _settings()
     name = register_folder(settings, "judge", folder, name=batch, rules=rules)
     choice = {"profile": profile, "model": model, "fresh": fresh}
-    asking_with = choice_options(profile=profile, model=model, fresh=fresh)
+    asking_with = choice_options(profile=profile, model=model, iqa_model=iqa_model, fresh=fresh)
     finished = run_batch(
         settings,
         "judge",
         name,
         console=console,
-        configured={"judge/critiques": choice, "judge/playoff": choice},
+        configured={
+            "judge/signals": {"model": iqa_model, "fresh": fresh},
+            "judge/critiques": choice,
+            "judge/playoff": choice,
+        },
         resume=run_command("judge", folder, name, *asking_with),
     )
     _tell(finished, _report(settings, "judge", name))

@@ -1,0 +1,1 @@
+"""Image quality by NIMA and MUSIQ: their weights, their pictures, their scores."""
