@@ -43,11 +43,11 @@ def served_by_double(*options: str | Path, **fields: Any) -> dict[str, Any]:
     return {"command": command, "drain_s": 20, "stop_s": 10, **fields}
 
 
-def wait_until(holds: Callable[[], object], what: str) -> None:
+def wait_until(holds: Callable[[], object], what: str, *, within_s: float = PATIENCE_S) -> None:
     """Wait for a condition, with a deadline."""
-    deadline = time.monotonic() + PATIENCE_S
+    deadline = time.monotonic() + within_s
     while not holds():
-        assert time.monotonic() < deadline, f"not within {PATIENCE_S} s: {what}"
+        assert time.monotonic() < deadline, f"not within {within_s:g} s: {what}"
         time.sleep(0.02)
 
 
@@ -82,16 +82,16 @@ class Supervised:
     def deactivate(self, token: int = 1) -> httpx.Response:
         return self.client.post("/deactivate", json={"token": token})
 
-    def until(self, *states: str) -> dict[str, Any]:
+    def until(self, *states: str, within_s: float = PATIENCE_S) -> dict[str, Any]:
         """Wait for one of these states of the active model."""
-        deadline = time.monotonic() + PATIENCE_S
+        deadline = time.monotonic() + within_s
         known = "none"
         while time.monotonic() < deadline:
             view = self.client.get("/state", params={"wait_s": 5, "not": known}).json()
             known = "none" if view["active"] is None else view["active"]["state"]
             if known in states:
                 return view["active"]
-        raise AssertionError(f"not {' or '.join(states)} within {PATIENCE_S} s, but {view}")
+        raise AssertionError(f"not {' or '.join(states)} within {within_s:g} s, but {view}")
 
     def ready(self, model: str = "tiny", token: int = 1) -> dict[str, Any]:
         assert self.activate(model, token).status_code == 202
@@ -205,6 +205,6 @@ def program(folder: Path, models: dict[str, Any], **fields: Any) -> Iterator[Pro
 
 def _answers(supervised: Supervised) -> bool:
     try:
-        return supervised.client.get("/healthz").is_success
+        return httpx.get(f"{supervised.url}/healthz").is_success
     except httpx.TransportError:
         return False

@@ -196,7 +196,8 @@ class Activation:
         """Until it is ready or asked to end."""
         try:
             async with asyncio.timeout(self._served.load_timeout_s):
-                while not (await self._looks_healthy(child) or await self._ended_or_left(child, _LOADING_S)):
+                wait_s = min(_LOADING_S, self._watch.every_s)
+                while not (await self._looks_healthy(child) or await self._ended_or_left(child, wait_s)):
                     pass
         except TimeoutError:
             return _Trouble(

@@ -24,6 +24,12 @@ PORTS: Final[dict[Provider, int]] = {"vllm": 8600, "trtllm": 8601, "tf_iqa": 510
 
 PORT_PLACEHOLDER: Final = "{port}"
 
+_WORDS: Final = {
+    "extra_forbidden": "is no field here",
+    "missing": "is missing; it must be given",
+    "model_type": "must be a mapping of fields to values",
+}
+
 
 def _without_nul(text: str) -> str:
     if "\0" in text:
@@ -201,8 +207,6 @@ def _is_loopback(host: str) -> bool:
 def _told(document: YamlDocument, problem: Any) -> str:
     # A key that is wrong has a further step, which the file does not have.
     path = tuple(step for step in problem["loc"] if step != "[key]")
-    words = problem["msg"].removeprefix("Value error, ")
-    if problem["type"] == "extra_forbidden":
-        words = "is no field here"
+    words = _WORDS.get(problem["type"]) or problem["msg"].removeprefix("Value error, ")
     place = f"{document.source}:{document.line_of(path)}"
     return f"{place}: {field_text(path)}: {words}" if path else f"{place}: {words}"
