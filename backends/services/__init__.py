@@ -1,1 +1,1 @@
-"""Services that run as processes of their own."""
+"""The servers of this project that models are behind: the supervisor, and the TF-IQA worker."""

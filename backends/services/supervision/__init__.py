@@ -1,0 +1,1 @@
+"""One model server at a time as a child process: started, watched, asked through, and ended with all its processes."""

@@ -1,0 +1,126 @@
+"""The supervisor as a program: how it starts, and that nothing of it is left whichever way it ends."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import httpx
+import pytest
+from supervised import ROOT, lives, program, served_by_double, wait_until, write_configuration
+
+
+@pytest.fixture
+def tree(tmp_path):
+    """A running program with a ready model, and the ids of all processes of its server."""
+    pids = tmp_path / "pids"
+    double = served_by_double("--workers", 2, "--escaped-workers", 1, "--pids", pids)
+    with program(tmp_path, {"tiny": double}) as supervised:
+        supervised.ready()
+        processes = [int(line) for line in pids.read_text().split()]
+        assert len(processes) == 4
+        yield supervised, processes
+        for pid in processes:
+            if lives(pid):
+                os.kill(pid, signal.SIGKILL)
+
+
+def test_killing_the_supervisor_leaves_no_process_of_the_server(tree):
+    supervised, processes = tree
+
+    supervised.process.send_signal(signal.SIGKILL)
+
+    wait_until(lambda: not any(lives(pid) for pid in processes), "all processes have ended")
+
+
+def test_killing_the_supervisor_while_the_server_ends_leaves_none_either(tmp_path):
+    pids = tmp_path / "pids"
+    double = served_by_double("--workers", 1, "--ignore-sigterm", "--pids", pids, stop_s=600)
+    with program(tmp_path, {"tiny": double}) as supervised, ThreadPoolExecutor(1) as callers:
+        supervised.ready()
+        broken = callers.submit(supervised.deactivate)
+        supervised.until("stopping")
+        supervised.process.send_signal(signal.SIGKILL)
+        assert isinstance(broken.exception(), httpx.TransportError)
+
+    processes = [int(line) for line in pids.read_text().split()]
+    wait_until(lambda: not any(lives(pid) for pid in processes), "all processes have ended")
+
+
+def test_sigterm_ends_the_server_and_then_the_supervisor_in_order(tree):
+    supervised, processes = tree
+
+    supervised.process.send_signal(signal.SIGTERM)
+
+    assert supervised.process.wait(30) == 0
+    assert not any(lives(pid) for pid in processes)
+
+
+def test_sigterm_lets_requests_in_flight_end(tree):
+    supervised, processes = tree
+    with supervised.client.stream("POST", "/v1/chat/completions", json={"stream": True}) as answer:
+        pieces = answer.iter_bytes()
+        assert next(pieces) == b"data: 0\n\n"
+        supervised.process.send_signal(signal.SIGTERM)
+        supervised.double("go-on")
+        supervised.double("go-on")
+        assert b"".join(pieces) == b"data: 1\n\ndata: 2\n\n"
+
+    assert supervised.process.wait(30) == 0
+    assert not any(lives(pid) for pid in processes)
+
+
+def run(*arguments, **environ):
+    return subprocess.run(
+        [sys.executable, "-m", "backends.services.supervisor", *map(str, arguments)],
+        cwd=ROOT,
+        env={**os.environ, **environ},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_a_bad_configuration_is_told_in_a_line_and_nothing_starts(tmp_path):
+    path = write_configuration(tmp_path, {"tiny": served_by_double(loads="fast")})
+
+    done = run("--config", path)
+
+    assert done.returncode == 1
+    assert done.stderr == f"{path}:1: models.tiny.loads: is no field here\n"
+
+
+def test_without_a_key_it_does_not_listen_beyond_the_loopback(tmp_path):
+    path = write_configuration(tmp_path, {"tiny": served_by_double()})
+
+    done = run("--config", path, "--host", "0.0.0.0")
+
+    assert done.returncode == 1
+    assert "control_key_env" in done.stderr
+
+
+def test_a_configuration_can_be_checked_without_starting_anything(tmp_path):
+    path = write_configuration(tmp_path, {"tiny": served_by_double()}, control_key_env="A_KEY")
+
+    done = run("--config", path, "--host", "0.0.0.0", "--check", A_KEY="k")
+
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.endswith("models tiny\n")
+
+
+def test_dagsters_definitions_need_no_part_of_it():
+    script = (
+        "import sys, imageworks_dagster.definitions;"
+        "print('fastapi' in sys.modules, 'backends.services' in sys.modules)"
+    )
+
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+
+    assert done.stdout.split() == ["False", "False"]
+    assert Path(ROOT / "backends" / "services").is_dir()
