@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 from backends.errors import BackendError
 from backends.leases.ledger import Asked
 from backends.leases.seam import GrantedAtOnce
+from backends.loading.protocol import Inventory
 from registry.errors import RegistryError
 
 if TYPE_CHECKING:
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from backends.leases.seam import Lease
     from backends.leases.serving import Serving
     from backends.leases.state import Priority
-    from backends.loading.protocol import Found
     from registry.schema import Deployment, Model
 
 _LOG: Final = logging.getLogger(__name__)
@@ -46,9 +46,9 @@ class Pretended:
     def revoke(self, token: int) -> None:
         """See ``Loading``."""
 
-    def found(self) -> tuple[Found, ...]:
+    def inventory(self) -> Inventory:
         """See ``Loading``."""
-        return ()
+        return Inventory()
 
 
 class Observer:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from backends.leases.ledger import Ledger
     from backends.leases.records import KeptResident
     from backends.leases.state import Device
-    from backends.loading.protocol import Found, Loading
+    from backends.loading.protocol import Inventory, Loading
     from registry.schema import Deployment, Model
 
 _LOG: Final = logging.getLogger(__name__)
@@ -109,21 +109,21 @@ class Serving:
             if time.monotonic() - self._looked.get(address, -_LOOKED_S) < _LOOKED_S:
                 return True
         try:
-            found = self._loading(address).found()
+            inventory = self._loading(address).inventory()
         except LoadingFailed as error:
             if error.http_status in NOT_A_SUPERVISOR:
                 return False
             raise
-        self._reconcile(self._seen(model, [deployment]), address, found)
+        self._reconcile(self._seen(model, [deployment]), address, inventory)
         with self._lock:
             self._looked[address] = time.monotonic()
         return True
 
-    def _reconcile(self, served: Served, address: ServerAddress, found: Sequence[Found]) -> None:
+    def _reconcile(self, served: Served, address: ServerAddress, inventory: Inventory) -> None:
         """Put down what the server has and the ledger does not know, and strike out what it has no longer."""
-        self._ledger.raise_token(max((one.token for one in found), default=0))
+        self._ledger.raise_token(inventory.token)
         ids = {address.served_model_id, f"{address.served_model_id}{_DEFAULT_TAG}"}
-        here = next((one for one in found if one.served_model_id in ids), None)
+        here = next((one for one in inventory.found if one.served_model_id in ids), None)
         known = self._known(address)
         if here is not None and here.ready and known is None:
             place = served.model.places[0]

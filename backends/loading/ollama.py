@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from backends.errors import LoadingFailed
 from backends.loading.asking import Desk
-from backends.loading.protocol import Found
+from backends.loading.protocol import Found, Inventory
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,7 +34,7 @@ class OllamaLoading:
         del token, going_on
         # Without an end: when it goes is decided by who needs its room.
         self._desk.post("/api/chat", self._body(keep_alive=-1), within_s=_LOAD_S)
-        found = self._among(self.found())
+        found = self._among(self.inventory().found)
         if found is None:
             raise LoadingFailed(f"{self._where} said that it loaded {self._model}, and does not have it.")
         return found.memory_mib
@@ -44,7 +44,7 @@ class OllamaLoading:
         del token
         self._desk.post("/api/chat", self._body(keep_alive=0))
         until = time.monotonic() + _GONE_WITHIN_S
-        while self._among(self.found()) is not None:
+        while self._among(self.inventory().found) is not None:
             if time.monotonic() > until or not going_on():
                 raise LoadingFailed(f"{self._where} was told to unload {self._model}, and still has it.")
             time.sleep(_LOOK_S)
@@ -52,13 +52,15 @@ class OllamaLoading:
     def revoke(self, token: int) -> None:
         """See ``Loading``; it knows no tokens, so there is nothing to do."""
 
-    def found(self) -> tuple[Found, ...]:
+    def inventory(self) -> Inventory:
         """See ``Loading``."""
         listed = self._desk.get("/api/ps").get("models")
-        return tuple(
-            Found(card["name"], ready=True, memory_mib=_mib(card))
-            for card in (listed if isinstance(listed, list) else [])
-            if isinstance(card, dict) and isinstance(card.get("name"), str)
+        return Inventory(
+            tuple(
+                Found(card["name"], ready=True, memory_mib=_mib(card))
+                for card in (listed if isinstance(listed, list) else [])
+                if isinstance(card, dict) and isinstance(card.get("name"), str)
+            )
         )
 
     def _among(self, found: tuple[Found, ...]) -> Found | None:

@@ -16,7 +16,7 @@ class Found:
     Attributes:
         served_model_id: The model's id there.
         ready: Whether it answers.
-        token: The highest fencing token that the server has seen; 0 where it sees none.
+        token: The fencing token that it was loaded under; 0 where its server sees none.
         memory_mib: What it takes, as the server says.
     """
 
@@ -24,6 +24,19 @@ class Found:
     ready: bool
     token: int = 0
     memory_mib: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Inventory:
+    """What a server has.
+
+    Attributes:
+        found: Models in its memory.
+        token: The highest fencing token that it has seen; it refuses lower ones.
+    """
+
+    found: tuple[Found, ...] = ()
+    token: int = 0
 
 
 class Loading(Protocol):
@@ -57,7 +70,7 @@ class Loading(Protocol):
             LoadingFailed: It could not.
         """
 
-    def found(self) -> tuple[Found, ...]:
+    def inventory(self) -> Inventory:
         """What the server has in memory now.
 
         Raises:

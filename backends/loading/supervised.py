@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from backends.errors import LoadingFailed
 from backends.loading.asking import Desk
-from backends.loading.protocol import Found
+from backends.loading.protocol import Found, Inventory
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -56,17 +56,17 @@ class Supervised:
         """See ``Loading``."""
         self._desk.post("/revoke", {"tokens": [token]})
 
-    def found(self) -> tuple[Found, ...]:
+    def inventory(self) -> Inventory:
         """See ``Loading``."""
         state = self._desk.get("/state")
         if state.get("service") != SERVICE:
             raise LoadingFailed(f"{self._desk.server.url} is no supervisor.", min(NOT_A_SUPERVISOR))
         active = _active(state)
-        name, token = active.get("model"), active.get("token")
+        name, highest = active.get("model"), _whole(state.get("token"))
         if not isinstance(name, str) or active.get("state") == "failed":
-            return ()
+            return Inventory(token=highest)
         ready = active.get("state") == "ready"
-        return (Found(name, ready, token if isinstance(token, int) else 0, _memory(state)),)
+        return Inventory((Found(name, ready, _whole(active.get("token")), _memory(state)),), highest)
 
     @property
     def _where(self) -> str:
@@ -76,6 +76,10 @@ class Supervised:
 def _active(state: dict[str, Any]) -> dict[str, Any]:
     active = state.get("active")
     return active if isinstance(active, dict) else {}
+
+
+def _whole(value: object) -> int:
+    return value if isinstance(value, int) and not isinstance(value, bool) else 0
 
 
 def _memory(state: dict[str, Any]) -> int | None:

@@ -16,12 +16,12 @@ from typing import TYPE_CHECKING, Any
 import httpx
 
 from backends.errors import LoadingFailed
+from backends.loading.protocol import Inventory
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from backends.leases.records import ServerAddress
-    from backends.loading.protocol import Found
 
 
 class ModelHost:
@@ -156,8 +156,8 @@ class HostLoading:
     def revoke(self, token: int) -> None:
         self._ask("revoke", token=token)
 
-    def found(self) -> tuple[Found, ...]:
-        return ()
+    def inventory(self) -> Inventory:
+        return Inventory()
 
     def _ask(self, what: str, **said: Any) -> None:
         try:

@@ -151,6 +151,7 @@ class Supervisor:
             "version": VERSION,
             "provider": self.configuration.provider,
             "boot": self.boot,
+            "token": self._highest_token,
             "device": self._device(),
             "models": list(self.configuration.models),
             "active": None if active is None else _view_of(active),

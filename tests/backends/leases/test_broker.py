@@ -202,7 +202,7 @@ async def test_a_loading_that_fails_twice_fails_those_who_wait_with_the_servers_
 class Plain(HostLoading):
     """An ordinary server, which loads nothing as it is told."""
 
-    def found(self):
+    def inventory(self):
         raise LoadingFailed("no such page", 404)
 
 
@@ -218,7 +218,7 @@ async def test_a_server_that_is_always_there_is_not_leased(state, host):
 class Silent(HostLoading):
     """A server that is not there."""
 
-    def found(self):
+    def inventory(self):
         raise LoadingFailed("connection refused")
 
 

@@ -109,7 +109,7 @@ async def test_what_it_pretends_teaches_it_nothing_of_costs(state, host):
 class Silent(HostLoading):
     """A server that is not there."""
 
-    def found(self):
+    def inventory(self):
         raise LoadingFailed("connection refused")
 
 
