@@ -37,6 +37,7 @@ def test_it_says_that_it_lives_and_that_nothing_is_active(two_models):
     assert state == {
         "service": "imageworks-supervisor",
         "version": 1,
+        "token": 0,
         "provider": "vllm",
         "device": {**HOST, "uuid": None, "mig_profile": None, "used_mib": 0},
         "models": ["tiny", "other"],
