@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 _IDLE_S: Final = 0.5
 _CLOSE_S: Final = 1.5
 # A failing server is looked at again no more often than this.
-_DOUBT_S: Final = 5.0
+_DOUBT_S: Final = 0.5
 
 
 class Broker:

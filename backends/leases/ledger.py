@@ -29,6 +29,7 @@ from backends.leases.rows import (
     read_snapshot,
     resident_row,
     time_of,
+    transition_row,
     waiter_row,
 )
 from backends.leases.state import Place, Waiter
@@ -308,14 +309,11 @@ class Ledger:
                 _learn(connection, transition, now - transition.began_at, peak_mib)
             if ending == "failed" and transition.phase == "load" and transition.tries < TRIES:
                 # Whoever takes the next turn begins anew.
-                connection.execute(
-                    insert(lease_transitions),
-                    self._transition_row(
-                        replace(transition, token=token + 1, tries=transition.tries + 1), now
-                    )
-                    | {"owner": NOBODY, "expires_at": now},
-                )
                 token += 1
+                again = Transition(
+                    token, transition.place, "load", NOBODY, now, now, tries=transition.tries + 1
+                )
+                connection.execute(insert(lease_transitions), transition_row(again))
             connection.execute(delete(lease_transitions).where(lease_transitions.c.ended_at < now - _KEPT_S))
             _close(connection, token, version + 1)
         return True
@@ -342,6 +340,33 @@ class Ledger:
             upsert(connection, lease_residents, [resident_row(KeptResident(there, served, token))])
             _close(connection, max(last, token), version + 1)
         return True
+
+    def reload(self, place: Place, *, token: int) -> bool:
+        """Have a resident loaded again whose server has lost it; its leases are stale then.
+
+        Args:
+            place: Where it is.
+            token: Of the transition that had loaded it.
+
+        Returns:
+            Whether it was ready under that token.
+        """
+        with self._database.passing() as connection:
+            last, version, now = open_ledger(connection)
+            closed = connection.execute(
+                update(lease_residents)
+                .where(
+                    *at(lease_residents, place),
+                    lease_residents.c.token == token,
+                    lease_residents.c.state == "ready",
+                )
+                .values(state="loading", since=now)
+            ).rowcount
+            if closed:
+                again = Transition(last + 1, place, "load", NOBODY, now, now)
+                connection.execute(insert(lease_transitions), transition_row(again))
+                _close(connection, last + 1, version + 1)
+        return bool(closed)
 
     def miss(self, place: Place, *, token: int) -> bool:
         """Strike out a resident that its server no longer has, unless it was loaded anew since.
@@ -469,7 +494,7 @@ class Ledger:
             beginning.tries,
             beginning.subject,
         )
-        connection.execute(insert(lease_transitions), self._transition_row(transition, now))
+        connection.execute(insert(lease_transitions), transition_row(transition))
         task = Task(transition, beginning.served)
         written.tasks.append(task)
         return task
@@ -477,18 +502,6 @@ class Ledger:
     def _entered(self, asked: Asked, now: float) -> KeptWaiter:
         waiter = Waiter(asked.id, asked.served.model.name, asked.priority, now)
         return KeptWaiter(waiter, self._holder, now + self._ttl_s, asked.served)
-
-    def _transition_row(self, transition: Transition, now: float) -> dict[str, Any]:
-        return {
-            "token": transition.token,
-            **transition.place._asdict(),
-            "phase": transition.phase,
-            "subject": transition.subject,
-            "owner": self._holder,
-            "tries": transition.tries,
-            "began_at": now,
-            "expires_at": now + self._ttl_s,
-        }
 
 
 def _anybody_waits(connection: Connection) -> bool:

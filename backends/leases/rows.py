@@ -192,6 +192,20 @@ def waiter_row(kept: KeptWaiter) -> dict[str, Any]:
     }
 
 
+def transition_row(transition: Transition) -> dict[str, Any]:
+    """The row of a transition under way."""
+    return {
+        "token": transition.token,
+        **transition.place._asdict(),
+        "phase": transition.phase,
+        "subject": transition.subject,
+        "owner": transition.owner,
+        "tries": transition.tries,
+        "began_at": transition.began_at,
+        "expires_at": transition.expires_at,
+    }
+
+
 def lease_row(lease: KeptLease) -> dict[str, Any]:
     """The row of a lease."""
     return {

@@ -128,6 +128,8 @@ class Serving:
         if here is not None and here.ready and known is None:
             place = served.model.places[0]
             self._ledger.adopt(Resident(place, "ready", 0.0, 0.0), served, token=here.token)
+        elif here is not None and known is not None and not here.ready:
+            self._ledger.reload(known.place, token=known.token)
         elif here is None and known is not None:
             self._ledger.miss(known.place, token=known.token)
 

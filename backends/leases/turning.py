@@ -150,7 +150,9 @@ class _Taking:
             if kept is None:
                 continue
             if old.owner == NOBODY:
-                told = Told("load", old.place.model, "its loading failed, and is tried once more", old.place)
+                again = old.tries > 1
+                reason = "its loading failed, and is tried once more" if again else "its server has lost it"
+                told = Told("load", old.place.model, reason, old.place)
             else:
                 reason = f"{old.owner}, which was to {old.phase} it, is gone"
                 told = Told("take_over", old.place.model, reason, old.place, token=old.token)

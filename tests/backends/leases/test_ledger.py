@@ -240,6 +240,24 @@ def test_what_a_server_has_is_adopted_and_what_it_has_lost_is_struck_out(state):
     assert one.renew() == frozenset()
 
 
+def test_a_resident_that_its_server_has_lost_is_loaded_again_by_who_waits(state):
+    one = party(state)
+    resident(one)
+    (kept,) = one.snapshot().residents
+    held = one.turn(enter=[asked("a")]).granted["a"]
+    assert not one.reload(JUDGE, token=kept.token + 1)
+    assert one.reload(JUDGE, token=kept.token)
+    assert one.glance().closed == {JUDGE}
+    taken = one.turn(enter=[asked("b")], give_back=[held.token])
+    (load,) = taken.tasks
+    assert (load.transition.phase, load.transition.tries) == ("load", 1)
+    # Older leases are stale to the server from now on.
+    assert load.transition.token > held.token
+    assert [told.reason for told in taken.turn.told] == ["its server has lost it"]
+    assert one.finish(load.transition, "done")
+    assert "b" in one.turn().granted
+
+
 def test_the_token_rises_above_what_a_server_has_seen(state):
     one = party(state)
     one.raise_token(1000)
