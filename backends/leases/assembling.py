@@ -11,6 +11,7 @@ from backends.leases.attending import Attendant
 from backends.leases.broker import Broker
 from backends.leases.devices import leased_devices
 from backends.leases.ledger import Ledger
+from backends.leases.measuring import measure
 from backends.leases.observing import Observer, Pretended
 from backends.leases.policy import Limits
 from backends.leases.seam import GrantedAtOnce
@@ -55,7 +56,10 @@ def leasing_for(
     observes = settings.leases == "observe"
     told = Decisions(spool, settings.leases, holder, **labels)
     ttl_s = settings.lease_ttl_s
+    devices = Devices()
     ledger = Ledger(database, holder, limits=limits_of(settings), ttl_s=ttl_s, learns=not observes)
+    leased = leased_devices(registry.devices, devices.read().devices)
+    serving = Serving(ledger, leased.devices, environ)
     attendant = Attendant(
         ledger,
         holder=holder,
@@ -63,10 +67,8 @@ def leasing_for(
         told=told,
         loading=Pretended if observes else loading_at,
         observes=observes,
+        measure=lambda: measure(ledger, devices, leased.names),
     )
-    with Devices() as devices:
-        here = devices.read()
-    serving = Serving(ledger, leased_devices(registry.devices, here.devices), environ)
     return (Observer if observes else Broker)(attendant, serving, name=holder)
 
 

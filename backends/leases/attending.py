@@ -38,6 +38,7 @@ _ENDINGS: Final[dict[Phase, tuple[Kind, Kind]]] = {
 }
 # Others' leases run out without anybody saying so.
 _TURN_EVERY_S: Final = 1.0
+_MEASURE_EVERY_S: Final = 5.0
 
 
 @dataclass(slots=True, eq=False)
@@ -105,6 +106,7 @@ class Attendant:
         loading: Callable[[ServerAddress], Loading] = loading_at,
         poll_s: float = POLL_S,
         observes: bool = False,
+        measure: Callable[[], None] = lambda: None,
     ) -> None:
         """Make one; its thread starts with the first order.
 
@@ -115,6 +117,7 @@ class Attendant:
             told: Hears of every decision, and, of a loading or unloading that ended, how many seconds it took.
             loading: Gives the way to load at a server.
             poll_s: Seconds between glances.
+            measure: Looks at this machine's devices, and puts down what is there; called now and then by who waits.
             observes: Whether those who wait go on all the same: then it is told that they would have been blocked.
         """
         self._ledger = ledger
@@ -124,6 +127,8 @@ class Attendant:
         self._loading = loading
         self._poll_s = poll_s
         self._observes = observes
+        self._measure = measure
+        self._measure_at = 0.0
         self._changed = threading.Condition()
         self._orders = _Orders()
         self._waiting: dict[str, _Waiting] = {}
@@ -215,6 +220,9 @@ class Attendant:
             self._mark_wanted(glance)
             if not self._waiting or (glance.version == self._version and now < self._turn_at):
                 return orders
+        if self._waiting and now >= self._measure_at:
+            self._measure_at = now + _MEASURE_EVERY_S
+            self._measure()
         taken = self._ledger.turn(enter=orders.enter, leave=orders.leave, give_back=orders.give_back)
         self._version = taken.version
         self._turn_at = now + min(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from backends.errors import ModelMisconfigured
@@ -14,8 +15,21 @@ if TYPE_CHECKING:
     from registry.schema import DeclaredDevice
 
 
-def leased_devices(declared: Mapping[str, DeclaredDevice], readings: Iterable[Reading]) -> tuple[Device, ...]:
-    """Cards and slices first, the host's memory last: the first is where a deployment is that names none.
+@dataclass(frozen=True, slots=True)
+class Leased:
+    """The devices, and which of them are this machine's.
+
+    Attributes:
+        devices: Cards and slices first, the host's memory last: the first is where a deployment is that names none.
+        names: The ledger's name of each of this machine's, by the driver's UUID.
+    """
+
+    devices: tuple[Device, ...]
+    names: Mapping[str, str]
+
+
+def leased_devices(declared: Mapping[str, DeclaredDevice], readings: Iterable[Reading]) -> Leased:
+    """The devices that can be leased.
 
     What the registry declares goes before what is found: a device that it declares under the name of one of this
     machine's, or with its UUID, may leave its memory to the driver, and one with its UUID takes its place.
@@ -31,10 +45,12 @@ def leased_devices(declared: Mapping[str, DeclaredDevice], readings: Iterable[Re
     here = {one.name: one for one in readings if one.memory_total_mib and not one.is_sliced}
     by_uuid = {one.uuid: one for one in here.values() if one.uuid}
     devices: dict[str, Device] = {}
+    names: dict[str, str] = {}
     for name, one in declared.items():
         found = by_uuid.get(one.uuid or "") or here.get(name)
         if found is not None:
             here.pop(found.name, None)
+            names[found.uuid] = name
         memory_mib = one.memory_mib or (found.memory_total_mib if found is not None else None)
         if memory_mib is None:
             raise ModelMisconfigured(
@@ -43,6 +59,8 @@ def leased_devices(declared: Mapping[str, DeclaredDevice], readings: Iterable[Re
             )
         devices[name] = Device(name, memory_mib, kind=one.kind, mig_profile=one.mig_profile)
     for name, found in here.items():
+        names.setdefault(found.uuid, name)
         memory_mib = found.memory_total_mib or 0
         devices.setdefault(name, Device(name, memory_mib, kind=found.kind, mig_profile=found.mig_profile))
-    return tuple(sorted(devices.values(), key=lambda device: device.kind == "host"))
+    ordered = sorted(devices.values(), key=lambda device: device.kind == "host")
+    return Leased(tuple(ordered), names)

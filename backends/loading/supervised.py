@@ -83,11 +83,10 @@ def _whole(value: object) -> int:
 
 
 def _memory(state: dict[str, Any]) -> int | None:
+    """What the model takes, where that can be told: a card's used memory may be others' too."""
     device = state.get("device")
-    used = device.get("used_mib") if isinstance(device, dict) else None
-    if used is None:
-        used = _active(state).get("rss_mib")
-    return used if isinstance(used, int) and used > 0 else None
+    on_host = isinstance(device, dict) and device.get("kind") == "host"
+    return (_whole(_active(state).get("rss_mib")) or None) if on_host else None
 
 
 def _last_words(active: dict[str, Any]) -> str:

@@ -10,8 +10,13 @@ from typing import Annotated
 import typer
 import uvicorn
 
+from backends.nvml import Cards
 from backends.services.supervision.app import create_app
-from backends.services.supervision.configuration import control_key, read_configuration
+from backends.services.supervision.configuration import (
+    DeviceDescription,
+    control_key,
+    read_configuration,
+)
 from backends.services.supervision.errors import BadConfiguration
 from backends.services.supervision.model_server import ModelServer
 from backends.services.supervision.supervisor import Supervisor
@@ -47,7 +52,15 @@ def supervise(
     # Model servers do not get the key: what they run is less trusted than what may stop them.
     environ = {name: value for name, value in os.environ.items() if name != configuration.control_key_env}
     server = ModelServer(configuration.child_port)
-    supervisor = Supervisor(configuration, environ=environ, is_healthy=server.is_healthy)
+    cards = Cards()
+
+    def used_mib(device: DeviceDescription) -> int | None:
+        readings = cards.read().devices
+        return next((one.memory_used_mib for one in readings if device.uuid in {one.uuid, one.name}), None)
+
+    supervisor = Supervisor(
+        configuration, environ=environ, is_healthy=server.is_healthy, device_used_mib=used_mib
+    )
     service = uvicorn.Server(
         uvicorn.Config(
             create_app(supervisor, server, key=key),
