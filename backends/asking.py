@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import time
 from dataclasses import replace
-from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 import stamina
@@ -170,11 +169,24 @@ class Asking:
                 routes.to_lease(failed=self._failed_at),
                 priority=self._request.labels.priority,
             ) as lease:
-                route = routes.route(lease.deployment)
-                self._take(lease)
-                if await route.breaker.admit(partial(routes.have_better, route)):
-                    asked = question if lease.token is None else replace(question, lease_token=lease.token)
-                    return await self._attempt(asked, route)
+                raw = await self._under(lease, question, routes)
+            if raw is not None:
+                return raw
+
+    async def _under(self, lease: Lease, question: Question, routes: Routes) -> RawAnswer | None:
+        """One try under a lease; None if it is to be made under another."""
+        route, hold = routes.route(lease.deployment), lease.hold
+        self._take(lease)
+        admitted = await route.breaker.admit(lambda: hold.is_over or routes.have_better(route))
+        if hold.reloading:
+            # How the server did before it loads the model anew says nothing of how it will.
+            route.breaker.abandon()
+            route.breaker.forgive()
+            return None
+        if not admitted:
+            return None
+        asked = question if lease.token is None else replace(question, lease_token=lease.token)
+        return await self._attempt(asked, route)
 
     def _take(self, lease: Lease) -> None:
         self._deployment = lease.deployment

@@ -109,11 +109,7 @@ class Breaker:
         """
         ended_trial = self._end_trial()
         if failure is None or not failure.counts_against_backend:
-            self._failures = 0
-            if self._opened_at is not None:
-                self._opened_at = None
-                self._pause_s = _FIRST_PAUSE_S
-                self._wake()
+            self.forgive()
             return
         self._failures += 1
         self._last = str(failure)
@@ -127,6 +123,14 @@ class Breaker:
     def abandon(self) -> None:
         """Say that an admitted attempt was canceled: nothing is known."""
         if self._end_trial():
+            self._wake()
+
+    def forgive(self) -> None:
+        """Forget the failures: the deployment begins anew."""
+        self._failures = 0
+        if self._opened_at is not None:
+            self._opened_at = None
+            self._pause_s = _FIRST_PAUSE_S
             self._wake()
 
     async def _is_alive(self) -> bool:

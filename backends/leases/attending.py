@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from backends.errors import BackendError
 from backends.leases.records import KeptWaiter
+from backends.leases.seam import Hold
 from backends.leases.state import Waiter
 from backends.leases.turning import Told
 from backends.loading.choosing import loading_at
@@ -48,21 +49,19 @@ class Held:
     Attributes:
         lease: It.
         valid_until: On the monotonic clock; who holds it must not ask after that.
-        wanted: Whether it is to be given back after the request that uses it.
-        lost: Whether it ran out.
-        told: Called, from the attendant's thread, once it is wanted.
+        hold: What has become of it.
+        told: Called, from the attendant's thread, once it is over.
     """
 
     lease: KeptLease
     valid_until: float
-    wanted: bool = False
-    lost: bool = False
+    hold: Hold = field(default_factory=Hold)
     told: Callable[[], object] | None = None
 
     @property
     def usable(self) -> bool:
         """Whether another request may be asked under it."""
-        return not (self.lost or self.wanted) and time.monotonic() < self.valid_until
+        return not self.hold.is_over and time.monotonic() < self.valid_until
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +164,7 @@ class Attendant:
     def give_back(self, held: Held) -> None:
         """End a lease."""
         with self._changed:
-            if self._held.pop(held.lease.token, None) is not None and not held.lost:
+            if self._held.pop(held.lease.token, None) is not None and not held.hold.lost:
                 self._orders.give_back.append(held.lease.token)
                 self._changed.notify()
 
@@ -284,10 +283,12 @@ class Attendant:
 
     def _mark_wanted(self, glance: Glance) -> None:
         for held in list(self._held.values()):
-            if not held.wanted and self._is_wanted(held, glance):
-                held.wanted = True
-                if held.told is not None:
-                    held.told()
+            if held.hold.is_over:
+                continue
+            held.hold.reloading = glance.closed.get(held.lease.place) == "loading"
+            held.hold.wanted = self._is_wanted(held, glance)
+            if held.hold.is_over and held.told is not None:
+                held.told()
 
     def _is_wanted(self, held: Held, glance: Glance) -> bool:
         lease = held.lease
@@ -321,7 +322,7 @@ class Attendant:
                 self._lose(held)
 
     def _lose(self, held: Held) -> None:
-        held.lost = True
+        held.hold.lost = True
         self._held.pop(held.lease.token, None)
         _LOG.warning(
             "The lease on %s ran out before it was renewed: this process was stopped, or the ledger out of reach.",

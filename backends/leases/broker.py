@@ -30,6 +30,7 @@ _IDLE_S: Final = 0.5
 _CLOSE_S: Final = 1.5
 # A failing server is looked at again no more often than this.
 _DOUBT_S: Final = 0.5
+_DOUBT_AGAIN_S: Final = 3.0
 
 
 class Broker:
@@ -153,10 +154,13 @@ class _Pool:
     def failed(self, held: Held, error: AttemptFailed) -> None:
         """A request under this lease failed: the server may have lost its model, or the lease is stale."""
         if isinstance(error, StaleLease):
-            held.lost = True
+            held.hold.lost = True
         elif error.counts_against_backend and self._loop.time() - self._doubted_at > _DOUBT_S:
             self._doubted_at = self._loop.time()
-            self._loop.run_in_executor(None, self._doubt, self.deployment(held))
+            deployment = self.deployment(held)
+            self._loop.run_in_executor(None, self._doubt, deployment)
+            # A supervisor may not have noticed yet.
+            self._loop.call_later(_DOUBT_AGAIN_S, self._loop.run_in_executor, None, self._doubt, deployment)
 
     def close(self) -> None:
         if self._sweeping is not None:
@@ -237,6 +241,7 @@ class _Using:
             self._pool.deployment(held),
             wait_ms=round((time.monotonic() - began) * 1000, 3),
             token=held.lease.token,
+            hold=held.hold,
         )
 
     async def __aexit__(

@@ -53,7 +53,7 @@ if TYPE_CHECKING:
 
     from backends.leases.policy import Limits
     from backends.leases.records import Ending, Served
-    from backends.leases.state import Device, Priority, Resident
+    from backends.leases.state import Device, Priority, Resident, ResidentState
     from backends.leases.turning import Beginning
     from store.database import StateDatabase
 
@@ -114,12 +114,12 @@ class Glance:
     Attributes:
         version: Of the ledger.
         wanted: Models that are waited for, each with who waits and with what priority.
-        closed: Places whose residents take no more leases.
+        closed: Places whose residents take no more leases, and what becomes of them.
     """
 
     version: int
     wanted: frozenset[tuple[str, str, Priority]]
-    closed: frozenset[Place]
+    closed: dict[Place, ResidentState]
 
 
 @dataclass(slots=True)
@@ -243,7 +243,7 @@ class Ledger:
             return Glance(
                 version,
                 frozenset((row.model, row.holder, row.priority) for row in wanted),
-                frozenset(Place(*row) for row in closed),
+                {Place(*where): state for *where, state in closed},
             )
 
     def renew(self) -> frozenset[int]:
@@ -537,7 +537,7 @@ _VERSION: Final = select(lease_ledger.c.version)
 _WANTED: Final = select(lease_waiters.c.model, lease_waiters.c.holder, lease_waiters.c.priority).where(
     lease_waiters.c.refused.is_(None)
 )
-_CLOSED: Final = select(*(lease_residents.c[name] for name in Place._fields)).where(
+_CLOSED: Final = select(*(lease_residents.c[name] for name in Place._fields), lease_residents.c.state).where(
     lease_residents.c.state != "ready"
 )
 _ANY_WAITER: Final = select(lease_waiters.c.waiter).limit(1)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
@@ -13,6 +13,26 @@ if TYPE_CHECKING:
 
     from backends.leases.state import Priority
     from registry.schema import Deployment, Model
+
+
+@dataclass(slots=True, eq=False)
+class Hold:
+    """What has become of a lease while it was held.
+
+    Attributes:
+        wanted: Whether it is to be given back at the next request boundary.
+        reloading: Whether its server has lost the model, and is to load it again.
+        lost: Whether it ran out.
+    """
+
+    wanted: bool = False
+    reloading: bool = False
+    lost: bool = False
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing more should be asked under it."""
+        return self.wanted or self.reloading or self.lost
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,12 +44,14 @@ class Lease:
         wait_ms: How long the right was waited for, loading included, in milliseconds.
         load_ms: How much of that was loading the model; None if that is not known or nothing was loaded.
         token: Its fencing token; None where nothing is fenced.
+        hold: What becomes of it meanwhile.
     """
 
     deployment: Deployment
     wait_ms: float = 0.0
     load_ms: float | None = None
     token: int | None = None
+    hold: Hold = field(default_factory=Hold)
 
 
 class Leasing(Protocol):
