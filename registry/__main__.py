@@ -16,7 +16,7 @@ from ruamel.yaml import YAML
 from registry.errors import BadDeploymentUrl, RegistryError
 from registry.registry import Registry
 from registry.schema import NEEDS
-from registry.showing import capabilities_text, fields_table, models_table, where
+from registry.showing import capabilities_text, devices_table, fields_table, models_table, where
 from store.errors import SettingsError
 from store.fitted_table import fitted
 from store.home import Home
@@ -53,9 +53,11 @@ Need = StrEnum("Need", {need: need for need in NEEDS})  # type: ignore[misc]
 
 @app.command("list")
 def list_models(home: HomeOption = None, user_file: UserFileOption = None) -> None:
-    """Show every model."""
-    console, table = _console(), models_table(_registry(home, user_file))
-    console.print(fitted(table, console) if sys.stdout.isatty() else table)
+    """Show every model, and the devices that are declared."""
+    registry, console = _registry(home, user_file), _console()
+    tables = [models_table(registry), *([devices_table(registry)] if registry.devices else [])]
+    for table in tables:
+        console.print(fitted(table, console) if sys.stdout.isatty() else table)
 
 
 @app.command()
