@@ -107,6 +107,7 @@ class OllamaDouble(Served):
             web.get("/", self._root),
             web.get("/api/version", self._version),
             web.get("/api/tags", self._tags),
+            web.post("/api/show", self._show),
             web.get("/api/ps", self._ps),
             web.post("/api/chat", self._chat),
         ]
@@ -123,6 +124,15 @@ class OllamaDouble(Served):
             card = {"name": name, "model": name, "size": 8_149_190_253, "digest": "f4031aab637d"}
             cards.append(card if capabilities is None else {**card, "capabilities": capabilities})
         return web.json_response({"models": cards})
+
+    async def _show(self, request: web.Request) -> web.Response:
+        name = self._name((await request.json())["model"])
+        if name is None:
+            return web.json_response({"error": "model not found"}, status=404)
+        info = {"general.architecture": "gemma3", "gemma3.context_length": 131_072}
+        said = {"details": {"family": "gemma3"}, "model_info": info}
+        capabilities = self.pulled[name]
+        return web.json_response(said if capabilities is None else {**said, "capabilities": capabilities})
 
     async def _ps(self, _: web.Request) -> web.Response:
         return web.json_response(
