@@ -1,16 +1,15 @@
-"""The command line of the backends: `python -m backends simulate|devices|leases|decisions|release`."""
+"""The command line of the backends: `python -m backends simulate|devices|leases|decisions|release|probe`."""
 
+import asyncio
 import sys
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, get_args
 
-import duckdb
 import typer
 from rich.console import Console
 from rich.table import Table
 
-from backends.decision_table import decisions_json, decisions_table, last_decisions
 from backends.device_table import device_json, device_table
 from backends.devices import Devices
 from backends.errors import BackendError
@@ -28,6 +27,7 @@ from backends.simulation.policies import PolicyName, policy_of
 from backends.simulation.timeline import timeline_svg
 from backends.simulation.workload import parse_devices, read_workload, shipped_workloads
 from registry.errors import RegistryError
+from registry.registry import Registry
 from store.database import StateDatabase
 from store.errors import StoreError
 from store.home import Home
@@ -157,6 +157,9 @@ def decisions_command(
     Ask it why a model was loaded or had to go, and, with IMAGEWORKS_LEASES=observe, what would have had to wait. All of
     them are in telemetry's view `decisions`.
     """
+    # Imported here: DuckDB and Arrow are of no use to the other commands.
+    from backends.decision_table import decisions_json, decisions_table, last_decisions  # noqa: PLC0415 - see above
+
     rows = last_decisions(Home.of(Settings()), last=last, model=model, kind=kind)
     if as_json:
         typer.echo(decisions_json(rows))
@@ -164,6 +167,47 @@ def decisions_command(
         show(decisions_table(rows))
     else:
         typer.echo("No such decisions yet.")
+
+
+@app.command("probe")
+def probe_command(
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[MODEL]...", help="Names, aliases or roles; all that a server serves if not given."
+        ),
+    ] = None,
+    *,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Every claim and what was seen, for programs.")
+    ] = False,
+) -> None:
+    """Try at the servers what the registry claims of models; exit with 1 where something is otherwise.
+
+    Each deployment is asked whether it has the model, a short question, the color of a picture, two sentences that have
+    to come as JSON, or its metrics: what the registry says that it can. Do it after you added a model or changed a
+    server. A server that loads models when they are asked loads them; with IMAGEWORKS_LEASES=enforce it is done under a
+    lease.
+    """
+    # Imported here: what asks models is of no use to the other commands.
+    from backends.probe_table import probe_json, probe_table  # noqa: PLC0415 - see above
+    from backends.probing import probe_all  # noqa: PLC0415 - see above
+
+    settings = Settings()
+    registry = Registry.load(Home.of(settings).registry)
+    models = [registry.resolve(name) for name in names] if names else list(registry.models.values())
+    probed = asyncio.run(probe_all(models, settings, registry))
+    if as_json:
+        typer.echo(probe_json(probed))
+    elif probed:
+        show(probe_table(probed))
+    else:
+        typer.echo("Nothing to try: these models run within ImageWorks, and no server serves them.")
+    mismatches = [words for one in probed for words in one.mismatches]
+    for words in mismatches:
+        typer.echo(printable(words).replace("\n", " "), err=True)
+    if mismatches:
+        raise typer.Exit(1)
 
 
 @app.command()
@@ -215,7 +259,6 @@ def main() -> None:
         SimulationError,
         StoreError,
         TelemetryError,
-        duckdb.Error,
         OSError,
     ) as error:
         typer.echo(printable(f"{error}"), err=True)

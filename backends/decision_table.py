@@ -6,11 +6,13 @@ import json
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
+import duckdb
 from rich.table import Table
 
 from backends.showing import cell, duration
 from telemetry.catalog import connect
 from telemetry.decisions import DECISION_FIELDS
+from telemetry.errors import DamagedParquet
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -40,7 +42,12 @@ def last_decisions(
         StoreError, TelemetryError: Telemetry cannot be read.
     """
     with connect(home) as connection:
-        rows = connection.execute(_QUERY, {"last": last, "model": model, "kind": kind}).fetchall()
+        try:
+            rows = connection.execute(_QUERY, {"last": last, "model": model, "kind": kind}).fetchall()
+        except duckdb.Error as error:
+            raise DamagedParquet(
+                f"The decisions cannot be read: {error}. `python -m telemetry fsck` names the file."
+            ) from error
     return [dict(zip(_COLUMNS, row, strict=True)) for row in reversed(rows)]
 
 
