@@ -7,9 +7,13 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from rich.table import Table
-from rich.text import Text
+
+from backends.showing import cell
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from backends.leases.standing import DeviceStanding
     from backends.readings import Reading, Readings
 
 
@@ -19,13 +23,18 @@ def device_table(readings: Readings) -> Table:
         "name", "kind", "product", "memory", "used", "free", "busy", "power", "temperature", "processes"
     )
     for device in readings.devices:
-        table.add_row(*map(_cell, _words(device)))
+        table.add_row(*map(cell, _words(device)))
     return table
 
 
-def device_json(readings: Readings) -> str:
-    """All that is known of each device; units are in the names, memory in MiB, shares from 0 to 1."""
-    return json.dumps(asdict(readings), indent=2)
+def device_json(readings: Readings, leased: Sequence[DeviceStanding] = ()) -> str:
+    """All that is known of each device; units are in the names, memory in MiB, shares from 0 to 1.
+
+    Args:
+        readings: This host's, under ``devices``, with the ``problems`` of reading them.
+        leased: What the ledger has on each device, of whatever host, under ``leased``.
+    """
+    return json.dumps({**asdict(readings), "leased": [asdict(device) for device in leased]}, indent=2)
 
 
 def _words(device: Reading) -> list[str]:
@@ -46,8 +55,3 @@ def _words(device: Reading) -> list[str]:
 
 def _with(value: float | None, words: str) -> str:
     return "" if value is None else words.format(value)
-
-
-def _cell(words: str) -> Text:
-    # Text, not markup, and nothing that moves the cursor: a driver's words are none of ours.
-    return Text("".join(letter if letter.isprintable() else "?" for letter in words))

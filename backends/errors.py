@@ -6,6 +6,7 @@ BackendError
 ├── ModelUnreachable        no deployment of the model answers when a step starts
 │   └── BackendDown             one that answered before stayed away for longer than we wait
 ├── LoadingFailed           a server could not load or unload a model
+├── ReleaseRefused          what an operator chose to release is not there, or is nothing
 ├── InvalidRequest          a request holds what no backend could be sent
 └── AttemptFailed           one try failed; in the end it is an ``Answer`` with an ``error_class``
     ├── ConnectFailed           connect_failed      refused, no such host, bad certificate
@@ -65,6 +66,10 @@ class LoadingFailed(BackendError):
     def __init__(self, message: str, http_status: int | None = None) -> None:
         super().__init__(message)
         self.http_status = http_status
+
+
+class ReleaseRefused(BackendError):
+    """What an operator chose to release is not there, or is nothing at all."""
 
 
 class InvalidRequest(BackendError):

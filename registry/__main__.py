@@ -1,4 +1,4 @@
-"""The registry on the command line: `python -m registry list|inspect|validate|resolve|export`."""
+"""The registry on the command line: `python -m registry list|inspect|validate|resolve|export|discover`."""
 
 from __future__ import annotations
 
@@ -13,10 +13,14 @@ import typer
 from rich.console import Console
 from ruamel.yaml import YAML
 
-from registry.errors import BadDeploymentUrl, RegistryError
+from registry.addresses import expand, problem_with_template
+from registry.discovery.proposing import propose
+from registry.discovery.servers import Kind, look_at
+from registry.discovery.writing import yaml_of
+from registry.errors import BadDeploymentUrl, RegistryError, ServerSilent
 from registry.registry import Registry
 from registry.schema import NEEDS
-from registry.showing import capabilities_text, fields_table, models_table, where
+from registry.showing import capabilities_text, devices_table, fields_table, models_table, where
 from store.errors import SettingsError
 from store.fitted_table import fitted
 from store.home import Home
@@ -31,6 +35,15 @@ app = typer.Typer(
 
 # Wide enough for a table that goes into a file or a pipe.
 _PIPE_WIDTH = 180
+
+# Where each usually is on one's own machine; a supervisor may stand at the place of what it starts.
+_USUAL = (
+    "http://127.0.0.1:11434",
+    "http://127.0.0.1:8600",
+    "http://127.0.0.1:8000",
+    "http://127.0.0.1:8601",
+    "http://127.0.0.1:5105",
+)
 
 HomeOption = Annotated[
     Path | None,
@@ -53,9 +66,11 @@ Need = StrEnum("Need", {need: need for need in NEEDS})  # type: ignore[misc]
 
 @app.command("list")
 def list_models(home: HomeOption = None, user_file: UserFileOption = None) -> None:
-    """Show every model."""
-    console, table = _console(), models_table(_registry(home, user_file))
-    console.print(fitted(table, console) if sys.stdout.isatty() else table)
+    """Show every model, and the devices that are declared."""
+    registry, console = _registry(home, user_file), _console()
+    tables = [models_table(registry), *([devices_table(registry)] if registry.devices else [])]
+    for table in tables:
+        console.print(fitted(table, console) if sys.stdout.isatty() else table)
 
 
 @app.command()
@@ -130,6 +145,68 @@ def export(
     text = io.StringIO()
     yaml.dump(registry.effective(), text)
     sys.stdout.write(f"# registry_version {registry.version}\n{text.getvalue()}")
+
+
+@app.command()
+def discover(
+    urls: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[URL]...", help="Servers of which it is to be found out what they are."),
+    ] = None,
+    *,
+    ollama: Annotated[list[str] | None, typer.Option(metavar="URL", help="An Ollama server.")] = None,
+    vllm: Annotated[list[str] | None, typer.Option(metavar="URL", help="A vLLM server.")] = None,
+    trtllm: Annotated[list[str] | None, typer.Option(metavar="URL", help="A TensorRT-LLM server.")] = None,
+    openai: Annotated[
+        list[str] | None, typer.Option(metavar="URL", help="Another server of the OpenAI protocol.")
+    ] = None,
+    tf_iqa: Annotated[
+        list[str] | None, typer.Option("--tf-iqa", metavar="URL", help="A TF-IQA worker.")
+    ] = None,
+    home: HomeOption = None,
+    user_file: UserFileOption = None,
+) -> None:
+    """Ask running servers which models they have, and write entries for those that the registry does not know.
+
+    What is written is YAML for registry.yaml: take from it what you want, correct what its comments call a guess, then
+    run `validate` and `python -m backends probe`. Without an address, the usual ports of this machine are asked: 11434
+    (Ollama), 8600, 8601 and 5105 (supervisors, TensorRT-LLM, TF-IQA) and 8000 (vLLM). Nothing is loaded and nothing is
+    changed.
+    """
+    registry = _registry(home, user_file)
+    asked: list[tuple[str, Kind | None]] = [(url, None) for url in urls or ()]
+    given: dict[Kind, list[str] | None] = {
+        "ollama": ollama,
+        "vllm": vllm,
+        "trtllm": trtllm,
+        "openai": openai,
+        "tf_iqa": tf_iqa,
+    }
+    asked += [(url, kind) for kind, some in given.items() for url in some or ()]
+    servers = []
+    for url, kind in asked or [(url, None) for url in _USUAL]:
+        try:
+            servers.append(look_at(_plain_address(url), kind))
+        except ServerSilent as error:
+            sys.stderr.write(f"{_one_line(str(error))}.\n")
+    if not servers:
+        sys.stderr.write("No server says what it has. Start one, or give its address.\n")
+        raise typer.Exit(1)
+    proposal = propose(servers, registry)
+    for words in proposal.left_out:
+        sys.stderr.write(f"{_one_line(words)}.\n")
+    sys.stdout.write(yaml_of(proposal))
+
+
+def _plain_address(url: str) -> str:
+    problem = problem_with_template(url) if "$" not in url else "must have its variables filled in"
+    if problem is not None:
+        raise typer.BadParameter(f"{url} {problem}")
+    return expand(url, {})
+
+
+def _one_line(words: str) -> str:
+    return "".join(letter if letter.isprintable() else " " for letter in words).rstrip(". ")
 
 
 def _registry(home: Path | None, user_file: Path | None) -> Registry:

@@ -204,8 +204,8 @@ def _deployment_problems(model: Model, deployment: Deployment) -> Iterator[tuple
 
 
 def _embedded_problems(model: Model, deployment: Deployment) -> Iterator[tuple[str, str]]:
-    for field in ("base_url", "api_key_env"):
-        if getattr(deployment, field) is not None:
+    for field in ("base_url", "api_key_env", "devices", "slots", "control_key_env"):
+        if getattr(deployment, field):
             yield field, "must be left out: an embedded model runs within ImageWorks"
     if deployment.remote:
         yield "remote", "must be false: an embedded model runs within ImageWorks"

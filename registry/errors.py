@@ -4,7 +4,8 @@ RegistryError
 ├── RegistryFileError       a file of the registry is broken
 ├── UnknownModel            no model, alias or role has this name
 ├── MissingCapability       the model cannot do what is needed
-└── BadDeploymentUrl        a deployment's address cannot be used in this environment
+├── BadDeploymentUrl        a deployment's address cannot be used in this environment
+└── ServerSilent            a server that was asked what it has does not say it
 """
 
 from __future__ import annotations
@@ -106,6 +107,10 @@ class MissingCapability(RegistryError):
 
 class BadDeploymentUrl(RegistryError):
     """A deployment's address cannot be used in this environment."""
+
+
+class ServerSilent(RegistryError):
+    """A server that was asked what it has does not answer, or is none that is known here."""
 
 
 def _either(names: tuple[str, ...]) -> str:

@@ -93,6 +93,7 @@ class Registry:
             {
                 "models": {name: model.model_dump(mode="json") for name, model in models.items()},
                 "roles": roles,
+                "devices": {name: device.model_dump(mode="json") for name, device in devices.items()},
             }
         )
         for name, revision in (embedded or {}).items():

@@ -128,7 +128,6 @@ class Deployment(_Part):
         max_length=128,
         description="Name of the environment variable that holds the server's key (never the key itself).",
     )
-
     devices: Annotated[tuple[Name, ...], AfterValidator(_no_twice)] = Field(
         default=(),
         description="Where its server can hold the model, best first; none: this machine's first card, or its memory.",

@@ -43,6 +43,27 @@ def models_table(registry: Registry) -> Table:
     return table
 
 
+def devices_table(registry: Registry) -> Table:
+    """Make the table of the devices that are declared: what each is, and which models may be on it."""
+    table = Table(title="Declared devices", title_justify="left")
+    for heading in ("device", "kind", "memory", "uuid", "models"):
+        table.add_column(heading, overflow="fold")
+    for name, device in registry.devices.items():
+        there = [
+            model.name
+            for model in registry.models.values()
+            if any(name in deployment.devices for deployment in model.deployments)
+        ]
+        table.add_row(
+            Text(name, style="bold"),
+            Text(device.mig_profile or device.kind),
+            Text("" if device.memory_mib is None else f"{device.memory_mib:,} MiB"),
+            Text(device.uuid or ""),
+            Text(", ".join(there)),
+        )
+    return table
+
+
 def fields_table(registry: Registry, model: Model) -> Table:
     """Make the table of one model's effective fields, each with the layer that set it."""
     table = Table(title=model.name, title_justify="left", caption_justify="left")
@@ -83,10 +104,15 @@ def capabilities_text(model: Model) -> str:
 
 
 def where(registry: Registry, deployment: Deployment) -> str:
-    """Write where a deployment is: its provider and address, and whether photos would leave."""
+    """Write where a deployment is: its provider and address, whether photos would leave, its devices and slots."""
     if deployment.base_url is None:
         return deployment.provider
-    return f"{deployment.provider} {address(registry, deployment)}"
+    words = f"{deployment.provider} {address(registry, deployment)}"
+    if deployment.devices:
+        words += f" on {', '.join(deployment.devices)}"
+    if deployment.slots is not None:
+        words += f", {deployment.slots} at once"
+    return words
 
 
 def address(registry: Registry, deployment: Deployment) -> str:

@@ -52,12 +52,12 @@ def test_a_model_that_fits_no_device_is_named_as_never_answered(tmp_path):
 
 
 @pytest.fixture
-def three_devices(nvml):
+def three_devices(nvml, tmp_path):
     nvml.add_card(0, name="A card [link]", computing="12=2048,13=?", degrees="unsupported")
     nvml.add_card(1, state="lost")
     nvml.add_card(2, mig=1)
     nvml.add_slice(2, 0, "1g.12gb", total_mib=12_000, used_mib=9000)
-    return nvml.environment
+    return {**nvml.environment, "IMAGEWORKS_HOME": str(tmp_path / "home")}
 
 
 def test_the_devices_of_the_host_are_a_table_with_what_each_tells(three_devices):
@@ -92,9 +92,9 @@ def test_the_devices_of_the_host_are_json_for_programs(three_devices):
     assert card["processes"] == [{"pid": 12, "memory_mib": 2048}, {"pid": 13, "memory_mib": None}]
 
 
-def test_a_host_without_cards_shows_its_memory(nvml):
+def test_a_host_without_cards_shows_its_memory(nvml, tmp_path):
     nvml["driver.init"] = "not loaded"
-    done = backends("devices", env=nvml.environment)
+    done = backends("devices", env=nvml.environment, cwd=tmp_path)
     assert done.returncode == 0
     assert done.stderr == ""
     assert [line.split("│")[1].strip() for line in done.stdout.splitlines() if line.startswith("│")] == [

@@ -107,6 +107,7 @@ class OllamaDouble(Served):
             web.get("/", self._root),
             web.get("/api/version", self._version),
             web.get("/api/tags", self._tags),
+            web.post("/api/show", self._show),
             web.get("/api/ps", self._ps),
             web.post("/api/chat", self._chat),
         ]
@@ -124,6 +125,15 @@ class OllamaDouble(Served):
             cards.append(card if capabilities is None else {**card, "capabilities": capabilities})
         return web.json_response({"models": cards})
 
+    async def _show(self, request: web.Request) -> web.Response:
+        name = self._name((await request.json())["model"])
+        if name is None:
+            return web.json_response({"error": "model not found"}, status=404)
+        info = {"general.architecture": "gemma3", "gemma3.context_length": 131_072}
+        said = {"details": {"family": "gemma3"}, "model_info": info}
+        capabilities = self.pulled[name]
+        return web.json_response(said if capabilities is None else {**said, "capabilities": capabilities})
+
     async def _ps(self, _: web.Request) -> web.Response:
         return web.json_response(
             {"models": [{"name": name, "size_vram": 8_000_000_000} for name in self.loaded]}
@@ -140,7 +150,7 @@ class OllamaDouble(Served):
         if name is None:
             return web.json_response({"error": f"model '{body['model']}' not found"}, status=404)
         if not body.get("messages"):
-            return self._load_or_unload(name, body)
+            return await self._load_or_unload(name, body)
         load_ns = await self._load(name, body.get("options", {}))
         match self.faults.popleft() if self.faults else None:
             case Refuses(status, error):
@@ -168,13 +178,15 @@ class OllamaDouble(Served):
         await asyncio.sleep(self.load_s)
         return int(self.load_s * 1000 * MS) + 2 * MS
 
-    def _load_or_unload(self, name: str, body: Mapping[str, Any]) -> web.Response:
+    async def _load_or_unload(self, name: str, body: Mapping[str, Any]) -> web.Response:
         if body.get("keep_alive") in {0, "0"} and name in self.loaded:
             self.loaded[name].settling = True
             task = asyncio.ensure_future(self._settle(name))
             self._settling.add(task)
             task.add_done_callback(self._settling.discard)
             return web.json_response({**self._said(name, "", 0), "done_reason": "unload"})
+        if body.get("keep_alive") not in {0, "0"}:
+            await self._load(name, body.get("options", {}))
         return web.json_response({**self._said(name, "", 0), "done_reason": "load"})
 
     async def _settle(self, name: str) -> None:

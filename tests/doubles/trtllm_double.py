@@ -36,6 +36,11 @@ class TrtllmDouble(VllmDouble):
         super().__init__(metrics=False, **more)
         self.guided = guided
 
+    async def _models(self, request: web.Request) -> web.Response:
+        self.gets.append(request.path)
+        card = {"id": self.model, "object": "model", "owned_by": "tensorrt_llm"}
+        return web.json_response({"object": "list", "data": [card]})
+
     async def _chat(self, request: web.Request) -> web.StreamResponse:
         body = json.loads(await request.read())
         unknown = sorted(set(body) - KNOWN)

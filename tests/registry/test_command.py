@@ -61,6 +61,46 @@ def test_list_shows_models_roles_addresses_and_layers(home):
     assert Registry.load(home / "registry.yaml").version[:12] in text
 
 
+@pytest.fixture
+def on_devices(home):
+    path = home / "registry.yaml"
+    said = ", devices: [gpu-0, studio], slots: 6}"
+    text = USER.replace('24001}"}', f'24001}}"{said}')
+    path.write_text(f"{text}devices:\n  studio: {{memory_mib: 24576}}\n", encoding="utf-8")
+    return home
+
+
+def test_list_shows_devices_and_slots_where_they_are_said(on_devices):
+    text = run("list").stdout
+    assert "http://127.0.0.1:24001 on gpu-0, studio, 6 at once" in text
+    (row,) = [line for line in text.splitlines() if line.startswith("│ studio")]
+    assert [cell.strip() for cell in row.split("│")[1:-1]] == [
+        "studio",
+        "whole",
+        "24,576 MiB",
+        "",
+        "tiny-vlm",
+    ]
+
+
+def test_list_says_nothing_of_devices_where_none_are_declared(home):
+    assert "Declared devices" not in run("list").stdout
+
+
+def test_inspect_shows_a_deployments_devices_and_slots(on_devices):
+    rows = {
+        line.split("│")[1].strip(): line.split("│")[2].strip()
+        for line in run("inspect", "tiny").stdout.splitlines()
+        if line.count("│") == 4
+    }
+    assert rows["deployments[0].devices"] == "gpu-0, studio"
+    assert rows["deployments[0].slots"] == "6"
+
+
+def test_resolve_shows_devices_and_slots(on_devices):
+    assert "on gpu-0, studio, 6 at once" in run("resolve", "tiny").stdout
+
+
 def test_inspect_shows_each_field_with_its_layer_and_no_markup(home):
     text = run("inspect", "tiny").stdout
     assert "[bold red]not markup[/]" in text
