@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from contextlib import closing
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
@@ -360,13 +361,13 @@ class Attendant:
         server = task.served.servers[transition.place.deployment]
         peak_mib = None
         try:
-            loading = self._loading(server)
-            if transition.phase == "load":
-                peak_mib = loading.load(transition.token, going_on=self._going_on)
-            elif transition.phase == "unload":
-                loading.unload(transition.token, going_on=self._going_on)
-            elif transition.subject is not None:
-                loading.revoke(transition.subject)
+            with closing(self._loading(server)) as loading:
+                if transition.phase == "load":
+                    peak_mib = loading.load(transition.token, going_on=self._going_on)
+                elif transition.phase == "unload":
+                    loading.unload(transition.token, going_on=self._going_on)
+                elif transition.subject is not None:
+                    loading.revoke(transition.subject)
         except BackendError as error:
             return str(error) or type(error).__name__, None
         except Exception as error:  # noqa: BLE001 - those who wait for it must hear of it

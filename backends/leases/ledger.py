@@ -13,6 +13,7 @@ from sqlalchemy import and_, bindparam, case, delete, insert, select, true, upda
 
 from backends.leases.records import (
     NOBODY,
+    RELEASED,
     TRIES,
     Cost,
     KeptLease,
@@ -417,9 +418,9 @@ class Ledger:
             true() if holder is None else leases.c.holder == holder,
         )
         with self._database.passing() as connection:
-            token, version, now = open_ledger(connection)
+            token, version, _ = open_ledger(connection)
             # Not deleted: who has it may be asking, and is to be fenced off first.
-            ended = connection.execute(update(leases).where(condition).values(expires_at=now)).rowcount
+            ended = connection.execute(update(leases).where(condition).values(expires_at=RELEASED)).rowcount
             _close(connection, token, version + 1)
         return ended
 

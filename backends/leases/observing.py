@@ -46,6 +46,9 @@ class Pretended:
     def revoke(self, token: int) -> None:
         """See ``Loading``."""
 
+    def close(self) -> None:
+        """See ``Loading``."""
+
     def inventory(self) -> Inventory:
         """See ``Loading``."""
         return Inventory()

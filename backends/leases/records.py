@@ -21,6 +21,9 @@ TRIES: Final = 2
 NOBODY: Final = "nobody"
 """The owner of what is to be done by whoever comes next."""
 
+RELEASED: Final = 0.0
+"""When a lease ran out that an operator ended."""
+
 _WITHOUT_FENCES: Final = frozenset({"ollama"})
 
 

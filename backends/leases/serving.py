@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from contextlib import closing
 from typing import TYPE_CHECKING, Final
 
 from backends.errors import BackendError, LoadingFailed, ModelMisconfigured, ModelUnreachable
@@ -109,7 +110,8 @@ class Serving:
             if time.monotonic() - self._looked.get(address, -_LOOKED_S) < _LOOKED_S:
                 return True
         try:
-            inventory = self._loading(address).inventory()
+            with closing(self._loading(address)) as loading:
+                inventory = loading.inventory()
         except LoadingFailed as error:
             if error.http_status in NOT_A_SUPERVISOR:
                 return False

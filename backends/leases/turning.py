@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from backends.leases.decisions import Evict, Grant, Load, Wait
 from backends.leases.policy import plan
-from backends.leases.records import NOBODY, KeptResident
+from backends.leases.records import NOBODY, RELEASED, KeptResident
 from backends.leases.state import HeldLease, Resident
 
 if TYPE_CHECKING:
@@ -178,7 +178,8 @@ class _Taking:
                 self._change(kept, replace(kept.resident, used_at=self._now))
 
     def _expire(self, lease: KeptLease) -> None:
-        reason = f"{lease.holder} has not renewed it"
+        released = lease.expires_at == RELEASED
+        reason = "an operator ended it" if released else f"{lease.holder} has not renewed it"
         self.turn.told.append(Told("expire", lease.place.model, reason, lease.place, token=lease.token))
 
     def _unload_drained(self) -> None:

@@ -52,6 +52,10 @@ class OllamaLoading:
     def revoke(self, token: int) -> None:
         """See ``Loading``; it knows no tokens, so there is nothing to do."""
 
+    def close(self) -> None:
+        """See ``Loading``."""
+        self._desk.close()
+
     def inventory(self) -> Inventory:
         """See ``Loading``."""
         listed = self._desk.get("/api/ps").get("models")

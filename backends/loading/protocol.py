@@ -70,6 +70,9 @@ class Loading(Protocol):
             LoadingFailed: It could not.
         """
 
+    def close(self) -> None:
+        """Let go of the connection to it."""
+
     def inventory(self) -> Inventory:
         """What the server has in memory now.
 

@@ -56,6 +56,10 @@ class Supervised:
         """See ``Loading``."""
         self._desk.post("/revoke", {"tokens": [token]})
 
+    def close(self) -> None:
+        """See ``Loading``."""
+        self._desk.close()
+
     def inventory(self) -> Inventory:
         """See ``Loading``."""
         state = self._desk.get("/state")

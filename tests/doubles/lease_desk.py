@@ -35,9 +35,16 @@ def asked(waiter: str, model: Served | None = None, *, priority: Any = "batch") 
     return Asked(waiter, priority, model or served())
 
 
-def party(state: StateDatabase, name: str = "one", *, limits: Limits = EAGER, ttl_s: float = 30.0) -> Ledger:
-    """The ledger as one party sees it, with one card."""
-    ledger = Ledger(state, name, limits=limits, ttl_s=ttl_s)
+def party(
+    state: StateDatabase,
+    name: str = "one",
+    *,
+    limits: Limits = EAGER,
+    ttl_s: float = 30.0,
+    learns: bool = False,
+) -> Ledger:
+    """The ledger as one party sees it, with one card; what a busy machine takes for a switch is not learned."""
+    ledger = Ledger(state, name, limits=limits, ttl_s=ttl_s, learns=learns)
     ledger.declare([CARD])
     return ledger
 

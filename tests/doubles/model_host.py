@@ -156,6 +156,9 @@ class HostLoading:
     def revoke(self, token: int) -> None:
         self._ask("revoke", token=token)
 
+    def close(self) -> None:
+        pass
+
     def inventory(self) -> Inventory:
         return Inventory()
 

@@ -200,7 +200,7 @@ def test_an_unloading_that_fails_is_told_to_who_waits_for_it_and_tried_again_for
 
 
 def test_what_a_switch_takes_is_learned(state):
-    one = party(state)
+    one = party(state, learns=True)
     (load,) = one.turn(enter=[asked("a")]).tasks
     one.finish(load.transition, "done", peak_mib=17_000)
     cost = one.snapshot().costs["judge", "only"]
@@ -210,11 +210,11 @@ def test_what_a_switch_takes_is_learned(state):
 
 
 def test_measured_memory_counts_where_it_is_more_than_is_declared(state):
-    one = party(state)
+    one = party(state, learns=True)
     (load,) = one.turn(enter=[asked("a")]).tasks
     one.finish(load.transition, "done", peak_mib=20_000)
     one.turn(leave=["a"])
-    small = served("small", 6_000, tags=frozenset())
+    small = served("small", 6_000)
     taken = one.turn(enter=[asked("b", small, priority="interactive")])
     # Beside the declared 16,000 MiB there would be room.
     assert [told.kind for told in taken.turn.told] == ["evict"]
