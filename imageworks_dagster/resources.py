@@ -16,10 +16,11 @@ from pydantic import Field, PrivateAttr, create_model
 from store.settings import Settings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from contextlib import AbstractContextManager
 
     from backends.client import Client
+    from backends.leases.turning import Told
     from backends.sampling import Sampler
     from imageworks_dagster.assembly import EmbeddedFunction
     from imageworks_dagster.opened import OpenStore
@@ -113,10 +114,12 @@ class ModelsResource(dg.ConfigurableResource["ModelsResource"]):
         spool: Spool,
         embedded: Mapping[str, EmbeddedFunction],
         labels: Mapping[str, str],
+        heard: Callable[[Told, float | None], None],
     ) -> Client:
         """A client for one step; make and use it inside that step's event loop.
 
         ``labels`` say in the decisions about its leases for what work they are: ``run_id``, ``batch``, ``stage``.
+        ``heard`` hears of those decisions, from any thread.
         """
         # The definitions load this module.
         from backends.client import Client  # noqa: PLC0415 - see above
@@ -128,7 +131,9 @@ class ModelsResource(dg.ConfigurableResource["ModelsResource"]):
             update={name: value for name, value in given.items() if name in Settings.model_fields}
         )
         providers = {name: ProviderSettings(**given[name]) for name in _PROVIDERS}
-        leasing = leasing_for(changed, registry, store.database, registry.environ, spool, **labels)
+        leasing = leasing_for(
+            changed, registry, store.database, registry.environ, spool, heard=heard, **labels
+        )
         return Client(
             changed, registry, store.database, spool, embedded, leasing=leasing, providers=providers
         )

@@ -140,7 +140,7 @@ class OllamaDouble(Served):
         if name is None:
             return web.json_response({"error": f"model '{body['model']}' not found"}, status=404)
         if not body.get("messages"):
-            return self._load_or_unload(name, body)
+            return await self._load_or_unload(name, body)
         load_ns = await self._load(name, body.get("options", {}))
         match self.faults.popleft() if self.faults else None:
             case Refuses(status, error):
@@ -168,14 +168,15 @@ class OllamaDouble(Served):
         await asyncio.sleep(self.load_s)
         return int(self.load_s * 1000 * MS) + 2 * MS
 
-    def _load_or_unload(self, name: str, body: Mapping[str, Any]) -> web.Response:
+    async def _load_or_unload(self, name: str, body: Mapping[str, Any]) -> web.Response:
         if body.get("keep_alive") in {0, "0"} and name in self.loaded:
             self.loaded[name].settling = True
             task = asyncio.ensure_future(self._settle(name))
             self._settling.add(task)
             task.add_done_callback(self._settling.discard)
             return web.json_response({**self._said(name, "", 0), "done_reason": "unload"})
-        return web.json_response({**self._said(name, "", 0), "done_reason": "load"})
+        load_ns = await self._load(name, body.get("options", {}))
+        return web.json_response({**self._said(name, "", load_ns), "done_reason": "load"})
 
     async def _settle(self, name: str) -> None:
         await asyncio.sleep(self.settle_s)
