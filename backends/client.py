@@ -28,6 +28,7 @@ from backends.keeping import Keeper
 from backends.leases.seam import GrantedAtOnce
 from backends.mapping import LookedUp, answers_of
 from backends.pictures import PictureRoom
+from backends.provider_settings import ProviderSettings
 from backends.request import request_digest
 from backends.routes import routes_of
 
@@ -70,6 +71,7 @@ class Client:
         embedded: Mapping[str, EmbeddedFunction],
         *,
         leasing: Leasing | None = None,
+        providers: Mapping[str, ProviderSettings] | None = None,
         environ: Mapping[str, str] | None = None,
     ) -> None:
         """Make one; nothing is connected to before something is asked.
@@ -81,6 +83,7 @@ class Client:
             spool: Takes the events.
             embedded: Functions that answer for models of provider ``embedded``, by model name.
             leasing: Grants the right to use a deployment; at once if None.
+            providers: How servers are reached, by provider, where it is not as registry and settings say.
             environ: For deployments' base URLs and API keys; the registry's if None.
         """
         makers = max(2, os.cpu_count() or 1)
@@ -95,7 +98,8 @@ class Client:
         self._makers = makers
         self._threads = ThreadPoolExecutor(max_workers=makers, thread_name_prefix="backends")
         self._feeding_threads = ThreadPoolExecutor(max_workers=2, thread_name_prefix="backends-feeding")
-        self._transport: Transport | None = None
+        self._providers = providers or {}
+        self._transports: dict[str, Transport] = {}
         self._routes: dict[Model, Routes] = {}
         self._pictures = PictureRoom(ByteBudget(settings.bytes_in_flight), self._threads, makers=makers)
         self._slots = asyncio.Semaphore(settings.concurrency)
@@ -112,10 +116,9 @@ class Client:
         """Finish keeping what was answered, and let go of connections and threads. Bounded in time."""
         await self._keeper.close()
         await self._leasing.close()
-        if self._transport is not None:
-            with suppress(TimeoutError):
-                async with asyncio.timeout(_CLOSE_S):
-                    await self._transport.close()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_CLOSE_S):
+                await asyncio.gather(*(transport.close() for transport in self._transports.values()))
         for threads in (self._threads, self._feeding_threads):
             threads.shutdown(wait=False, cancel_futures=True)
 
@@ -301,13 +304,16 @@ class Client:
                 embedded=self._embedded,
                 threads=self._threads,
                 environ=self._environ,
+                providers=self._providers,
             )
         return routes
 
-    def _connected(self) -> Transport:
-        if self._transport is None:
+    def _connected(self, provider: str) -> Transport:
+        transport = self._transports.get(provider)
+        if transport is None:
             # Imported here: a run of embedded models needs neither aiohttp nor the certificates of the world.
             from backends.transport import Transport  # noqa: PLC0415 - see above
 
-            self._transport = Transport(self._settings)
-        return self._transport
+            reached = self._providers.get(provider, ProviderSettings())
+            transport = self._transports[provider] = Transport(reached.timeouts(self._settings, provider))
+        return transport

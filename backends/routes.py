@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from backends.breaker import Breaker
 from backends.errors import ModelMisconfigured, ModelUnreachable, RemoteNotAllowed
+from backends.provider_settings import ProviderSettings
 from backends.providers.embedded import Embedded
 from backends.providers.ollama import Ollama
 from backends.providers.openai_compatible import OpenAiCompatible
@@ -110,20 +111,22 @@ def routes_of(
     model: Model,
     *,
     settings: Settings,
-    transport: Callable[[], Transport],
+    transport: Callable[[str], Transport],
     embedded: Mapping[str, EmbeddedFunction],
     threads: Executor,
     environ: Mapping[str, str] = os.environ,
+    providers: Mapping[str, ProviderSettings] | None = None,
 ) -> Routes:
     """The deployments of a model that may be asked.
 
     Args:
         model: The logical model.
         settings: Say whether remote deployments are consented to, and how patient the breaker is.
-        transport: Gives the HTTP transport; called only if a deployment needs one.
+        transport: Gives a provider's HTTP transport; called only if a deployment needs one.
         embedded: Functions by model name.
         threads: Where they run.
         environ: For base URLs and API keys.
+        providers: How servers are reached, by provider, where it is not as the registry says.
 
     Raises:
         ModelMisconfigured: None may be asked; the message says for each why.
@@ -131,8 +134,10 @@ def routes_of(
     """
     routes: list[Route] = []
     problems: list[ModelMisconfigured] = []
-    for deployment in model.deployments:
+    reached = providers or {}
+    for named in model.deployments:
         try:
+            deployment = reached.get(named.provider, ProviderSettings()).deployment(named)
             backend = _backend(
                 model,
                 deployment,
@@ -165,7 +170,7 @@ def _backend(
     deployment: Deployment,
     *,
     settings: Settings,
-    transport: Callable[[], Transport],
+    transport: Callable[[str], Transport],
     embedded: Mapping[str, EmbeddedFunction],
     threads: Executor,
     environ: Mapping[str, str],
@@ -184,6 +189,6 @@ def _backend(
                 f"the private network, and photos would leave it. Set IMAGEWORKS_ALLOW_REMOTE=true to consent, or "
                 f"choose another model."
             )
-        return _OVER_HTTP[deployment.provider](model, deployment, transport(), environ)
+        return _OVER_HTTP[deployment.provider](model, deployment, transport(deployment.provider), environ)
     except BadDeploymentUrl as error:
         raise ModelMisconfigured(str(error)) from error

@@ -118,7 +118,7 @@ async def ask(settings: Settings) -> tuple[float, float]:
     profile = PromptHub.load().get("club-judge")
     with StateDatabase.open(settings) as database, Spool(Home.of(settings).spool) as spool:
         async with Client(settings, registry, database, spool, {}) as client:
-            client._transport = AtOnce()  # type: ignore[assignment]  # noqa: SLF001 - what is measured is all else
+            client._transports["vllm"] = AtOnce()  # type: ignore[assignment]  # noqa: SLF001 - what is measured is all else
             await answered(client, requests(model, profile, range(WARM_UP)))
             began, spent = time.perf_counter(), time.process_time()
             await answered(client, requests(model, profile, range(WARM_UP, WARM_UP + REQUESTS)))

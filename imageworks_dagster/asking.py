@@ -166,6 +166,7 @@ def ask_all(
                 spool=spool,
                 embedded=stage.embedded,
                 labels={"run_id": stage.run.run_id, "batch": stage.batch.name, "stage": stage.asset},
+                heard=stage.tally.hear,
             ) as client:
                 # What is all kept needs no server.
                 if wanted and must_ask:

@@ -8,23 +8,57 @@ from __future__ import annotations
 
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Final
 
 import dagster as dg
-from pydantic import Field, PrivateAttr
+from pydantic import Field, PrivateAttr, create_model
+
+from store.settings import Settings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from contextlib import AbstractContextManager
 
     from backends.client import Client
+    from backends.leases.turning import Told
     from backends.sampling import Sampler
     from imageworks_dagster.assembly import EmbeddedFunction
     from imageworks_dagster.opened import OpenStore
     from prompt_hub.hub import PromptHub
     from registry.registry import Registry
-    from store.settings import Settings
     from telemetry.spool import Spool
+
+
+_PROVIDERS: Final = ("vllm", "ollama", "trtllm", "tf_iqa")
+
+
+class ProviderServers(dg.Config):
+    """How the servers of one provider are reached; what is empty or 0 stays as registry and settings say.
+
+    Configuration and no resource: of a resource within a resource, Dagster lets no run change anything.
+    """
+
+    base_url: str = Field(
+        default="", description="Address in place of every one that the registry names for this provider."
+    )
+    api_key_env: str = Field(
+        default="",
+        description="Name of the environment variable with the servers' key, never the key itself.",
+    )
+    control_key_env: str = Field(
+        default="",
+        description="Name of the environment variable with the key to their supervisor, never the key itself.",
+    )
+    connect_timeout_s: float = Field(default=0.0, description="Seconds to connect; 0: the common ones.")
+    first_byte_timeout_s: float = Field(
+        default=0.0, description="Seconds from sending a request to the first byte back; 0: the common ones."
+    )
+    request_timeout_s: float = Field(
+        default=0.0, description="Seconds for a whole attempt; 0: the common ones."
+    )
+    slots: int = Field(
+        default=0, description="Requests that a server works on at once, for leases; 0: as the registry says."
+    )
 
 
 class ModelsResource(dg.ConfigurableResource["ModelsResource"]):
@@ -48,11 +82,28 @@ class ModelsResource(dg.ConfigurableResource["ModelsResource"]):
     )
     lease_batch_wait_s: float = Field(description="Seconds after which a batch comes before all else.")
     allow_remote: bool = Field(description="Consent that photos may go to deployments marked remote.")
+    vllm: ProviderServers = Field(default=ProviderServers(), description="Servers of vLLM.")
+    ollama: ProviderServers = Field(default=ProviderServers(), description="Servers of Ollama.")
+    trtllm: ProviderServers = Field(default=ProviderServers(), description="Servers of TensorRT-LLM.")
+    tf_iqa: ProviderServers = Field(default=ProviderServers(), description="Workers of TF-IQA.")
 
     @classmethod
     def from_settings(cls, settings: Settings) -> ModelsResource:
-        """The resource with the values of the settings."""
-        return cls(**{name: getattr(settings, name) for name in cls.model_fields})
+        """The resource with the values of the settings, each by itself a default that a run may change."""
+        values: dict[str, Any] = {
+            name: getattr(settings, name) for name in cls.model_fields if name in Settings.model_fields
+        }
+        # Dagster takes an instance's values for one default as a whole: a run that changes a field must not have to
+        # say all the others.
+        defaults: dict[str, Any] = {
+            name: (one.annotation, Field(default=values[name], description=one.description))
+            for name, one in cls.model_fields.items()
+            if name in values
+        }
+        made = create_model(
+            cls.__name__, __base__=cls, __doc__=cls.__doc__, __module__=cls.__module__, **defaults
+        )
+        return made(**values)
 
     def client(
         self,
@@ -63,18 +114,29 @@ class ModelsResource(dg.ConfigurableResource["ModelsResource"]):
         spool: Spool,
         embedded: Mapping[str, EmbeddedFunction],
         labels: Mapping[str, str],
+        heard: Callable[[Told, float | None], None],
     ) -> Client:
         """A client for one step; make and use it inside that step's event loop.
 
         ``labels`` say in the decisions about its leases for what work they are: ``run_id``, ``batch``, ``stage``.
+        ``heard`` hears of those decisions, from any thread.
         """
         # The definitions load this module.
         from backends.client import Client  # noqa: PLC0415 - see above
         from backends.leases.assembling import leasing_for  # noqa: PLC0415 - see above
+        from backends.provider_settings import ProviderSettings  # noqa: PLC0415 - see above
 
-        changed = settings.model_copy(update={name: getattr(self, name) for name in type(self).model_fields})
-        leasing = leasing_for(changed, registry, store.database, registry.environ, spool, **labels)
-        return Client(changed, registry, store.database, spool, embedded, leasing=leasing)
+        given = self.model_dump()
+        changed = settings.model_copy(
+            update={name: value for name, value in given.items() if name in Settings.model_fields}
+        )
+        providers = {name: ProviderSettings(**given[name]) for name in _PROVIDERS}
+        leasing = leasing_for(
+            changed, registry, store.database, registry.environ, spool, heard=heard, **labels
+        )
+        return Client(
+            changed, registry, store.database, spool, embedded, leasing=leasing, providers=providers
+        )
 
 
 class PromptHubResource(dg.ConfigurableResource["PromptHubResource"]):

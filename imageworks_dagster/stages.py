@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from imageworks_dagster.errors import OutdatedTable
 from imageworks_dagster.picturing import PhotoFile
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from pathlib import Path
 
+    from backends.leases.turning import Told
     from backends.sampling import Sampler
     from imageworks_dagster.assembly import EmbeddedFunction
     from imageworks_dagster.assets.stage import StageResources
@@ -33,9 +34,18 @@ if TYPE_CHECKING:
 Row = dict[str, Any]
 
 
+_WAITED: Final = frozenset({"wait", "would_block", "load", "evict"})
+_SWITCHED: Final = frozenset({"loaded", "load_failed", "unloaded", "unload_failed"})
+
+
 @dataclass
 class Tally:
-    """What a stage's requests came to."""
+    """What a stage's requests came to.
+
+    Attributes:
+        lease_waiters: Who of the stage's requests stood in the queue for a lease that was not there at once.
+        model_switches: Loadings and unloadings that the stage carried out, in the order in which they ended.
+    """
 
     asked: int = 0
     recalled: int = 0
@@ -46,6 +56,22 @@ class Tally:
     unsynced_events: int = 0
     telemetry_failing: bool = False
     deployments: set[str] = field(default_factory=set)
+    lease_waiters: set[str] = field(default_factory=set)
+    model_switches: list[Row] = field(default_factory=list)
+
+    def hear(self, told: Told, seconds: float | None) -> None:
+        """Count a decision about the stage's leases; may be called from any thread."""
+        if told.kind in _WAITED and told.waiter is not None:
+            self.lease_waiters.add(told.waiter.waiter.id)
+        if told.kind in _SWITCHED:
+            self.model_switches.append(
+                {
+                    "what": told.kind.replace("_", " "),
+                    "model": told.model,
+                    "device": told.place.device if told.place else None,
+                    "seconds": None if seconds is None else round(seconds, 1),
+                }
+            )
 
 
 @dataclass(frozen=True)

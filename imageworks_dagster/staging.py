@@ -172,6 +172,19 @@ def _lost_events(stage: Stage) -> dict[str, Any]:
     }
 
 
+def _leasing(stage: Stage) -> dict[str, Any]:
+    """How leases went; while they are only observed, what would have gone so."""
+    mode = stage.resources.models.leases
+    if mode == "off":
+        return {}
+    switches = stage.tally.model_switches
+    table = table_markdown(switches, ("what", "model", "device", "seconds")) if switches else "none"
+    return {
+        "lease_waits": len(stage.tally.lease_waiters),
+        "model_switches": dg.MetadataValue.md(f"{table}\n\nOnly observed." if mode == "observe" else table),
+    }
+
+
 def _metadata(stage: Stage, outcome: Outcome, seconds: float) -> dict[str, Any]:
     """In the order of the web UI: what a person looks at, what came of it, what it was made with, where more is."""
     failed = failures_by_class(outcome.rows)
@@ -205,6 +218,7 @@ def _metadata(stage: Stage, outcome: Outcome, seconds: float) -> dict[str, Any]:
             "input_tokens": stage.tally.input_tokens,
             "output_tokens": stage.tally.output_tokens,
             "lease_wait_ms": round(stage.tally.lease_wait_ms, 1),
+            **_leasing(stage),
         }
     if any(_lost_events(stage).values()):
         metadata |= _lost_events(stage)

@@ -20,9 +20,10 @@ from backends.leases.telling import Decisions
 from backends.loading.choosing import loading_at
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from backends.leases.seam import Leasing
+    from backends.leases.turning import Told
     from registry.registry import Registry
     from store.database import StateDatabase
     from store.settings import Settings
@@ -35,6 +36,8 @@ def leasing_for(
     database: StateDatabase,
     environ: Mapping[str, str],
     spool: Spool,
+    *,
+    heard: Callable[[Told, float | None], None] | None = None,
     **labels: str,
 ) -> Leasing:
     """Leases by the setting.
@@ -45,6 +48,7 @@ def leasing_for(
         database: Has the ledger.
         environ: For deployments' addresses.
         spool: Takes the decisions.
+        heard: Hears, from any thread, of what was decided for this client, and what it carried out.
         labels: Of them: ``run_id``, ``batch``, ``stage``.
 
     Raises:
@@ -54,7 +58,7 @@ def leasing_for(
         return GrantedAtOnce()
     holder = f"{socket.gethostname()}:{os.getpid()}:{os.urandom(4).hex()}"
     observes = settings.leases == "observe"
-    told = Decisions(spool, settings.leases, holder, **labels)
+    told = Decisions(spool, settings.leases, holder, heard=heard, **labels)
     ttl_s = settings.lease_ttl_s
     devices = Devices()
     ledger = Ledger(database, holder, limits=limits_of(settings), ttl_s=ttl_s, learns=not observes)

@@ -6,6 +6,7 @@ import logging
 import threading
 import time
 from contextlib import closing
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from backends.errors import BackendError, LoadingFailed, ModelMisconfigured, ModelUnreachable
@@ -14,6 +15,7 @@ from backends.leases.records import Served, ServerAddress
 from backends.leases.state import Place, Resident, ServedModel
 from backends.loading.choosing import LOADED_BY_US, loading_at
 from backends.loading.supervised import NOT_A_SUPERVISOR
+from registry.errors import BadDeploymentUrl
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -90,7 +92,8 @@ class Serving:
                 leased.append(deployment)
         if not leased:
             raise ModelUnreachable(
-                f"{' '.join(problems)} Start the server, correct base_url in the registry, or choose another model."
+                f"{' '.join(problems)} Start the server, correct its base_url (the run's, or the registry's), or "
+                f"choose another model."
             )
         return self._seen(model, leased)
 
@@ -137,12 +140,15 @@ class Serving:
 
     def _known(self, address: ServerAddress) -> KeptResident | None:
         residents = self._ledger.snapshot().residents
-        return next((kept for kept in residents if kept.server == address), None)
+        # Others may know its supervisor by another key.
+        server = replace(address, key_env=None)
+        return next((kept for kept in residents if replace(kept.server, key_env=None) == server), None)
 
     def _seen(self, model: Model, deployments: Sequence[Deployment]) -> Served:
+        name = self._leased_name(model, deployments)
         places: list[Place] = []
         for deployment in deployments:
-            places += self._places(model, deployment)
+            places += self._places(model, deployment, name)
         footprint = model.footprint
         largest = max(self._devices[place.device].memory_mib for place in places)
         memory_mib = footprint.vram_mib if footprint is not None else largest
@@ -157,7 +163,7 @@ class Serving:
         )
         return Served(
             ServedModel(
-                name=model.name,
+                name=name,
                 memory_mib=memory_mib,
                 places=tuple(places),
                 slots=min(one.slots or SLOTS[one.provider] for one in deployments),
@@ -171,7 +177,26 @@ class Serving:
             servers,
         )
 
-    def _places(self, model: Model, deployment: Deployment) -> tuple[Place, ...]:
+    def _leased_name(self, model: Model, deployments: Sequence[Deployment]) -> str:
+        """The model's name; with the addresses where one run reaches it elsewhere than the registry says.
+
+        To the ledger that is another model: who is granted a resident there must not ask at the registry's address.
+        """
+        registered = {deployment.name: deployment for deployment in model.deployments}
+        elsewhere = {
+            url
+            for one in deployments
+            if (url := address_of(one, self._environ).url) != self._registered_url(registered.get(one.name))
+        }
+        return "@".join((model.name, *sorted(elsewhere)))
+
+    def _registered_url(self, deployment: Deployment | None) -> str | None:
+        try:
+            return None if deployment is None else address_of(deployment, self._environ).url
+        except BadDeploymentUrl:
+            return None
+
+    def _places(self, model: Model, deployment: Deployment, name: str) -> tuple[Place, ...]:
         names = deployment.devices or tuple(self._devices)[:1]
         unknown = [name for name in names if name not in self._devices]
         if unknown:
@@ -182,7 +207,7 @@ class Serving:
             )
         return places_on(
             [self._devices[name] for name in names],
-            model=model.name,
+            model=name,
             deployments=[deployment.name],
             prefers_slice=model.placement.prefer == "mig",
         )

@@ -45,7 +45,7 @@ class ServedModel:
     """What the policy has to know about a model.
 
     Attributes:
-        name: The logical model.
+        name: The logical model; with an address where one run reaches it elsewhere than the registry says.
         memory_mib: What a resident of it takes: the larger of what is declared and what was measured.
         places: Where it can be served, in order of preference; all of them answer alike.
         slots: Leases that one resident takes at once.

@@ -11,6 +11,8 @@ from telemetry.decisions import Decision
 from telemetry.events import utc_now
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from backends.leases.turning import Told
     from telemetry.spool import Spool
 
@@ -26,6 +28,7 @@ class Decisions:
         run_id: Of the run that asks.
         batch: That it works on.
         stage: That asks.
+        heard: Hears, from any thread, of what was decided for this holder, and what it carried out.
     """
 
     spool: Spool
@@ -34,6 +37,7 @@ class Decisions:
     run_id: str | None = None
     batch: str | None = None
     stage: str | None = None
+    heard: Callable[[Told, float | None], None] | None = None
 
     def __call__(self, told: Told, seconds: float | None = None) -> None:
         """Write one down.
@@ -64,3 +68,6 @@ class Decisions:
                 stage=self.stage,
             )
         )
+        # Whoever takes a turn decides for all who wait.
+        if self.heard is not None and (waiter is None or waiter.holder == self.holder):
+            self.heard(told, seconds)

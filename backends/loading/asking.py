@@ -37,9 +37,15 @@ class Desk:
                 )
             headers["Authorization"] = f"Bearer {key}"
         self._within_s = within_s
-        # No proxy of the environment: a model server is on this machine or beside it.
+        # No proxy of the environment: a model server is on this machine or beside it. No connection outlives its
+        # question, since nobody says when the last one was asked.
         self._client = httpx.Client(
-            base_url=server.url, timeout=within_s, headers=headers, trust_env=False, follow_redirects=False
+            base_url=server.url,
+            timeout=within_s,
+            headers=headers,
+            limits=httpx.Limits(max_keepalive_connections=0),
+            trust_env=False,
+            follow_redirects=False,
         )
 
     def close(self) -> None:

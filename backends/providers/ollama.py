@@ -78,6 +78,7 @@ class Ollama:
             fields=mapped.fields,
             pictures=question.pictures,
             repair=question.repair,
+            leased=question.lease_token is not None,
         )
         said = await self._server.ask("/api/chat", body, question, observed, may_load=True)
         observed.raw = read_chat(said)
@@ -91,6 +92,7 @@ def chat_body(
     fields: Mapping[str, Any],
     pictures: Sequence[bytes],
     repair: Repair | None = None,
+    leased: bool = False,
 ) -> list[bytes]:
     """The body of a chat request, in pieces.
 
@@ -100,6 +102,7 @@ def chat_body(
         fields: Parameters by Ollama's names.
         pictures: The request's images as base64, in order.
         repair: For the repair try, the answer that missed its schema and why.
+        leased: Whether the model was loaded for a lease.
     """
     body = [b'{"model":', encode(served_model), b',"messages":[']
     if request.system:
@@ -115,6 +118,9 @@ def chat_body(
         body.append(repair_messages(repair))
     # It streams unless told otherwise.
     body.append(b'],"stream":false')
+    if leased:
+        # It goes when its room is needed. Each request without this has the server unload it by itself later.
+        body.append(b',"keep_alive":-1')
     if more := _with_context(request.model, fields):
         body += (b",", encode(more)[1:-1])
     if request.schema is not None and holds_to_schema(request.model):

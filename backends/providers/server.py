@@ -138,8 +138,8 @@ class Server:
 
     def _unreachable(self, reason: str) -> ModelUnreachable:
         return ModelUnreachable(
-            f"{self.named} does not answer: {reason} Start the server, correct base_url in the registry, or choose "
-            f"another model."
+            f"{self.named} does not answer: {reason} Start the server, correct its base_url (the run's, or the "
+            f"registry's), or choose another model."
         )
 
     def _refuse(self, response: Response, url: str) -> None:

@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 from ollama_double import Bare, OllamaDouble, Refuses, Says
 
 from backends.errors import EmptyAnswer, ModelMisconfigured, ModelUnreachable, NotJson
-from backends.providers.ollama import chat_body, read_chat
-from backends.providers.protocol import Repair
+from backends.providers.ollama import Ollama, chat_body, read_chat
+from backends.providers.protocol import Observed, Question, Repair
+from backends.transport import Transport
 
 pytestmark = pytest.mark.anyio
 
@@ -151,6 +152,19 @@ async def test_no_request_has_the_model_loaded_anew_for_its_options(desk):
                     await client.complete(request_of(gemma(double.url), f"{number}", parameters=parameters))
                 ).ok
     assert double.loads == 1
+
+
+@pytest.mark.parametrize(("token", "kept"), [(7, {"keep_alive": -1}), (None, {})], ids=["leased", "free"])
+async def test_a_leased_model_stays_until_its_room_is_needed_and_no_other_is_told_so(desk, token, kept):
+    with OllamaDouble() as double:
+        model = gemma(double.url)
+        async with Transport(desk.settings) as transport:
+            ollama = Ollama(model, model.deployments[0], transport, {})
+            question = Question(request=request_of(model), request_id="a" * 32, lease_token=token)
+            await ollama.ask(question, Observed())
+    (body,) = double.history
+    assert {name: value for name, value in body.items() if name == "keep_alive"} == kept
+    assert double.ignored == []
 
 
 async def test_a_cold_model_is_given_the_time_to_load_beyond_the_first_bytes(desk):

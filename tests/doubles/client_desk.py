@@ -15,6 +15,7 @@ from store.home import Home
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
 
+    from backends.provider_settings import ProviderSettings
     from registry.registry import Registry
     from store.database import StateDatabase
     from store.settings import Settings
@@ -76,7 +77,11 @@ class Desk:
 
     @asynccontextmanager
     async def client(
-        self, *, environ: Mapping[str, str] | None = None, **settings: Any
+        self,
+        *,
+        environ: Mapping[str, str] | None = None,
+        providers: Mapping[str, ProviderSettings] | None = None,
+        **settings: Any,
     ) -> AsyncIterator[Client]:
         async with Client(
             self.settings.model_copy(update=settings),
@@ -85,6 +90,7 @@ class Desk:
             self.spool,
             self.embedded,
             environ=environ or {},
+            providers=providers,
         ) as client:
             yield client
 

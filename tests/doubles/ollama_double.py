@@ -185,9 +185,8 @@ class OllamaDouble(Served):
             self._settling.add(task)
             task.add_done_callback(self._settling.discard)
             return web.json_response({**self._said(name, "", 0), "done_reason": "unload"})
-        if body.get("keep_alive") not in {0, "0"}:
-            await self._load(name, body.get("options", {}))
-        return web.json_response({**self._said(name, "", 0), "done_reason": "load"})
+        load_ns = await self._load(name, body.get("options", {}))
+        return web.json_response({**self._said(name, "", load_ns), "done_reason": "load"})
 
     async def _settle(self, name: str) -> None:
         await asyncio.sleep(self.settle_s)

@@ -64,16 +64,18 @@ class Platform:
         *,
         config: Mapping[str, Mapping[str, Any]] | None = None,
         only: Sequence[str] | None = None,
+        models: Mapping[str, Any] | None = None,
     ) -> dg.ExecuteInProcessResult:
         job = self.definitions().resolve_job_def(pipeline)
         ops = {
             PIPELINES[pipeline].stage(asset).op_name: {"config": dict(one)}
             for asset, one in (config or {}).items()
         }
+        resources = {} if models is None else {"models": {"config": dict(models)}}
         return job.execute_in_process(
             instance=self.instance,
             partition_key=batch,
-            run_config={"ops": ops, "loggers": QUIET},
+            run_config={"ops": ops, "loggers": QUIET, "resources": resources},
             raise_on_error=False,
             asset_selection=[dg.AssetKey(asset.split("/")) for asset in only] if only else None,
         )

@@ -17,6 +17,7 @@ from backends.leases.ledger import Ledger
 from backends.leases.policy import Limits
 from backends.leases.serving import Serving
 from backends.leases.state import Device
+from backends.provider_settings import ProviderSettings
 from store.database import StateDatabase
 from store.settings import Settings
 
@@ -213,6 +214,36 @@ async def test_a_server_that_is_always_there_is_not_leased(state, host):
         async with one.lease(judge, judge.deployments, priority="batch") as lease:
             assert lease.token is None
         assert snapshot(state).waiters == ()
+
+
+async def test_who_asks_at_another_address_is_not_granted_what_is_loaded_at_the_registrys(state, host):
+    told = []
+    elsewhere = ModelHost({"card": 24_000}, {"judge": (16_000, 1)}, load_s=0.0)
+    with serving(elsewhere) as url:
+        judge = model(host)
+        moved = ProviderSettings(base_url=url, slots=2).deployment(judge.deployments[0])
+        async with broker(state, "one", told=told) as one, broker(state, "two", told=told) as two:
+            async with one.lease(judge, judge.deployments, priority="batch") as lease:
+                assert lease.deployment.base_url == host.url
+            async with two.lease(judge, [moved], priority="batch") as lease:
+                assert lease.deployment == moved
+                (resident,) = snapshot(state).residents
+                assert (resident.server.url, resident.served.model.slots) == (url, 2)
+            async with one.lease(judge, judge.deployments, priority="batch") as lease:
+                assert lease.deployment.base_url == host.url
+    assert (host.loads, elsewhere.loads) == (2, 1)
+    assert {decision.model for decision in told} == {"judge", f"judge@{url}"}
+
+
+async def test_a_server_that_is_asked_with_another_control_key_is_the_same_server(state, host):
+    judge = model(host)
+    async with broker(state) as one, one.lease(judge, judge.deployments, priority="batch"):
+        pass
+    with_key = ProviderSettings(control_key_env="OTHER_KEY").deployment(judge.deployments[0])
+    # This server says that it has no model: what the ledger knew of it is struck out.
+    async with broker(state, "two") as two:
+        assert await two.loads(judge, [with_key])
+    assert snapshot(state).residents == ()
 
 
 class Silent(HostLoading):
