@@ -7,10 +7,12 @@ process at a time changes it, and all see the same order of tokens.
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import and_, bindparam, case, delete, insert, select, true, update
 
+from backends.leases.policy import plan
 from backends.leases.records import (
     NOBODY,
     TRIES,
@@ -51,7 +53,7 @@ if TYPE_CHECKING:
     from sqlalchemy import ColumnElement, Connection
     from sqlalchemy.sql.dml import ReturningDelete
 
-    from backends.leases.policy import Limits
+    from backends.leases.policy import Limits, Policy
     from backends.leases.records import Ending, Served
     from backends.leases.state import Device, Priority, Resident
     from backends.leases.turning import Beginning
@@ -147,6 +149,7 @@ class Ledger:
         limits: Limits,
         ttl_s: float = TTL_S,
         learns: bool = True,
+        policy: Policy | None = None,
     ) -> None:
         """Make one.
 
@@ -156,11 +159,12 @@ class Ledger:
             limits: How patient the policy is.
             ttl_s: Seconds for which a word of life holds.
             learns: Whether what its switches cost is remembered.
+            policy: Decides whose turn a device is; ours within the limits if None.
         """
         self._learns = learns
         self._database = database
         self._holder = holder
-        self._limits = limits
+        self._policy = policy if policy is not None else partial(plan, limits=limits)
         self._ttl_s = ttl_s
 
     def declare(self, devices: Iterable[Device]) -> None:
@@ -205,7 +209,7 @@ class Ledger:
             entered = [self._entered(asked, now) for asked in enter if asked.id not in leave]
             if entered or _anybody_waits(connection):
                 snapshot = read_snapshot(connection, now, also=entered)
-                turn = take_turn(snapshot, self._limits)
+                turn = take_turn(snapshot, self._policy)
                 self._write(connection, turn, entered, written)
             else:
                 # What is given back is nobody's business until somebody wants it; but others may have granted.
