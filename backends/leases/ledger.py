@@ -393,6 +393,8 @@ class Ledger:
             ).rowcount
             if gone:
                 _end(connection, now, _ended(and_(*at(leases, place))), {})
+                # Such as revoking one of those leases: nobody takes over what is to be done about nothing.
+                _drop(connection, place, now)
                 _close(connection, last, version + 1)
         return bool(gone)
 
@@ -582,11 +584,16 @@ def _follow(connection: Connection, transition: Transition, ending: Ending, now:
         transition.phase == "unload" and ending == "done"
     ):
         connection.execute(delete(lease_residents).where(*at(lease_residents, place)))
-        connection.execute(
-            update(lease_transitions)
-            .where(*at(lease_transitions, place), lease_transitions.c.ended_at.is_(None))
-            .values(ended_at=now, outcome="taken_over")
-        )
+        _drop(connection, place, now)
+
+
+def _drop(connection: Connection, place: Place, now: float) -> None:
+    """End whatever is under way for a resident that is gone."""
+    connection.execute(
+        update(lease_transitions)
+        .where(*at(lease_transitions, place), lease_transitions.c.ended_at.is_(None))
+        .values(ended_at=now, outcome="taken_over")
+    )
 
 
 def _learn(connection: Connection, transition: Transition, seconds: float, peak_mib: int | None) -> None:
