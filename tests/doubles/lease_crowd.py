@@ -49,8 +49,9 @@ class Worker:
         self.reader.start()
 
     def read(self, out: IO[str]) -> None:
-        for line in out:
-            self.told.append(json.loads(line))
+        with out:
+            for line in out:
+                self.told.append(json.loads(line))
 
 
 class Crowd:
