@@ -32,8 +32,9 @@ from store.settings import Settings
 from telemetry.spool import Spool
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
+    from backends.leases.seam import Leasing
     from prompt_hub.schema import PromptProfile
     from registry.schema import Model
 
@@ -101,23 +102,36 @@ class AtOnce:
 
 def run() -> list[Result]:
     """Ask, and divide."""
-    with tempfile.TemporaryDirectory() as place:
-        home = Path(place) / "home"
-        write_registry(home, "http://127.0.0.1:1")
-        wall, cpu = asyncio.run(ask(Settings(home=home, concurrency=CONCURRENCY)))
+    wall, cpu = asked_in_a_new_home()
     return [
         Result("own_time_a_request", wall / REQUESTS * 1e6, "us", 500.0),
         Result("own_cpu_time_a_request", cpu / REQUESTS * 1e6, "us"),
     ]
 
 
-async def ask(settings: Settings) -> tuple[float, float]:
-    """Seconds for all requests, by the clock on the wall and by that of our threads together."""
+def asked_in_a_new_home(leasing: Callable[[StateDatabase], Leasing] | None = None) -> tuple[float, float]:
+    """Seconds for all requests in a home where nothing is known yet; see ``ask``."""
+    with tempfile.TemporaryDirectory() as place:
+        home = Path(place) / "home"
+        write_registry(home, "http://127.0.0.1:1")
+        return asyncio.run(ask(Settings(home=home, concurrency=CONCURRENCY), leasing))
+
+
+async def ask(
+    settings: Settings, leasing: Callable[[StateDatabase], Leasing] | None = None
+) -> tuple[float, float]:
+    """Seconds for all requests, by the clock on the wall and by that of our threads together.
+
+    Args:
+        settings: With the home.
+        leasing: Makes what grants leases; at once if None.
+    """
     registry = Registry.load(settings.home / "registry.yaml")
     model = registry.resolve("bench-vlm")
     profile = PromptHub.load().get("club-judge")
     with StateDatabase.open(settings) as database, Spool(Home.of(settings).spool) as spool:
-        async with Client(settings, registry, database, spool, {}) as client:
+        leases = None if leasing is None else leasing(database)
+        async with Client(settings, registry, database, spool, {}, leasing=leases) as client:
             client._transports["vllm"] = AtOnce()  # type: ignore[assignment]  # noqa: SLF001 - what is measured is all else
             await answered(client, requests(model, profile, range(WARM_UP)))
             began, spent = time.perf_counter(), time.process_time()

@@ -7,10 +7,12 @@ process at a time changes it, and all see the same order of tokens.
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import and_, bindparam, case, delete, insert, select, true, update
 
+from backends.leases.policy import plan
 from backends.leases.records import (
     NOBODY,
     RELEASED,
@@ -52,7 +54,7 @@ if TYPE_CHECKING:
     from sqlalchemy import ColumnElement, Connection
     from sqlalchemy.sql.dml import ReturningDelete
 
-    from backends.leases.policy import Limits
+    from backends.leases.policy import Limits, Policy
     from backends.leases.records import Ending, Served
     from backends.leases.state import Device, Priority, Resident, ResidentState
     from backends.leases.turning import Beginning
@@ -148,6 +150,7 @@ class Ledger:
         limits: Limits,
         ttl_s: float = TTL_S,
         learns: bool = True,
+        policy: Policy | None = None,
     ) -> None:
         """Make one.
 
@@ -157,11 +160,12 @@ class Ledger:
             limits: How patient the policy is.
             ttl_s: Seconds for which a word of life holds.
             learns: Whether what its switches cost is remembered.
+            policy: Decides whose turn a device is; ours within the limits if None.
         """
         self._learns = learns
         self._database = database
         self._holder = holder
-        self._limits = limits
+        self._policy = policy if policy is not None else partial(plan, limits=limits)
         self._ttl_s = ttl_s
 
     def declare(self, devices: Iterable[Device]) -> None:
@@ -206,7 +210,7 @@ class Ledger:
             entered = [self._entered(asked, now) for asked in enter if asked.id not in leave]
             if entered or _anybody_waits(connection):
                 snapshot = read_snapshot(connection, now, also=entered)
-                turn = take_turn(snapshot, self._limits)
+                turn = take_turn(snapshot, self._policy)
                 self._write(connection, turn, entered, written)
             else:
                 # What is given back is nobody's business until somebody wants it; but others may have granted.
@@ -390,6 +394,8 @@ class Ledger:
             ).rowcount
             if gone:
                 _end(connection, now, _ended(and_(*at(leases, place))), {})
+                # Such as revoking one of those leases: nobody takes over what is to be done about nothing.
+                _drop(connection, place, now)
                 _close(connection, last, version + 1)
         return bool(gone)
 
@@ -579,11 +585,16 @@ def _follow(connection: Connection, transition: Transition, ending: Ending, now:
         transition.phase == "unload" and ending == "done"
     ):
         connection.execute(delete(lease_residents).where(*at(lease_residents, place)))
-        connection.execute(
-            update(lease_transitions)
-            .where(*at(lease_transitions, place), lease_transitions.c.ended_at.is_(None))
-            .values(ended_at=now, outcome="taken_over")
-        )
+        _drop(connection, place, now)
+
+
+def _drop(connection: Connection, place: Place, now: float) -> None:
+    """End whatever is under way for a resident that is gone."""
+    connection.execute(
+        update(lease_transitions)
+        .where(*at(lease_transitions, place), lease_transitions.c.ended_at.is_(None))
+        .values(ended_at=now, outcome="taken_over")
+    )
 
 
 def _learn(connection: Connection, transition: Transition, seconds: float, peak_mib: int | None) -> None:

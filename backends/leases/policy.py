@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from backends.leases.board import Board
 from backends.leases.decisions import Evict, Grant, Load, Wait
@@ -26,6 +26,22 @@ if TYPE_CHECKING:
     from backends.leases.board import Card
     from backends.leases.decisions import Decision
     from backends.leases.state import Device, HeldLease, Place, Resident, ServedModel, Waiter
+
+
+class Policy(Protocol):
+    """Decides for every waiter; see ``plan``."""
+
+    def __call__(
+        self,
+        devices: Iterable[Device],
+        residents: Iterable[Resident],
+        leases: Iterable[HeldLease],
+        waiters: Sequence[Waiter],
+        now: float,
+        *,
+        models: Mapping[str, ServedModel],
+    ) -> list[Decision]:
+        """Decide."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,6 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final, Literal
 
 from backends.leases.decisions import Evict, Grant, Load, Wait
-from backends.leases.policy import plan
 from backends.leases.records import NOBODY, RELEASED, KeptResident
 from backends.leases.state import HeldLease, Resident
 
@@ -23,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from backends.leases.decisions import Decision
-    from backends.leases.policy import Limits
+    from backends.leases.policy import Policy
     from backends.leases.records import KeptLease, KeptWaiter, Phase, Served, Snapshot, Transition
     from backends.leases.state import Place, ServedModel
 
@@ -110,22 +109,22 @@ class Turn:
         )
 
 
-def take_turn(snapshot: Snapshot, limits: Limits) -> Turn:
+def take_turn(snapshot: Snapshot, policy: Policy) -> Turn:
     """Everything that is to be done now.
 
     Args:
         snapshot: The ledger.
-        limits: How patient the policy is.
+        policy: Decides for those who wait.
     """
-    return _Taking(snapshot, limits).turn
+    return _Taking(snapshot, policy).turn
 
 
 class _Taking:
-    def __init__(self, snapshot: Snapshot, limits: Limits) -> None:
+    def __init__(self, snapshot: Snapshot, policy: Policy) -> None:
         self.turn = Turn()
         self._now = snapshot.now
         self._snapshot = snapshot
-        self._limits = limits
+        self._policy = policy
         self._residents = {kept.place: kept for kept in snapshot.residents}
         self._waiters = list(self._living(snapshot.waiters))
         self._under_way = {(one.phase, one.place, one.subject) for one in snapshot.transitions}
@@ -219,14 +218,13 @@ class _Taking:
     def _plan(self) -> None:
         waiters = {kept.waiter.id: kept for kept in self._waiters}
         models = self._models()
-        decisions = plan(
+        decisions = self._policy(
             self._snapshot.devices,
             [kept.resident for kept in self._residents.values()],
             [HeldLease(lease.place, lease.priority) for lease in self._leases],
             [kept.waiter for kept in self._waiters],
             self._now,
             models=models,
-            limits=self._limits,
         )
         for decision in decisions:
             self._follow(decision, waiters[decision.waiter])

@@ -7,34 +7,19 @@ import itertools
 import random
 from collections import defaultdict
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Literal
 
 from backends.leases.decisions import Evict, Grant, Load, Wait
 from backends.leases.state import HeldLease, Resident, Waiter
 from backends.simulation.errors import PolicyBroken
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from backends.leases.decisions import Decision
-    from backends.leases.state import Device, Place, Priority, ServedModel
+    from backends.leases.policy import Policy
+    from backends.leases.state import Device, Place, Priority
     from backends.simulation.workload import Batch, Chat, Workload
-
-
-class Policy(Protocol):
-    """Decides for every waiter; see ``backends.leases.policy.plan``."""
-
-    def __call__(
-        self,
-        devices: Iterable[Device],
-        residents: Iterable[Resident],
-        leases: Iterable[HeldLease],
-        waiters: Sequence[Waiter],
-        now: float,
-        *,
-        models: Mapping[str, ServedModel],
-    ) -> list[Decision]:
-        """Decide."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,8 +10,7 @@ from backends.leases.baselines import first_in_first_out, least_recently_used
 from backends.leases.policy import plan
 
 if TYPE_CHECKING:
-    from backends.leases.policy import Limits
-    from backends.simulation.playing import Policy
+    from backends.leases.policy import Limits, Policy
 
 
 class PolicyName(StrEnum):

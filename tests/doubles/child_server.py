@@ -28,8 +28,10 @@ WORKER = "import signal, time; [signal.signal(n, signal.SIG_IGN) for n in (1, 2,
 class Double:
     """What the handlers share."""
 
-    def __init__(self, ready_file: Path | None) -> None:
+    def __init__(self, ready_file: Path | None, *, load_s: float, latency_s: float) -> None:
         self.ready_file = ready_file
+        self.loaded_at = time.monotonic() + load_s
+        self.latency_s = latency_s
         self.health = 200
         self.hangs = False
         self.asked: list[dict[str, object]] = []
@@ -38,6 +40,8 @@ class Double:
         self.go_on = threading.Semaphore(0)
 
     def is_loaded(self) -> bool:
+        if time.monotonic() < self.loaded_at:
+            return False
         return self.ready_file is None or self.ready_file.exists()
 
 
@@ -116,6 +120,7 @@ class Handler(BaseHTTPRequestHandler):
             self._send(200, f"{self.command} {url.path}".encode())
 
     def _chat(self, request: dict[str, object]) -> None:
+        time.sleep(self.double.latency_s)
         if request.get("wait") and not self._told_to_go_on():
             return
         if not request.get("stream"):
@@ -192,6 +197,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--ready-when", type=Path, help="healthy once this file exists")
+    parser.add_argument("--load", type=float, default=0.0, help="seconds until it is healthy")
+    parser.add_argument("--latency", type=float, default=0.0, help="seconds for each answer of a chat")
     parser.add_argument("--pids", type=Path, help="append the ids of all processes to this file")
     parser.add_argument("--workers", type=int, default=0, help="processes that ignore SIGTERM")
     parser.add_argument("--escaped-workers", type=int, default=0, help="the same, in sessions of their own")
@@ -210,7 +217,7 @@ def main() -> None:
     if options.pids is not None:
         with options.pids.open("a") as file:
             file.writelines(f"{pid}\n" for pid in (os.getpid(), *(worker.pid for worker in workers)))
-    Handler.double = Double(options.ready_when)
+    Handler.double = Double(options.ready_when, load_s=options.load, latency_s=options.latency)
     Server(("127.0.0.1", options.port), Handler).serve_forever()
 
 

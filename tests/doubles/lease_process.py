@@ -43,7 +43,7 @@ def main(config: dict[str, Any], seed: int, count: int) -> None:
             ttl_s=config["ttl_s"],
             told=lambda *_: None,
             loading=HostLoading,
-            poll_s=0.01,
+            poll_s=config["poll_s"],
         )
         with httpx.Client(base_url=config["url"], timeout=60.0, trust_env=False) as client:
             for number in range(count):

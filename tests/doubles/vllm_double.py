@@ -143,6 +143,7 @@ class VllmDouble(Served):
         history: Chat requests, in the order in which they came in.
         faults: What is done to the next chat requests, in order; then all are answered well.
         faults_by_text: The same for requests whose text contains the key.
+        injected: What was done, of all that.
         healthy: Whether ``/health`` answers 200.
         most_at_once: Most chat requests that were open at the same time.
     """
@@ -167,6 +168,7 @@ class VllmDouble(Served):
         self.api_key = api_key
         self.healthy = True
         self.history: list[Asked] = []
+        self.injected: list[Fault] = []
         self.gets: list[str] = []
         self.open = 0
         self.most_at_once = 0
@@ -227,9 +229,10 @@ class VllmDouble(Served):
         try:
             if (refusal := self._unauthorized(request)) is not None:
                 return refusal
-            response = await self._answer(
-                request, body, hashlib.sha256(raw).digest(), self._next_fault(asked)
-            )
+            fault = self._next_fault(asked)
+            if fault is not None:
+                self.injected.append(fault)
+            response = await self._answer(request, body, hashlib.sha256(raw).digest(), fault)
             asked.answered = response.status == 200
             return response
         finally:

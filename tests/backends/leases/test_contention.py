@@ -2,22 +2,13 @@
 
 from __future__ import annotations
 
-import json
-import os
 import queue
-import random
-import signal
-import subprocess
-import sys
-import threading
-import time
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
+from lease_crowd import DEVICES, MODELS, TTL_S, WAIT_S, Crowd, crowded_host, write_config
 from lease_process import served_model
-from model_host import HostLoading, ModelHost, serving
+from model_host import HostLoading, serving
 
 from backends.leases.attending import Answered, Attendant
 from backends.leases.ledger import Asked, Ledger
@@ -28,114 +19,6 @@ from store.settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-PROCESS = Path(__file__).parents[2] / "doubles" / "lease_process.py"
-DEVICES = {"a": 24_000, "b": 24_000, "c": 10_000}
-MODELS = {
-    "small-1": (4_000, 2),
-    "small-2": (4_000, 2),
-    "small-3": (6_000, 1),
-    "middle-1": (9_000, 1),
-    "middle-2": (9_000, 3),
-    "middle-3": (12_000, 1),
-    "large-1": (20_000, 1),
-    "large-2": (22_000, 2),
-}
-TTL_S = 1.0
-WAIT_S = 4.0
-LOAD_S = 0.03
-
-
-@dataclass
-class Worker:
-    """One process and what it told."""
-
-    seed: int
-    process: subprocess.Popen[str]
-    told: list[dict[str, Any]] = field(default_factory=list)
-    stopped_until: float | None = None
-
-    def read(self, out: IO[str]) -> None:
-        for line in out:
-            self.told.append(json.loads(line))
-
-
-class Crowd:
-    """Keeps so many processes at it until each has asked so often, whatever happens to them."""
-
-    def __init__(self, config: Path, *, processes: int, each: int, seed: int) -> None:
-        self.config = config
-        self.each = each
-        self.rng = random.Random(seed)
-        self.begun = 0
-        self.killed = 0
-        self.stopped = 0
-        self.workers = [self.start(each) for _ in range(processes)]
-        self.over: list[Worker] = []
-
-    def start(self, count: int) -> Worker:
-        self.begun += 1
-        process = subprocess.Popen(
-            [sys.executable, str(PROCESS), str(self.config), str(self.begun), str(count)],
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        worker = Worker(self.begun, process)
-        assert process.stdout is not None
-        reader = threading.Thread(target=worker.read, args=(process.stdout,), daemon=True)
-        reader.start()
-        worker.reader = reader  # type: ignore[attr-defined]
-        return worker
-
-    def run(self, *, within_s: float) -> None:
-        until = time.monotonic() + within_s
-        try:
-            while self.workers:
-                assert time.monotonic() < until, f"{len(self.workers)} processes are still at it"
-                time.sleep(0.05)
-                self.disturb()
-                for worker in list(self.workers):
-                    if worker.process.poll() is not None:
-                        self.bury(worker)
-        finally:
-            for worker in self.workers:
-                worker.process.kill()
-                worker.process.wait()
-
-    def disturb(self) -> None:
-        now = time.monotonic()
-        for worker in self.workers:
-            if worker.stopped_until is not None and now > worker.stopped_until:
-                os.kill(worker.process.pid, signal.SIGCONT)
-                worker.stopped_until = None
-        worker = self.rng.choice(self.workers)
-        if len(worker.told) < 3 or worker.stopped_until is not None:
-            return
-        chance = self.rng.random()
-        if chance < 0.008:
-            worker.process.kill()
-            self.killed += 1
-        elif chance < 0.016:
-            os.kill(worker.process.pid, signal.SIGSTOP)
-            # Past the end of its leases; others take them for dead.
-            worker.stopped_until = now + TTL_S * self.rng.uniform(1.2, 2.0)
-            self.stopped += 1
-
-    def bury(self, worker: Worker) -> None:
-        worker.process.wait()
-        worker.reader.join()  # type: ignore[attr-defined]
-        self.workers.remove(worker)
-        self.over.append(worker)
-        left = self.each - len(worker.told)
-        if worker.process.returncode == -signal.SIGKILL and left > 0:
-            heir = self.start(left)
-            self.workers.append(heir)
-        else:
-            assert worker.process.returncode == 0
-
-    @property
-    def told(self) -> list[dict[str, Any]]:
-        return [line for worker in self.over for line in worker.told]
 
 
 @pytest.fixture
@@ -152,19 +35,9 @@ def state_url(request: pytest.FixtureRequest) -> Iterator[str | None]:
     "state_url", ["sqlite", pytest.param("postgresql", marks=pytest.mark.real)], indirect=True
 )
 def test_memory_and_slots_are_never_exceeded_and_nobody_waits_for_ever(tmp_path, state_url):
-    host = ModelHost(DEVICES, MODELS, LOAD_S)
+    host = crowded_host()
     with serving(host) as url:
-        config = {
-            "home": str(tmp_path / "home"),
-            "state_url": state_url,
-            "url": url,
-            "devices": DEVICES,
-            "models": MODELS,
-            "ttl_s": TTL_S,
-            "wait_s": WAIT_S,
-            "load_s": LOAD_S,
-        }
-        (tmp_path / "config.json").write_text(json.dumps(config), encoding="utf-8")
+        config = write_config(tmp_path, url, state_url=state_url)
         settings = Settings(home=tmp_path / "home", state_url=state_url)
         with StateDatabase.open(settings) as database:
             crowd = Crowd(tmp_path / "config.json", processes=8, each=150, seed=7)

@@ -240,6 +240,20 @@ def test_what_a_server_has_is_adopted_and_what_it_has_lost_is_struck_out(state):
     assert one.renew() == frozenset()
 
 
+def test_what_was_to_be_revoked_on_a_resident_that_is_struck_out_is_left_to_nobody(state):
+    one, two = party(state), party(state, "two")
+    resident(one)
+    held = one.turn(enter=[asked("a")]).granted["a"]
+    two.turn(enter=[asked("b")])
+    two.release([held.token])
+    (task,) = two.turn().tasks
+    assert task.transition.phase == "revoke"
+    (kept,) = two.snapshot().residents
+    assert two.miss(JUDGE, token=kept.token)
+    assert two.snapshot().transitions == ()
+    assert not two.finish(task.transition, "done")
+
+
 def test_a_resident_that_its_server_has_lost_is_loaded_again_by_who_waits(state):
     one = party(state)
     resident(one)
