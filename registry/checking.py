@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from store.yaml_reading import FieldPath
 
 _NAME = re.compile(r"[a-z0-9]+([._-][a-z0-9]+)*")
+_UUID_PREFIXES: Mapping[str, str] = {"whole": "GPU-", "mig": "MIG-"}
+
 _CHAT_PROVIDERS = frozenset({"vllm", "ollama", "trtllm", "openai"})
 
 # The class whose fields stand at a path; an index and a parameter's name are written as None.
@@ -47,6 +49,15 @@ _CLASSES: Mapping[tuple[str | None, ...], type[BaseModel]] = {
     ("parameters",): Parameters,
     ("parameters", "limits", None): Limit,
 }
+
+
+# Cards and slices are named as the driver counts them.
+_OF_EVERY_MACHINE = re.compile(r"host|gpu-[0-9]{1,3}(\.[0-9]{1,2})?")
+
+
+def is_of_every_machine(name: str) -> bool:
+    """Tell whether a device has this name by itself, without being declared: ``host``, ``gpu-0``, ``gpu-0.1``."""
+    return _OF_EVERY_MACHINE.fullmatch(name) is not None
 
 
 def check_model(fields: Mapping[str, Any]) -> tuple[Model | None, tuple[tuple[FieldPath, str], ...]]:
@@ -76,9 +87,10 @@ def check_device(
     if not isinstance(fields, dict):
         return None, (((), "must be a mapping of names to values"),)
     try:
-        return DeclaredDevice.model_validate_json(json.dumps(fields), strict=True), ()
+        device = DeclaredDevice.model_validate_json(json.dumps(fields), strict=True)
     except ValidationError as error:
         return None, tuple(_told(error, fields, among=DeclaredDevice))
+    return device, tuple(_device_problems(name, device))
 
 
 def _served_by_name(name: object, deployments: Any) -> Any:
@@ -248,3 +260,19 @@ def _parameter_problems(model: Model) -> Iterator[tuple[FieldPath, str]]:
             yield path, "has a default but is not in parameters.allowed; add it there or drop the default"
         elif name == "max_output_tokens" and chat is not None and float(value) > chat.max_output_tokens:  # type: ignore[arg-type]
             yield path, f"is above capabilities.chat.max_output_tokens ({chat.max_output_tokens})"
+
+
+def _device_problems(name: str, device: DeclaredDevice) -> Iterator[tuple[FieldPath, str]]:
+    # A device that takes the name of this machine's memory and calls itself a card would come before all cards.
+    if name == "host" and device.kind != "host":
+        yield ("kind",), "must be host: this is the name of this machine's memory"
+    prefix = _UUID_PREFIXES.get(device.kind)
+    if device.uuid is not None and prefix is None:
+        yield ("uuid",), "must be left out: a host's memory has none"
+    elif device.uuid is not None and not device.uuid.startswith(str(prefix)):
+        yield ("uuid",), f"must begin with {prefix} where kind is {device.kind}"
+    if device.mig_profile is not None and device.kind != "mig":
+        yield ("mig_profile",), "belongs to a slice; set kind: mig, or leave it out"
+    if device.memory_mib is None and device.uuid is None and not is_of_every_machine(name):
+        text = "is missing; only a device of this machine, by its own name or its uuid, can be asked for its memory"
+        yield ("memory_mib",), text

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import os
-import re
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from registry.addresses import variables_of
-from registry.checking import check_device, check_model
+from registry.checking import check_device, check_model, is_of_every_machine
 from registry.digests import digest
 from registry.errors import FileProblem, MissingCapability, RegistryFileError, UnknownModel
 from registry.layers import read_layers
@@ -23,10 +22,6 @@ if TYPE_CHECKING:
     from registry.layers import Layer, Layered
     from registry.schema import DeclaredDevice, Deployment
     from store.yaml_reading import FieldPath
-
-
-# Cards and slices are named as the driver counts them.
-_OF_EVERY_MACHINE = re.compile(r"host|gpu-[0-9]{1,3}(\.[0-9]{1,2})?")
 
 
 @dataclass(frozen=True, eq=False)
@@ -208,11 +203,16 @@ def _checked_models(layers: Layered) -> tuple[dict[str, Model], list[FileProblem
 def _checked_devices(layers: Layered) -> tuple[dict[str, DeclaredDevice], list[FileProblem]]:
     devices: dict[str, DeclaredDevice] = {}
     problems: list[FileProblem] = []
+    by_uuid: dict[str, str] = {}
     for name in sorted(layers.devices):
         device, found = check_device(name, layers.devices[name])
         problems += [layers.problem(("devices", name, *path), text) for path, text in found]
-        if device is not None:
-            devices[name] = device
+        if device is None:
+            continue
+        devices[name] = device
+        if device.uuid is not None and by_uuid.setdefault(device.uuid, name) != name:
+            text = f"is that of {by_uuid[device.uuid]} too; a device has one name"
+            problems.append(layers.problem(("devices", name, "uuid"), text))
     return devices, problems
 
 
@@ -222,7 +222,7 @@ def _placing_problems(
     for model in models.values():
         for index, deployment in enumerate(model.deployments):
             for place, name in enumerate(deployment.devices):
-                if name in devices or _OF_EVERY_MACHINE.fullmatch(name):
+                if name in devices or is_of_every_machine(name):
                     continue
                 declared = ", ".join(devices) or "none"
                 text = (

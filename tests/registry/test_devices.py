@@ -27,7 +27,7 @@ DEVICES = """devices:
     memory_mib: 12288
     mig_profile: 1g.12gb
     uuid: MIG-0b3a1f6e-2f6b-5d0e-9d3d-0d5a3a0f4c11
-  attic: {kind: host}
+  attic: {kind: host, memory_mib: 65536}
 """
 
 
@@ -65,7 +65,7 @@ def test_a_declared_device_has_what_the_file_says_and_defaults_for_the_rest(load
     assert (devices["studio"].kind, devices["studio"].memory_mib) == ("whole", 24576)
     assert (devices["studio"].uuid, devices["studio"].mig_profile) == (None, None)
     assert devices["slice-a"].mig_profile == "1g.12gb"
-    assert (devices["attic"].kind, devices["attic"].memory_mib) == ("host", None)
+    assert (devices["attic"].kind, devices["attic"].memory_mib) == ("host", 65536)
 
 
 @pytest.mark.parametrize(
