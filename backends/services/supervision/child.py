@@ -120,8 +120,10 @@ class Child:
         return pages * _PAGE // _MIB
 
     def _tell(self, order: bytes) -> None:
-        if not self.has_ended:
-            _writer(self._leash).write(order)
+        writer = _writer(self._leash)
+        # Between the end of the leash and ours nobody is left to tell.
+        if not writer.is_closing():
+            writer.write(order)
 
     async def _wait(self) -> str:
         status: int | None = None
