@@ -182,7 +182,7 @@ async def probe(
         routes = routes_of(
             alone,
             settings=settings,
-            transport=lambda: transport,
+            transport=lambda _provider: transport,
             embedded={},
             threads=threads,
             environ=environ,

@@ -50,6 +50,9 @@ class ProviderSettings:
         changes = self._given(_OF_DEPLOYMENT)
         if not changes:
             return deployment
+        if self.base_url:
+            # A key is for the server that the registry names it with, and for no other.
+            changes = {"api_key_env": None, "control_key_env": None, **changes}
         problem = problem_with_template(self.base_url) if self.base_url else None
         if problem is not None:
             # The address itself is not shown: what made it unusable may be a password.

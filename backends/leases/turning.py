@@ -232,6 +232,11 @@ class _Taking:
     def _follow(self, decision: Decision, kept: KeptWaiter) -> None:
         model = kept.waiter.model
         match decision:
+            case Grant(place=place) if place not in kept.served.model.places:
+                # Another who waits for the model may be served there; this one has left the deployment out.
+                self.turn.waits[kept.waiter.id] = (
+                    f"{model} is ready on {place.device}, where it is not to be asked now"
+                )
             case Grant(place=place, reason=reason):
                 self.turn.granted.append((kept, place))
                 self.turn.told.append(Told("grant", model, reason, place, kept))

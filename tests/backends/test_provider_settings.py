@@ -122,3 +122,19 @@ async def test_slots_and_control_key_are_those_of_the_changed_deployment():
         model_at(NOWHERE).deployments[0]
     )
     assert (changed.slots, changed.control_key_env, changed.base_url) == (3, "CONTROL_KEY", NOWHERE)
+
+
+def test_a_key_goes_to_no_other_address_than_the_one_the_registry_names_it_with():
+    deployment = Deployment(
+        name="only",
+        provider="vllm",
+        base_url="http://127.0.0.1:1",
+        served_model_id="m",
+        api_key_env="CLUB_KEY",
+        control_key_env="CLUB_CONTROL",
+    )
+    moved = ProviderSettings(base_url="http://127.0.0.1:2").deployment(deployment)
+    assert (moved.api_key_env, moved.control_key_env) == (None, None)
+    named = ProviderSettings(base_url="http://127.0.0.1:2", api_key_env="OTHER").deployment(deployment)
+    assert named.api_key_env == "OTHER"
+    assert ProviderSettings(slots=2).deployment(deployment).api_key_env == "CLUB_KEY"
