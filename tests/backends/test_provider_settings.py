@@ -9,6 +9,7 @@ from vllm_double import Stall, VllmDouble
 from backends.errors import ModelMisconfigured, ModelUnreachable, RemoteNotAllowed
 from backends.provider_settings import ProviderSettings
 from backends.request import request_digest
+from registry.schema import Deployment
 
 pytestmark = pytest.mark.anyio
 
