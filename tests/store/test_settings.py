@@ -48,7 +48,7 @@ def test_paths_become_absolute_and_know_the_tilde(tmp_path, monkeypatch):
         ("IMAGEWORKS_CONCURRENCY", "many", ["'many'", "valid integer", "The default is 8"]),
         ("IMAGEWORKS_CONCURRENCY", "0", ["greater than or equal to 1"]),
         ("IMAGEWORKS_PREVIEW_QUALITY", "101", ["less than or equal to 100"]),
-        ("IMAGEWORKS_LEASES", "enforce", ["'off'"]),
+        ("IMAGEWORKS_LEASES", "always", ["'off'"]),
         ("IMAGEWORKS_BYTES_IN_FLIGHT", "some", ["'some'"]),
         ("IMAGEWORKS_STATE_URL", "mysql://u:hunter2@h/d", ["postgresql://user:password@host"]),
         ("IMAGEWORKS_STATE_URL", "postgresql://u:hunter2@h:port/d", ["is not a URL"]),
