@@ -18,7 +18,6 @@ from backends.leases.ledger import Ledger
 from backends.leases.policy import Limits
 from backends.leases.releasing import leases_to_release
 from backends.leases.standing import read_standing
-from backends.leases.turning import Kind
 from backends.showing import printable, show
 from backends.simulation.errors import SimulationError, WorkloadError
 from backends.simulation.figures import Figures, figures
@@ -32,6 +31,7 @@ from store.database import StateDatabase
 from store.errors import StoreError
 from store.home import Home
 from store.settings import Settings
+from telemetry.decisions import DecisionKind
 from telemetry.errors import TelemetryError
 
 app = typer.Typer(
@@ -43,7 +43,7 @@ app = typer.Typer(
 )
 
 DEFAULTS = Limits()
-DecisionKind = StrEnum("DecisionKind", {kind: kind for kind in get_args(Kind)})  # type: ignore[misc]
+KindName = StrEnum("KindName", {kind: kind for kind in get_args(DecisionKind)})  # type: ignore[misc]
 
 
 @app.callback()
@@ -149,7 +149,7 @@ def decisions_command(
     *,
     last: Annotated[int, typer.Option(min=1, max=10_000, help="How many.")] = 20,
     model: Annotated[str | None, typer.Option(help="Only those about this model, by its name.")] = None,
-    kind: Annotated[DecisionKind | None, typer.Option(help="Only those of this kind.")] = None,
+    kind: Annotated[KindName | None, typer.Option(help="Only those of this kind.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Every field, for programs.")] = False,
 ) -> None:
     """The last decisions about devices, the newest last: what was granted, loaded and evicted, and why.

@@ -12,6 +12,23 @@ SCHEMA_VERSION: Final = 1
 """Version of the decision's fields; raised when one is added, renamed or removed."""
 
 
+DecisionKind = Literal[
+    "grant",
+    "load",
+    "evict",
+    "wait",
+    "would_block",
+    "expire",
+    "take_over",
+    "loaded",
+    "load_failed",
+    "unloaded",
+    "unload_failed",
+    "revoked",
+    "revoke_failed",
+]
+
+
 @dataclass(slots=True, kw_only=True)
 class Decision:
     """One decision about who may use a device: what was decided, for whom, and why."""
@@ -22,21 +39,7 @@ class Decision:
         Literal["enforce", "observe"], Column("Whether the decision was carried out, or only written down")
     ]
     kind: Annotated[
-        Literal[
-            "grant",
-            "load",
-            "evict",
-            "wait",
-            "would_block",
-            "expire",
-            "take_over",
-            "loaded",
-            "load_failed",
-            "unloaded",
-            "unload_failed",
-            "revoked",
-            "revoke_failed",
-        ],
+        DecisionKind,
         Column("What was decided"),
     ]
     model: Annotated[str, Column("Logical model of the registry")]

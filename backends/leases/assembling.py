@@ -60,9 +60,9 @@ def leasing_for(
     observes = settings.leases == "observe"
     told = Decisions(spool, settings.leases, holder, heard=heard, **labels)
     ttl_s = settings.lease_ttl_s
-    devices = Devices()
     ledger = Ledger(database, holder, limits=limits_of(settings), ttl_s=ttl_s, learns=not observes)
-    leased = leased_devices(registry.devices, devices.read().devices)
+    with Devices() as devices:
+        leased = leased_devices(registry.devices, devices.read().devices)
     serving = Serving(ledger, leased.devices, environ)
     attendant = Attendant(
         ledger,
@@ -71,7 +71,7 @@ def leasing_for(
         told=told,
         loading=Pretended if observes else loading_at,
         observes=observes,
-        measure=lambda: measure(ledger, devices, leased.names),
+        measure=lambda: measure(ledger, leased.names),
     )
     return (Observer if observes else Broker)(attendant, serving, name=holder)
 

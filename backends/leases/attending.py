@@ -24,16 +24,16 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from backends.leases.ledger import Asked, Glance, Ledger, Taken, Task
-    from backends.leases.records import KeptLease, Phase, ServerAddress
-    from backends.leases.turning import Kind
+    from backends.leases.records import KeptLease, Phase, ServerAddress, Transition
     from backends.loading.protocol import Loading
+    from telemetry.decisions import DecisionKind
 
 _LOG: Final = logging.getLogger(__name__)
 POLL_S: Final = 0.05
 """Seconds between glances at the ledger while something is waited for or held."""
 
 # What is told of a transition that went well, and of one that did not.
-_ENDINGS: Final[dict[Phase, tuple[Kind, Kind]]] = {
+_ENDINGS: Final[dict[Phase, tuple[DecisionKind, DecisionKind]]] = {
     "load": ("loaded", "load_failed"),
     "unload": ("unloaded", "unload_failed"),
     "revoke": ("revoked", "revoke_failed"),
@@ -140,7 +140,6 @@ class Attendant:
         self._turn_at = 0.0
         self._renew_at = 0.0
         self._word_of_life = 0.0
-        self._why: dict[str, str] = {}
 
     def enter(self, asked: Asked, answered: Callable[[Answered], None]) -> None:
         """Wait for a lease.
@@ -168,10 +167,6 @@ class Attendant:
             if self._held.pop(held.lease.token, None) is not None and not held.hold.lost:
                 self._orders.give_back.append(held.lease.token)
                 self._changed.notify()
-
-    def why(self, waiter: str) -> str | None:
-        """Why a waiter waits, in words, as of the last turn."""
-        return self._why.get(waiter)
 
     def close(self, within_s: float) -> None:
         """Give everything back. What is being loaded or unloaded is somebody else's to finish."""
@@ -207,6 +202,10 @@ class Attendant:
                 self._lose_what_ran_out()
                 with self._changed:
                     self._changed.wait(1.0)
+            except Exception as error:  # noqa: BLE001 - whatever it is, nobody may wait for a thread that is gone
+                _LOG.exception("Leases ended in a way that was not foreseen.")
+                self._give_up(error)
+                break
         try:
             self._ledger.leave()
         except StoreError as error:
@@ -228,7 +227,6 @@ class Attendant:
         self._turn_at = now + min(
             _TURN_EVERY_S, taken.again_in if taken.again_in is not None else _TURN_EVERY_S
         )
-        self._why = dict(taken.turn.waits)
         for told in [*taken.turn.told, *self._blocked(orders, taken)]:
             self._told(told, None)
         for task in taken.tasks:
@@ -316,6 +314,17 @@ class Attendant:
             else:
                 self._lose(held)
 
+    def _give_up(self, error: Exception) -> None:
+        """Tell all who wait, and take back all that is held; who comes later begins with a new thread."""
+        with self._changed:
+            self._thread = None
+            self._orders = _Orders()
+            waiting, self._waiting = list(self._waiting.values()), {}
+        for held in list(self._held.values()):
+            self._lose(held)
+        for one in waiting:
+            one.answered(Answered(refused=f"the leases of this process failed: {error!r}"))
+
     def _lose_what_ran_out(self) -> None:
         now = time.monotonic()
         for held in list(self._held.values()):
@@ -342,18 +351,27 @@ class Attendant:
         try:
             detail, peak_mib = self._switched(task)
             seconds = time.monotonic() - began
-            finished = self._ledger.finish(
-                transition, "failed" if detail else "done", detail=detail, peak_mib=peak_mib
-            )
-            if finished:
+            if self._finished(transition, detail, peak_mib):
                 self._told(_ended(task, detail), seconds)
-        except StoreError as error:
-            _LOG.warning("How a %s ended could not be written down: %s", transition.phase, error)
         finally:
             self._busy.discard(transition.token)
             with self._changed:
                 self._turn_at = 0.0
                 self._changed.notify()
+
+    def _finished(self, transition: Transition, detail: str, peak_mib: int | None) -> bool:
+        """Write down how a transition ended: until that is there, nobody else can go on with its resident."""
+        while True:
+            try:
+                return self._ledger.finish(
+                    transition, "failed" if detail else "done", detail=detail, peak_mib=peak_mib
+                )
+            except StoreError as error:
+                _LOG.warning("How a %s ended could not be written down: %s", transition.phase, error)
+                if self._closing:
+                    # Its owner says nothing any longer: who takes it over does it again.
+                    return False
+            time.sleep(1.0)
 
     def _switched(self, task: Task) -> tuple[str, int | None]:
         """Load, unload or revoke: why it failed, empty if it did not, and the memory that was seen."""

@@ -154,7 +154,8 @@ class _Pool:
     def failed(self, held: Held, error: AttemptFailed) -> None:
         """A request under this lease failed: the server may have lost its model, or the lease is stale."""
         if isinstance(error, StaleLease):
-            held.hold.lost = True
+            # Given back all the same: a lease from before its model was loaded anew still has its slot.
+            held.hold.wanted = True
         elif error.counts_against_backend and self._loop.time() - self._doubted_at > _DOUBT_S:
             self._doubted_at = self._loop.time()
             deployment = self.deployment(held)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from backends.devices import Devices
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from backends.devices import Devices
     from backends.leases.ledger import Ledger
     from backends.leases.records import Snapshot
     from backends.readings import Reading
@@ -16,15 +17,15 @@ if TYPE_CHECKING:
 _TOO_LITTLE_MIB: Final = 512
 
 
-def measure(ledger: Ledger, devices: Devices, names: Mapping[str, str]) -> None:
+def measure(ledger: Ledger, names: Mapping[str, str]) -> None:
     """Put down in the ledger what other programs take of this machine's cards.
 
     Args:
         ledger: The ledger.
-        devices: This machine's.
         names: As for ``foreign_memory``.
     """
-    readings = devices.read().devices
+    with Devices() as devices:
+        readings = devices.read().devices
     if any(reading.kind != "host" for reading in readings):
         for device, mib in foreign_memory(readings, names, ledger.snapshot()).items():
             ledger.measured(device, mib)

@@ -15,7 +15,8 @@ from backends.leases.records import Served, ServerAddress
 from backends.leases.state import Place, Resident, ServedModel
 from backends.loading.choosing import LOADED_BY_US, loading_at
 from backends.loading.supervised import NOT_A_SUPERVISOR
-from registry.errors import BadDeploymentUrl
+from registry.errors import BadDeploymentUrl, RegistryError
+from store.errors import StoreError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -103,7 +104,7 @@ class Serving:
             self._looked.pop(address_of(deployment, self._environ), None)
         try:
             self._loads_as_told(model, deployment)
-        except BackendError as error:
+        except (BackendError, RegistryError, StoreError) as error:
             # Whoever asks it is told so by their own failures.
             _LOG.info("%s", error)
 

@@ -12,7 +12,7 @@ Whoever waits takes turns; what a turn begins, the process that took it carries 
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Final
 
 from backends.leases.decisions import Evict, Grant, Load, Wait
 from backends.leases.records import NOBODY, RELEASED, KeptResident
@@ -25,26 +25,10 @@ if TYPE_CHECKING:
     from backends.leases.policy import Policy
     from backends.leases.records import KeptLease, KeptWaiter, Phase, Served, Snapshot, Transition
     from backends.leases.state import Place, ServedModel
+    from telemetry.decisions import DecisionKind
 
 AVOIDED_S: Final = 30.0
 """Seconds for which a model is loaded elsewhere, where it can be, after a loading failed."""
-
-
-Kind = Literal[
-    "grant",
-    "load",
-    "evict",
-    "wait",
-    "would_block",
-    "expire",
-    "take_over",
-    "loaded",
-    "load_failed",
-    "unloaded",
-    "unload_failed",
-    "revoked",
-    "revoke_failed",
-]
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +51,7 @@ class Beginning:
 class Told:
     """A decision as it is told to people: its kind, about what, and why."""
 
-    kind: Kind
+    kind: DecisionKind
     model: str
     reason: str
     place: Place | None = None

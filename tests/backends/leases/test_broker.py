@@ -19,6 +19,7 @@ from backends.leases.serving import Serving
 from backends.leases.state import Device
 from backends.provider_settings import ProviderSettings
 from store.database import StateDatabase
+from store.errors import DatabaseBusy
 from store.settings import Settings
 
 pytestmark = pytest.mark.anyio
@@ -277,3 +278,31 @@ async def test_closing_gives_everything_back_at_once(state, host):
     left = snapshot(state)
     assert (left.leases, left.waiters) == ((), ())
     assert [kept.resident.state for kept in left.residents] == ["ready"]
+
+
+async def test_a_mistake_in_the_thread_that_waits_is_told_to_all_who_wait_and_ends_nothing_for_good(
+    state, host, monkeypatch
+):
+    async with broker(state) as one:
+        judge = model(host)
+        with monkeypatch.context() as broken:
+            broken.setattr(Ledger, "turn", lambda *_, **__: 1 / 0)
+            with pytest.raises(ModelUnreachable, match="division by zero"):
+                await lease_once(one, judge)
+        await lease_once(one, judge)
+
+
+async def test_how_a_loading_ended_is_written_down_though_the_ledger_is_out_of_reach_for_a_moment(
+    state, host, monkeypatch
+):
+    finish, out_of_reach = Ledger.finish, [True]
+
+    def sometimes(ledger, *args, **options):
+        if out_of_reach:
+            out_of_reach.clear()
+            raise DatabaseBusy("held by another")
+        return finish(ledger, *args, **options)
+
+    monkeypatch.setattr(Ledger, "finish", sometimes)
+    async with broker(state) as one:
+        await lease_once(one, model(host))
