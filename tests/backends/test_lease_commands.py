@@ -19,6 +19,8 @@ from store.home import Home
 from store.settings import Settings
 from telemetry.spool import Spool
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def home(tmp_path):

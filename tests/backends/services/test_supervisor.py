@@ -13,6 +13,8 @@ import httpx
 import pytest
 from supervised import ROOT, lives, program, served_by_double, wait_until, write_configuration
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def tree(tmp_path):

@@ -20,6 +20,8 @@ from backends.services.supervision.configuration import (
 )
 from registry.registry import Registry
 
+pytestmark = pytest.mark.slow
+
 GUIDE = (Path(ROOT) / "docs" / "supervisor.md").read_text(encoding="utf-8")
 TEXT = " ".join(GUIDE.split())
 FILES = re.findall(r"^```yaml\n(.*?)^```$", GUIDE, re.MULTILINE | re.DOTALL)

@@ -10,6 +10,8 @@ import pytest
 
 from backends.iqa.metrics import METRICS
 
+pytestmark = pytest.mark.slow
+
 
 def tf_iqa(*arguments, home, **environ):
     return subprocess.run(

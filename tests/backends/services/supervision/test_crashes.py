@@ -11,6 +11,8 @@ import psutil
 import pytest
 from supervised import lives, served_by_double, wait_until, within
 
+pytestmark = pytest.mark.slow
+
 
 def test_a_server_that_crashes_is_started_anew(tmp_path):
     with within(tmp_path, {"tiny": served_by_double()}) as supervised:
@@ -25,7 +27,6 @@ def test_a_server_that_crashes_is_started_anew(tmp_path):
         assert supervised.client.get("/v1/models").status_code == 200
 
 
-@pytest.mark.slow
 def test_the_workers_of_a_server_that_was_killed_are_gone_before_it_is_started_anew(tmp_path):
     pids = tmp_path / "pids"
     double = served_by_double("--workers", 1, "--escaped-workers", 1, "--pids", pids)

@@ -11,6 +11,8 @@ from supervised import KEY_VARIABLE, lives, served_by_double, wait_until, within
 
 from backends.services.supervision.admission import MOST_REVOKED
 
+pytestmark = pytest.mark.slow
+
 HOST = {"name": "club-pc", "kind": "host", "memory_mib": 32_000}
 CARD = {"name": "gpu-0", "kind": "whole", "memory_mib": 16_384, "uuid": "GPU-1"}
 
