@@ -148,12 +148,12 @@ async def bare(ready: list[Ready], url: str) -> Spent:
 
 def body(photo: Ready) -> bytes:
     """The body that the asset sends for this photo."""
-    pixels = cv2.imread(str(photo.path), cv2.IMREAD_COLOR)
+    pixels: Any = cv2.imread(str(photo.path), cv2.IMREAD_COLOR)
     height, width = pixels.shape[:2]
     scale = LONG_SIDE / max(height, width)
     small = cv2.resize(pixels, (round(width * scale), round(height * scale)), interpolation=cv2.INTER_AREA)
     jpeg = cv2.imencode(".jpg", small, [cv2.IMWRITE_JPEG_QUALITY, QUALITY])[1]
-    return photo.before + base64.b64encode(jpeg) + photo.after
+    return photo.before + base64.b64encode(jpeg.tobytes()) + photo.after
 
 
 def check_same(history: list[dict[str, Any]]) -> None:

@@ -41,6 +41,7 @@ class LoadsAtOnce:
     def load(self, token: int, *, going_on: Callable[[], bool]) -> int | None:
         """Done."""
         del token, going_on
+        return None
 
     def unload(self, token: int, *, going_on: Callable[[], bool]) -> None:
         """Done."""
@@ -51,6 +52,9 @@ class LoadsAtOnce:
     def inventory(self) -> Inventory:
         """It is there."""
         return Inventory((Found(self._served_model_id, ready=True),))
+
+    def close(self) -> None:
+        """Done."""
 
 
 def run() -> list[Result]:

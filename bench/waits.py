@@ -179,12 +179,13 @@ def broker(database: StateDatabase, name: str, policy: Policy | None) -> Broker:
 
 def model(url: str, name: str) -> Model:
     """One of the supervisor's models."""
-    return model_at(
+    made: Model = model_at(
         url,
         name=name,
         deployment={"served_model_id": name, "slots": SLOTS},
         footprint={"vram_mib": MEMORY_MIB, "source": "made up"},
     )
+    return made
 
 
 def as_table(waits: dict[tuple[str, Asks], Waits]) -> Table:
