@@ -10,6 +10,7 @@ import base64
 import hashlib
 import io
 import os
+import re
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -263,7 +264,7 @@ class _Trying:
                 "Start the server with a model that sees, or take the block out",
             )
             return
-        named = "red" in seeing.text.lower()
+        named = _names_red(seeing.text) and not _names_red(blind.text)
         costs = (seeing.input_tokens or 0) - (blind.input_tokens or 0)
         if not named and costs <= 0:
             self._missed(
@@ -368,6 +369,10 @@ class _Trying:
 
 def _image() -> Image:
     return Image(digest=hashlib.sha256(_red()).hexdigest(), media_type="image/png", load=_red)
+
+
+def _names_red(text: str) -> bool:
+    return re.search(r"\bred\b", text, re.IGNORECASE) is not None
 
 
 @cache

@@ -36,12 +36,15 @@ class ServerAddress:
         url: The server's address, without ``/v1``; no secret is in it.
         served_model_id: The model's id there.
         key_env: The environment variable with the key to it, if it has one.
+        context_tokens: The context length that the model is asked with, for a server that loads it for one; None if
+            it does not chat.
     """
 
     provider: str
     url: str
     served_model_id: str
     key_env: str | None = None
+    context_tokens: int | None = None
 
     @property
     def fences(self) -> bool:

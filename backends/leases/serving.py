@@ -101,7 +101,7 @@ class Serving:
     def look_again(self, model: Model, deployment: Deployment) -> None:
         """See whether a server that fails still has what the ledger says; what is learned is in the ledger."""
         with self._lock:
-            self._looked.pop(address_of(deployment, self._environ), None)
+            self._looked.pop(address_of(model, deployment, self._environ), None)
         try:
             self._loads_as_told(model, deployment)
         except (BackendError, RegistryError, StoreError) as error:
@@ -109,7 +109,7 @@ class Serving:
             _LOG.info("%s", error)
 
     def _loads_as_told(self, model: Model, deployment: Deployment) -> bool:
-        address = address_of(deployment, self._environ)
+        address = address_of(model, deployment, self._environ)
         with self._lock:
             if time.monotonic() - self._looked.get(address, -_LOOKED_S) < _LOOKED_S:
                 return True
@@ -158,7 +158,7 @@ class Serving:
                 f"Model {model.name!r} takes {memory_mib} MiB, and the largest of its devices has {largest}. Correct "
                 f"its footprint in the registry, or name another device."
             )
-        servers = {one.name: address_of(one, self._environ) for one in deployments}
+        servers = {one.name: address_of(model, one, self._environ) for one in deployments}
         load_s, unload_s = (
             max(costs) for costs in zip(*(_COSTS[one.provider] for one in deployments), strict=True)
         )
@@ -187,13 +187,13 @@ class Serving:
         elsewhere = {
             url
             for one in deployments
-            if (url := address_of(one, self._environ).url) != self._registered_url(registered.get(one.name))
+            if (url := _url(one, self._environ)) != self._registered_url(registered.get(one.name))
         }
         return "@".join((model.name, *sorted(elsewhere)))
 
     def _registered_url(self, deployment: Deployment | None) -> str | None:
         try:
-            return None if deployment is None else address_of(deployment, self._environ).url
+            return None if deployment is None else _url(deployment, self._environ)
         except BadDeploymentUrl:
             return None
 
@@ -214,15 +214,21 @@ class Serving:
         )
 
 
-def address_of(deployment: Deployment, environ: Mapping[str, str]) -> ServerAddress:
+def address_of(model: Model, deployment: Deployment, environ: Mapping[str, str]) -> ServerAddress:
     """Where a deployment's server is told to load.
 
     Raises:
         BadDeploymentUrl: It has no address, or none that can be used.
     """
+    chat = model.capabilities.chat
     return ServerAddress(
         provider=deployment.provider,
-        url=deployment.url(environ).rstrip("/"),
+        url=_url(deployment, environ),
         served_model_id=deployment.served_model_id,
         key_env=deployment.control_key_env,
+        context_tokens=None if chat is None else chat.context_tokens,
     )
+
+
+def _url(deployment: Deployment, environ: Mapping[str, str]) -> str:
+    return deployment.url(environ).rstrip("/")

@@ -33,7 +33,7 @@ class OllamaLoading:
         """See ``Loading``; it fences nothing."""
         del token, going_on
         # Without an end: when it goes is decided by who needs its room.
-        self._desk.post("/api/chat", self._body(keep_alive=-1), within_s=_LOAD_S)
+        self._desk.post("/api/chat", {**self._body(keep_alive=-1), **self._options()}, within_s=_LOAD_S)
         found = self._among(self.inventory().found)
         if found is None:
             raise LoadingFailed(f"{self._where} said that it loaded {self._model}, and does not have it.")
@@ -73,6 +73,11 @@ class OllamaLoading:
 
     def _body(self, *, keep_alive: int) -> dict[str, Any]:
         return {"model": self._model, "messages": [], "stream": False, "keep_alive": keep_alive}
+
+    def _options(self) -> dict[str, Any]:
+        # Those of the questions that will come: for others it would load the model anew.
+        context_tokens = self._desk.server.context_tokens
+        return {} if context_tokens is None else {"options": {"num_ctx": context_tokens}}
 
     @property
     def _where(self) -> str:
