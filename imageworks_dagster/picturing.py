@@ -36,6 +36,8 @@ log = logging.getLogger(__name__)
 
 LARGE_PIXELS = 25_000_000
 THUMBNAIL = PreviewSpec(long_side=480, quality=82)
+SCORED = PreviewSpec(long_side=1024, quality=97, full_chroma=True)
+"""What image-quality models see, whatever the settings: they measure what a smaller file has lost."""
 PREVIEW_VERSION = 1
 """Raised when decoding, color or scaling changes what a model sees: then every photo is asked about anew."""
 
@@ -70,11 +72,13 @@ def decoded(path: Path, settings: Settings) -> Iterator[Picture]:
 class Previews:
     """Makes the previews that travel with requests, when they are asked for, and keeps the last few."""
 
-    def __init__(self, settings: Settings, *, max_long_side: int | None = None) -> None:
-        """Previews by the settings, and no larger than the model that sees them takes."""
+    def __init__(
+        self, settings: Settings, spec: PreviewSpec | None = None, *, max_long_side: int | None = None
+    ) -> None:
+        """Previews of this kind, or by the settings and no larger than the model that sees them takes."""
         self._settings = settings
         long_side = min(settings.preview_long_side, max_long_side or settings.preview_long_side)
-        self._spec = PreviewSpec(long_side=long_side, quality=settings.preview_quality)
+        self._spec = spec or PreviewSpec(long_side=long_side, quality=settings.preview_quality)
         self._kept: OrderedDict[str, bytes] = OrderedDict()
         self._kept_bytes = 0
         self._lock = threading.Lock()
@@ -104,11 +108,11 @@ class Previews:
 
 
 def picture_digest(photo_id: str, spec: PreviewSpec) -> str:
-    """SHA-256 that names a preview by what it is made from: the photo, its long side and quality, and how it is made.
+    """SHA-256 that names a preview by what it is made from: the photo, what it is made like, and how it is made.
 
     Known without decoding, so that a kept answer is recalled without touching the file.
     """
-    name = f"{PREVIEW_VERSION}:{photo_id}:{spec.long_side}:{spec.quality}"
+    name = f"{PREVIEW_VERSION}:{photo_id}:{spec.long_side}:{spec.quality}{':444' if spec.full_chroma else ''}"
     return hashlib.sha256(name.encode("ascii")).hexdigest()
 
 

@@ -9,7 +9,7 @@ from backends.iqa.metrics import METRICS
 from backends.request import Labels
 from backends.scoring import read_scores, score_request
 from imageworks_dagster.asking import ask_all
-from imageworks_dagster.picturing import Previews
+from imageworks_dagster.picturing import SCORED, Previews
 from imageworks_dagster.stages import canonical
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def score_entries(stage: Stage, entries: Sequence[Row]) -> dict[str, Row]:
     model = stage.scorer
     if model is None:
         return {}
-    previews = Previews(stage.settings)
+    previews = Previews(stage.settings, SCORED)
     requests = [(entry["entry_id"], _request(stage, model, entry, previews)) for entry in entries]
     answers = ask_all(stage, model, requests, read=read_scores)
     return {entry_id: _columns(answer, scores) for entry_id, (answer, scores) in answers.items()}

@@ -19,10 +19,12 @@ class PreviewSpec:
     Attributes:
         long_side: Pixels of the longer side, at most.
         quality: JPEG quality, 1-100.
+        full_chroma: Whether color is kept at full resolution; JPEG halves it otherwise.
     """
 
     long_side: int
     quality: int
+    full_chroma: bool = False
 
     def __post_init__(self) -> None:
         if self.long_side < 1 or not 1 <= self.quality <= 100:  # noqa: PLR2004 - JPEG's scale
@@ -54,7 +56,7 @@ def preview(picture: Picture, spec: PreviewSpec) -> Preview:
 
     Args:
         picture: Decoded and upright.
-        spec: The longer side and the quality.
+        spec: What it is made like.
     """
     height, width = picture.pixels.shape[:2]
     scale = spec.long_side / max(width, height)
@@ -62,9 +64,10 @@ def preview(picture: Picture, spec: PreviewSpec) -> Preview:
     if scale < 1:
         width, height = max(1, round(width * scale)), max(1, round(height * scale))
         pixels = cv2.resize(pixels, (width, height), interpolation=cv2.INTER_AREA)
-    made, encoded = cv2.imencode(
-        ".jpg", cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, spec.quality]
-    )
+    options = [cv2.IMWRITE_JPEG_QUALITY, spec.quality]
+    if spec.full_chroma:
+        options += [cv2.IMWRITE_JPEG_SAMPLING_FACTOR, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444]
+    made, encoded = cv2.imencode(".jpg", cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR), options)
     if not made:
         raise ValueError(f"OpenCV cannot write a JPEG of {width} x {height} pixels; use a smaller long side")
     jpeg = encoded.tobytes()

@@ -43,8 +43,8 @@ def error_words(body: bytes) -> str:
         part(said, "message"),
         part(said, "detail"),
     ):
-        if isinstance(found, str) and found:
-            text = found
+        if words := string(found):
+            text = words
             break
     text = " ".join(text.split()).rstrip(".")
     return text or "no words"

@@ -24,7 +24,7 @@ _ID = "picture"
 
 
 class TfIqa:
-    """One deployment on a TF-IQA worker, or on what starts one when it is asked."""
+    """One deployment on a TF-IQA worker, or behind a supervisor that has one."""
 
     looks_at_pictures = True
     repairs = False
@@ -70,8 +70,7 @@ class TfIqa:
             )
         observed.dropped_parameters = tuple(sorted(request.parameters))
         body = infer_body(request, served_model=self._server.served_model_id, pictures=question.pictures)
-        # A supervisor starts the worker when it is asked.
-        said = await self._server.ask("/infer", body, question, observed, may_load=True)
+        said = await self._server.ask("/infer", body, question, observed)
         outcomes = read_outcomes(said)
         observed.raw = RawAnswer(text=json.dumps(outcomes, sort_keys=True, separators=(",", ":")))
         _refuse_if_all_failed(outcomes)
@@ -112,12 +111,12 @@ def _refuse_if_all_failed(outcomes: Mapping[str, Any]) -> None:
     errors = [string(part(outcome, "error")) for outcome in outcomes.values()]
     if not all(errors):
         return
-    classes = {part(outcome, "error_class") for outcome in outcomes.values()}
+    classes = {string(part(outcome, "error_class")) for outcome in outcomes.values()}
     only = classes.pop() if len(classes) == 1 else None
     words = "; ".join(dict.fromkeys(error for error in errors if error))
     raise MetricsFailed(
         f"No metric could be had of the picture: {short(words)}",
-        error_class=short(only) if isinstance(only, str) and only else None,
+        error_class=short(only) if only else None,
     )
 
 
