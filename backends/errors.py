@@ -2,7 +2,8 @@
 
 BackendError
 ├── ModelMisconfigured      the registry or the settings ask for what cannot be done
-│   └── RemoteNotAllowed        pictures would leave the machine without consent
+│   ├── RemoteNotAllowed        pictures would leave the machine without consent
+│   └── LedgerInOtherMode       others who share the devices have another IMAGEWORKS_LEASES
 ├── ModelUnreachable        no deployment of the model answers when a step starts
 │   └── BackendDown             one that answered before stayed away for longer than we wait
 ├── LoadingFailed           a server could not load or unload a model
@@ -46,6 +47,10 @@ class ModelMisconfigured(BackendError):
 
 class RemoteNotAllowed(ModelMisconfigured):
     """A deployment is outside the private network, and nobody consented to pictures leaving it."""
+
+
+class LedgerInOtherMode(ModelMisconfigured):
+    """The ledger of leases has one mode at a time, and it is another than this process has."""
 
 
 class ModelUnreachable(BackendError):

@@ -201,6 +201,7 @@ lease_ledger = Table(
     Column("id", Integer, primary_key=True, autoincrement=False),
     Column("token", BigInteger, nullable=False, doc="the last fencing token that was given out"),
     Column("version", BigInteger, nullable=False, doc="how often the ledger was changed"),
+    Column("mode", Text, doc="observe or enforce; empty before anybody has used it"),
     CheckConstraint("id = 1", name="id"),
 )
 
@@ -213,6 +214,8 @@ lease_devices = Table(
     Column("mig_profile", Text),
     Column("foreign_mib", Integer, nullable=False, doc="measured, of processes that are no resident's"),
     Column("seen_at", Double, nullable=False),
+    Column("host", Text, doc="that found it; empty where it is declared"),
+    Column("uuid", Text, doc="the card's, the slice's, or the boot of the host whose memory it is"),
 )
 
 lease_residents = Table(

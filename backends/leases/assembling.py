@@ -53,6 +53,7 @@ def leasing_for(
 
     Raises:
         ModelMisconfigured: The registry declares a device wrongly.
+        LedgerInOtherMode: Somebody leases in the other mode.
     """
     if settings.leases == "off":
         return GrantedAtOnce()
@@ -60,7 +61,14 @@ def leasing_for(
     observes = settings.leases == "observe"
     told = Decisions(spool, settings.leases, holder, heard=heard, **labels)
     ttl_s = settings.lease_ttl_s
-    ledger = Ledger(database, holder, limits=limits_of(settings), ttl_s=ttl_s, learns=not observes)
+    ledger = Ledger(
+        database,
+        holder,
+        limits=limits_of(settings),
+        ttl_s=ttl_s,
+        mode=settings.leases,
+        learns=not observes,
+    )
     with Devices() as devices:
         leased = leased_devices(registry.devices, devices.read().devices)
     serving = Serving(ledger, leased.devices, environ)

@@ -202,9 +202,13 @@ class Attendant:
                 self._lose_what_ran_out()
                 with self._changed:
                     self._changed.wait(1.0)
+            except BackendError as error:
+                _LOG.warning("Leases ended: %s", error)
+                self._give_up(str(error))
+                break
             except Exception as error:  # noqa: BLE001 - whatever it is, nobody may wait for a thread that is gone
                 _LOG.exception("Leases ended in a way that was not foreseen.")
-                self._give_up(error)
+                self._give_up(f"the leases of this process failed: {error!r}")
                 break
         try:
             self._ledger.leave()
@@ -314,7 +318,7 @@ class Attendant:
             else:
                 self._lose(held)
 
-    def _give_up(self, error: Exception) -> None:
+    def _give_up(self, why: str) -> None:
         """Tell all who wait, and take back all that is held; who comes later begins with a new thread."""
         with self._changed:
             self._thread = None
@@ -323,7 +327,7 @@ class Attendant:
         for held in list(self._held.values()):
             self._lose(held)
         for one in waiting:
-            one.answered(Answered(refused=f"the leases of this process failed: {error!r}"))
+            one.answered(Answered(refused=why))
 
     def _lose_what_ran_out(self) -> None:
         now = time.monotonic()

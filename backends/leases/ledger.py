@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import and_, bindparam, case, delete, insert, select, true, update
 
+from backends.leases.modes import go_over
 from backends.leases.policy import plan
 from backends.leases.records import (
     NOBODY,
@@ -55,7 +56,7 @@ if TYPE_CHECKING:
     from sqlalchemy.sql.dml import ReturningDelete
 
     from backends.leases.policy import Limits, Policy
-    from backends.leases.records import Ending, Served
+    from backends.leases.records import Ending, Mode, Served
     from backends.leases.state import Device, Priority, Resident, ResidentState
     from backends.leases.turning import Beginning
     from store.database import StateDatabase
@@ -149,6 +150,7 @@ class Ledger:
         *,
         limits: Limits,
         ttl_s: float = TTL_S,
+        mode: Mode = "enforce",
         learns: bool = True,
         policy: Policy | None = None,
     ) -> None:
@@ -159,9 +161,11 @@ class Ledger:
             holder: Who the leases, waiters and transitions of this party belong to; unique over all processes.
             limits: How patient the policy is.
             ttl_s: Seconds for which a word of life holds.
+            mode: Whether what is decided is carried out; all who use the ledger at one time have the same.
             learns: Whether what its switches cost is remembered.
             policy: Decides whose turn a device is; ours within the limits if None.
         """
+        self._mode = mode
         self._learns = learns
         self._database = database
         self._holder = holder
@@ -169,9 +173,14 @@ class Ledger:
         self._ttl_s = ttl_s
 
     def declare(self, devices: Iterable[Device]) -> None:
-        """Say which devices there are; of those that are known, what is said now holds."""
+        """Begin to use the ledger, and say which devices there are; of those that are known, what is said now holds.
+
+        Raises:
+            LedgerInOtherMode: Somebody uses it in the other mode.
+        """
         with self._database.passing() as connection:
             token, version, now = open_ledger(connection)
+            go_over(connection, self._mode, now)
             rows = [
                 {
                     "name": device.name,
@@ -199,9 +208,12 @@ class Ledger:
             enter: Waiters of this party.
             leave: Ids of waiters that wait no longer; a lease that one of them was granted ends.
             give_back: Tokens of leases that are no longer needed.
+
+        Raises:
+            LedgerInOtherMode: Others began to use it in the other mode while this party had nothing in it.
         """
         with self._database.passing() as connection:
-            token, version, now = open_ledger(connection)
+            token, version, now = open_ledger(connection, mode=self._mode)
             if leave:
                 connection.execute(delete(lease_waiters).where(lease_waiters.c.waiter.in_(leave)))
             if leave or give_back:
@@ -335,7 +347,7 @@ class Ledger:
             False if its place is taken meanwhile.
         """
         with self._database.passing() as connection:
-            last, version, now = open_ledger(connection)
+            last, version, now = open_ledger(connection, mode=self._mode)
             found = connection.execute(
                 select(lease_residents.c.state).where(*at(lease_residents, resident.place))
             ).first()
@@ -357,7 +369,7 @@ class Ledger:
             Whether it was ready under that token.
         """
         with self._database.passing() as connection:
-            last, version, now = open_ledger(connection)
+            last, version, now = open_ledger(connection, mode=self._mode)
             closed = connection.execute(
                 update(lease_residents)
                 .where(
@@ -384,7 +396,7 @@ class Ledger:
             Whether it was there.
         """
         with self._database.passing() as connection:
-            last, version, now = open_ledger(connection)
+            last, version, now = open_ledger(connection, mode=self._mode)
             gone = connection.execute(
                 delete(lease_residents).where(
                     *at(lease_residents, place),

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 Phase = Literal["load", "unload", "revoke"]
 Ending = Literal["done", "failed", "taken_over"]
+Mode = Literal["observe", "enforce"]
 
 TRIES: Final = 2
 """How often a loading is tried before those who wait for it are told."""

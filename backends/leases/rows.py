@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import Double, bindparam, literal_column, select
 
+from backends.errors import LedgerInOtherMode
 from backends.leases.records import (
     TRIES,
     Cost,
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection, Row, Table
 
+    from backends.leases.records import Mode
+
 # Failures that are older tell nothing about now.
 _FAILURES_S: Final = 3600.0
 
@@ -46,7 +49,9 @@ _TIME: Final = {
     dialect: select(literal_column(clock, Double).label("now")) for dialect, clock in _CLOCKS.items()
 }
 _OPENING: Final = {
-    dialect: time.add_columns(lease_ledger.c.token, lease_ledger.c.version).with_for_update()
+    dialect: time.add_columns(
+        lease_ledger.c.token, lease_ledger.c.version, lease_ledger.c.mode
+    ).with_for_update()
     for dialect, time in _TIME.items()
 }
 _DEVICES: Final = select(lease_devices)
@@ -61,9 +66,22 @@ _TRANSITIONS: Final = select(lease_transitions).where(
 )
 
 
-def open_ledger(connection: Connection) -> tuple[int, int, float]:
-    """Take the ledger's row: its last token, its version, and what time it is, in seconds since 1970."""
+def open_ledger(connection: Connection, *, mode: Mode | None = None) -> tuple[int, int, float]:
+    """Take the ledger's row: its last token, its version, and what time it is, in seconds since 1970.
+
+    Args:
+        connection: In a transaction.
+        mode: That the ledger has to be in.
+
+    Raises:
+        LedgerInOtherMode: It is in another.
+    """
     row = connection.execute(_OPENING[connection.dialect.name]).one()
+    if mode is not None and row.mode not in {None, mode}:
+        raise LedgerInOtherMode(
+            f"The leases went over to mode {row.mode} while this process, in mode {mode}, held none. Give all that "
+            f"share devices the same IMAGEWORKS_LEASES, and begin again."
+        )
     return row.token, row.version, row.now
 
 
