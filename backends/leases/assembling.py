@@ -18,6 +18,7 @@ from backends.leases.seam import GrantedAtOnce
 from backends.leases.serving import Serving
 from backends.leases.telling import Decisions
 from backends.loading.choosing import loading_at
+from telemetry.processes import boot_id
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -70,7 +71,9 @@ def leasing_for(
         learns=not observes,
     )
     with Devices() as devices:
-        leased = leased_devices(registry.devices, devices.read().devices)
+        leased = leased_devices(
+            registry.devices, devices.read().devices, host=socket.gethostname(), boot=boot_id()
+        )
     serving = Serving(ledger, leased.devices, environ)
     attendant = Attendant(
         ledger,

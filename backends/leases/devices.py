@@ -28,7 +28,9 @@ class Leased:
     names: Mapping[str, str]
 
 
-def leased_devices(declared: Mapping[str, DeclaredDevice], readings: Iterable[Reading]) -> Leased:
+def leased_devices(
+    declared: Mapping[str, DeclaredDevice], readings: Iterable[Reading], *, host: str, boot: str
+) -> Leased:
     """The devices that can be leased.
 
     What the registry declares goes before what is found: a device that it declares under the name of one of this
@@ -37,6 +39,8 @@ def leased_devices(declared: Mapping[str, DeclaredDevice], readings: Iterable[Re
     Args:
         declared: By name.
         readings: This machine's.
+        host: Name of this machine.
+        boot: Id of its boot, by which its memory is known.
 
     Raises:
         ModelMisconfigured: A device of another machine says nothing of its memory.
@@ -57,10 +61,24 @@ def leased_devices(declared: Mapping[str, DeclaredDevice], readings: Iterable[Re
                 f"The device {name} is none of this machine's, and the registry does not say how much memory it has. "
                 f"Say memory_mib under devices.{name}."
             )
-        devices[name] = Device(name, memory_mib, kind=one.kind, mig_profile=one.mig_profile)
+        uuid = one.uuid or (_known_by(found, boot) if found is not None else None)
+        devices[name] = Device(name, memory_mib, kind=one.kind, mig_profile=one.mig_profile, uuid=uuid)
     for name, found in here.items():
         names.setdefault(found.uuid, name)
         memory_mib = found.memory_total_mib or 0
-        devices.setdefault(name, Device(name, memory_mib, kind=found.kind, mig_profile=found.mig_profile))
+        device = Device(
+            name,
+            memory_mib,
+            kind=found.kind,
+            mig_profile=found.mig_profile,
+            host=host,
+            uuid=_known_by(found, boot),
+        )
+        devices.setdefault(name, device)
     ordered = sorted(devices.values(), key=lambda device: device.kind == "host")
     return Leased(tuple(ordered), names)
+
+
+def _known_by(found: Reading, boot: str) -> str | None:
+    """Containers see one card, and one memory, under many names of hosts."""
+    return (boot if found.kind == "host" else found.uuid) or None

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import and_, bindparam, case, delete, insert, select, true, update
 
+from backends.leases.claiming import check_claims, claim
 from backends.leases.modes import go_over
 from backends.leases.policy import plan
 from backends.leases.records import (
@@ -50,7 +51,7 @@ from store.tables import (
 from store.upserting import upsert
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Sequence
+    from collections.abc import Collection, Sequence
 
     from sqlalchemy import ColumnElement, Connection
     from sqlalchemy.sql.dml import ReturningDelete
@@ -167,13 +168,17 @@ class Ledger:
         """
         self._mode = mode
         self._learns = learns
+        self._claimed: dict[str, Device] = {}
         self._database = database
         self._holder = holder
         self._policy = policy if policy is not None else partial(plan, limits=limits)
         self._ttl_s = ttl_s
 
-    def declare(self, devices: Iterable[Device]) -> None:
+    def declare(self, devices: Sequence[Device]) -> dict[str, str]:
         """Begin to use the ledger, and say which devices there are; of those that are known, what is said now holds.
+
+        Returns:
+            Whose device has the name, by name, where somebody uses it for another one: those are not to be had.
 
         Raises:
             LedgerInOtherMode: Somebody uses it in the other mode.
@@ -181,19 +186,10 @@ class Ledger:
         with self._database.passing() as connection:
             token, version, now = open_ledger(connection)
             go_over(connection, self._mode, now)
-            rows = [
-                {
-                    "name": device.name,
-                    "kind": device.kind,
-                    "memory_mib": device.memory_mib,
-                    "mig_profile": device.mig_profile,
-                    "foreign_mib": device.foreign_mib,
-                    "seen_at": now,
-                }
-                for device in devices
-            ]
-            upsert(connection, lease_devices, rows)
+            others = claim(connection, devices, now)
             _close(connection, token, version + 1)
+        self._claimed = {device.name: device for device in devices if device.name not in others}
+        return others
 
     def turn(
         self,
@@ -211,6 +207,7 @@ class Ledger:
 
         Raises:
             LedgerInOtherMode: Others began to use it in the other mode while this party had nothing in it.
+            ModelMisconfigured: A device that is to be waited for is another host's meanwhile.
         """
         with self._database.passing() as connection:
             token, version, now = open_ledger(connection, mode=self._mode)
@@ -222,6 +219,7 @@ class Ledger:
             entered = [self._entered(asked, now) for asked in enter if asked.id not in leave]
             if entered or _anybody_waits(connection):
                 snapshot = read_snapshot(connection, now, also=entered)
+                check_claims(snapshot.devices, self._claimed, entered)
                 turn = take_turn(snapshot, self._policy)
                 self._write(connection, turn, entered, written)
             else:

@@ -53,6 +53,9 @@ def foreign_memory(
         device = known.get(names.get(reading.uuid, ""))
         if device is None or reading.kind == "host" or reading.memory_used_mib is None:
             continue
+        if device.uuid not in {None, reading.uuid}:
+            # Another host's card has that name.
+            continue
         residents = [kept for kept in snapshot.residents if kept.place.device == device.name]
         if any(kept.resident.state in {"loading", "unloading"} for kept in residents):
             continue

@@ -99,7 +99,7 @@ def read_snapshot(connection: Connection, now: float, *, also: Sequence[KeptWait
         also: Waiters that are about to be written.
     """
     devices = tuple(
-        Device(row.name, row.memory_mib, row.kind, row.mig_profile, row.foreign_mib)
+        Device(row.name, row.memory_mib, row.kind, row.mig_profile, row.foreign_mib, row.host, row.uuid)
         for row in connection.execute(_DEVICES)
     )
     transitions, failures = _transitions(connection, now)

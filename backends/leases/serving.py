@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from backends.errors import BackendError, LoadingFailed, ModelMisconfigured, ModelUnreachable
+from backends.leases.claiming import WHAT_TO_DO
 from backends.leases.placing import places_on
 from backends.leases.records import Served, ServerAddress
 from backends.leases.state import Place, Resident, ServedModel
@@ -64,7 +65,7 @@ class Serving:
         self._loading = loading
         self._lock = threading.Lock()
         self._looked: dict[ServerAddress, float] = {}
-        ledger.declare(devices)
+        self._others = ledger.declare(devices)
 
     def served(self, model: Model, deployments: Sequence[Deployment]) -> Served | None:
         """The model as the ledger is to see it; None where whoever asks needs no lease.
@@ -205,6 +206,11 @@ class Serving:
                 f"Deployment {deployment.name!r} of model {model.name!r} is on {', '.join(unknown)}, which this "
                 f"machine does not have and the registry does not declare; there are {', '.join(self._devices)}. "
                 f"Declare it under devices, or name another."
+            )
+        for name_of_other in [one for one in names if one in self._others]:
+            raise ModelMisconfigured(
+                f"Deployment {deployment.name!r} of model {model.name!r} is on {name_of_other}, and in the ledger that "
+                f"is {self._others[name_of_other]}. {WHAT_TO_DO}"
             )
         return places_on(
             [self._devices[name] for name in names],

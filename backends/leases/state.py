@@ -23,6 +23,9 @@ class Device:
         kind: A whole card, a slice of one, or the memory of a host.
         mig_profile: Of a slice, such as ``1g.12gb``.
         foreign_mib: Measured memory of processes that belong to no resident.
+        host: Name of the host that found it; None where it is declared.
+        uuid: The driver's id of the card or slice, or the boot of the host whose memory it is; None if that is not
+            known here.
     """
 
     name: str
@@ -30,6 +33,8 @@ class Device:
     kind: DeviceKind = "whole"
     mig_profile: str | None = None
     foreign_mib: int = 0
+    host: str | None = None
+    uuid: str | None = None
 
 
 class Place(NamedTuple):

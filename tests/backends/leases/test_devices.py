@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from backends.errors import ModelMisconfigured
-from backends.leases.devices import leased_devices
+from backends.leases import devices
 from backends.leases.state import Device
 from backends.readings import Reading
 from registry.schema import DeclaredDevice
@@ -20,10 +20,14 @@ SLICE = replace(
 )
 
 
+def leased_devices(declared, readings):
+    return devices.leased_devices(declared, readings, host="studio", boot="boot-1")
+
+
 def test_this_machines_need_no_declaring_and_its_cards_come_first():
     assert leased_devices({}, [HOST, CARD]).devices == (
-        Device("gpu-0", 24_000),
-        Device("host", 32_000, kind="host"),
+        Device("gpu-0", 24_000, host="studio", uuid="GPU-1"),
+        Device("host", 32_000, kind="host", host="studio", uuid="boot-1"),
     )
 
 
@@ -59,5 +63,12 @@ def test_a_device_of_another_machine_has_to_say_its_memory():
 
 def test_a_card_that_cannot_say_its_memory_is_not_leased():
     assert leased_devices({}, [HOST, replace(CARD, memory_total_mib=None)]).devices == (
-        Device("host", 32_000, kind="host"),
+        Device("host", 32_000, kind="host", host="studio", uuid="boot-1"),
     )
+
+
+def test_what_is_declared_is_no_hosts_and_known_by_its_card():
+    declared = {"big": DeclaredDevice(uuid="GPU-1"), "far": DeclaredDevice(memory_mib=8_000, uuid="GPU-9")}
+    big, far, _ = leased_devices(declared, [HOST, CARD]).devices
+    assert (big.host, big.uuid) == (None, "GPU-1")
+    assert (far.host, far.uuid) == (None, "GPU-9")

@@ -59,3 +59,8 @@ def test_a_host_gives_models_what_its_operator_says():
 
 def test_a_card_that_does_not_tell_is_left_as_it_is():
     assert foreign_memory([replace(CARD, memory_used_mib=None)], NAMES, SNAPSHOT) == {}
+
+
+def test_a_card_of_another_host_that_has_its_name_is_not_measured_here():
+    theirs = replace(SNAPSHOT, devices=(Device("big", 24_000, host="hall", uuid="GPU-9"),))
+    assert foreign_memory([CARD], NAMES, theirs) == {}
