@@ -11,7 +11,7 @@ from backends.leases.attending import Attendant
 from backends.leases.broker import Broker
 from backends.leases.devices import leased_devices
 from backends.leases.ledger import Ledger
-from backends.leases.measuring import measure
+from backends.leases.measuring import Machine
 from backends.leases.observing import Observer, Pretended
 from backends.leases.policy import Limits
 from backends.leases.seam import GrantedAtOnce
@@ -41,7 +41,7 @@ def leasing_for(
     heard: Callable[[Told, float | None], None] | None = None,
     **labels: str,
 ) -> Leasing:
-    """Leases by the setting.
+    """Leases by the setting. Begins the driver of this machine's cards, which may take seconds, and blocks meanwhile.
 
     Args:
         settings: The mode, and how patient the policy is.
@@ -70,11 +70,15 @@ def leasing_for(
         mode=settings.leases,
         learns=not observes,
     )
-    with Devices() as devices:
+    devices = Devices()
+    try:
         leased = leased_devices(
             registry.devices, devices.read().devices, host=socket.gethostname(), boot=boot_id()
         )
-    serving = Serving(ledger, leased.devices, environ)
+        serving = Serving(ledger, leased.devices, environ)
+    except BaseException:
+        devices.close()
+        raise
     attendant = Attendant(
         ledger,
         holder=holder,
@@ -82,7 +86,7 @@ def leasing_for(
         told=told,
         loading=Pretended if observes else loading_at,
         observes=observes,
-        measure=lambda: measure(ledger, leased.names),
+        machine=Machine(devices, leased.names),
     )
     return (Observer if observes else Broker)(attendant, serving, name=holder)
 

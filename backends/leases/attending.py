@@ -1,4 +1,4 @@
-"""The thread that stands in the queue for one client: it takes turns, renews, and carries out what falls to it.
+"""The thread that stands in the queue for one client: it takes turns, renews, and has done what falls to it.
 
 A thread and not the event loop: a loop that is busy, or a picture that takes long, must not lose a lease.
 """
@@ -8,7 +8,6 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from contextlib import closing
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
@@ -16,6 +15,7 @@ from backends.errors import BackendError
 from backends.leases.records import KeptWaiter
 from backends.leases.seam import Hold
 from backends.leases.state import Waiter
+from backends.leases.switching import Switches
 from backends.leases.turning import Told
 from backends.loading.choosing import loading_at
 from store.errors import StoreError
@@ -23,24 +23,19 @@ from store.errors import StoreError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from backends.leases.ledger import Asked, Glance, Ledger, Taken, Task
-    from backends.leases.records import KeptLease, Phase, ServerAddress, Transition
+    from backends.leases.ledger import Asked, Glance, Ledger, Taken
+    from backends.leases.measuring import Machine
+    from backends.leases.records import KeptLease, ServerAddress
     from backends.loading.protocol import Loading
-    from telemetry.decisions import DecisionKind
 
 _LOG: Final = logging.getLogger(__name__)
 POLL_S: Final = 0.05
 """Seconds between glances at the ledger while something is waited for or held."""
 
-# What is told of a transition that went well, and of one that did not.
-_ENDINGS: Final[dict[Phase, tuple[DecisionKind, DecisionKind]]] = {
-    "load": ("loaded", "load_failed"),
-    "unload": ("unloaded", "unload_failed"),
-    "revoke": ("revoked", "revoke_failed"),
-}
 # Others' leases run out without anybody saying so.
 _TURN_EVERY_S: Final = 1.0
 _MEASURE_EVERY_S: Final = 5.0
+_CLOSED: Final = "the leases of this process are closed"
 
 
 @dataclass(slots=True, eq=False)
@@ -106,7 +101,7 @@ class Attendant:
         loading: Callable[[ServerAddress], Loading] = loading_at,
         poll_s: float = POLL_S,
         observes: bool = False,
-        measure: Callable[[], None] = lambda: None,
+        machine: Machine | None = None,
     ) -> None:
         """Make one; its thread starts with the first order.
 
@@ -117,24 +112,30 @@ class Attendant:
             told: Hears of every decision, and, of a loading or unloading that ended, how many seconds it took.
             loading: Gives the way to load at a server.
             poll_s: Seconds between glances.
-            measure: Looks at this machine's devices, and puts down what is there; called now and then by who waits.
+            machine: This machine's devices: looked at now and then by who waits, and let go of at the end.
             observes: Whether those who wait go on all the same: then it is told that they would have been blocked.
         """
         self._ledger = ledger
         self._holder = holder
         self._ttl_s = ttl_s
         self._told = told
-        self._loading = loading
         self._poll_s = poll_s
         self._observes = observes
-        self._measure = measure
+        self._machine = machine
         self._measure_at = 0.0
         self._changed = threading.Condition()
         self._orders = _Orders()
         self._waiting: dict[str, _Waiting] = {}
         self._held: dict[int, Held] = {}
-        self._busy: set[int] = set()
         self._closing = False
+        self._switches = Switches(
+            ledger,
+            told=told,
+            loading=loading,
+            ended=self._look_soon,
+            # What is only pretended frees nothing.
+            **({} if machine is None or observes else {"used_mib": machine.used_mib}),
+        )
         self._thread: threading.Thread | None = None
         self._version = -1
         self._turn_at = 0.0
@@ -146,12 +147,15 @@ class Attendant:
 
         Args:
             asked: For what.
-            answered: Called once, from the attendant's thread.
+            answered: Called once, from the attendant's thread; at once where it is closed.
         """
         with self._changed:
-            self._waiting[asked.id] = _Waiting(asked, answered)
-            self._orders.enter.append(asked)
-            self._start()
+            if not self._closing:
+                self._waiting[asked.id] = _Waiting(asked, answered)
+                self._orders.enter.append(asked)
+                self._start()
+                return
+        answered(Answered(refused=_CLOSED))
 
     def leave(self, waiter: str) -> None:
         """Wait no longer; a lease that was granted meanwhile ends."""
@@ -172,10 +176,13 @@ class Attendant:
         """Give everything back. What is being loaded or unloaded is somebody else's to finish."""
         with self._changed:
             self._closing = True
+            self._switches.stop()
             self._changed.notify()
             thread = self._thread
         if thread is not None:
             thread.join(within_s)
+        elif self._machine is not None:
+            self._machine.close()
 
     def _start(self) -> None:
         if self._thread is None:
@@ -183,14 +190,32 @@ class Attendant:
             self._thread.start()
         self._changed.notify()
 
+    def _look_soon(self) -> None:
+        with self._changed:
+            self._turn_at = 0.0
+            self._changed.notify()
+
     def _attend(self) -> None:
+        why = _CLOSED
+        try:
+            why = self._stand()
+        finally:
+            try:
+                self._leave()
+            finally:
+                self._give_up(why)
+
+    def _stand(self) -> str:
+        """Stand in the queue until there is no more of it, and say why."""
         orders = _Orders()
         while True:
             with self._changed:
                 if not (self._orders or orders or self._closing):
-                    self._changed.wait(self._poll_s if self._waiting or self._held or self._busy else None)
+                    self._changed.wait(
+                        self._poll_s if self._waiting or self._held or self._switches else None
+                    )
                 if self._closing:
-                    break
+                    return _CLOSED
                 orders = _together(orders, self._orders)
                 self._orders = _Orders()
             try:
@@ -204,16 +229,19 @@ class Attendant:
                     self._changed.wait(1.0)
             except BackendError as error:
                 _LOG.warning("Leases ended: %s", error)
-                self._give_up(str(error))
-                break
+                return str(error)
             except Exception as error:  # noqa: BLE001 - whatever it is, nobody may wait for a thread that is gone
                 _LOG.exception("Leases ended in a way that was not foreseen.")
-                self._give_up(f"the leases of this process failed: {error!r}")
-                break
+                return f"the leases of this process failed: {error!r}"
+
+    def _leave(self) -> None:
         try:
             self._ledger.leave()
         except StoreError as error:
             _LOG.warning("Leases could not be given back, and will run out: %s", error)
+        finally:
+            if self._machine is not None:
+                self._machine.close()
 
     def _look(self, orders: _Orders) -> _Orders:
         """Take a turn if there is reason to; else only see whether somebody wants what is held."""
@@ -225,7 +253,8 @@ class Attendant:
                 return orders
         if self._waiting and now >= self._measure_at:
             self._measure_at = now + _MEASURE_EVERY_S
-            self._measure()
+            if self._machine is not None:
+                self._machine.measure(self._ledger)
         taken = self._ledger.turn(enter=orders.enter, leave=orders.leave, give_back=orders.give_back)
         self._version = taken.version
         self._turn_at = now + min(
@@ -234,7 +263,7 @@ class Attendant:
         for told in [*taken.turn.told, *self._blocked(orders, taken)]:
             self._told(told, None)
         for task in taken.tasks:
-            self._carry_out(task)
+            self._switches.carry_out(task)
         self._deliver(taken, now)
         return _Orders()
 
@@ -282,7 +311,15 @@ class Attendant:
                 if waiter not in taken.standing and waiter not in entering
             ]
         for waiting, answer in answers:
+            self._answer(waiting, answer)
+
+    def _answer(self, waiting: _Waiting, answer: Answered) -> None:
+        try:
             waiting.answered(answer)
+        except Exception as error:  # noqa: BLE001 - such as a loop that is closed: the others are told all the same
+            _LOG.warning("Nobody hears any more what became of %s: %r", waiting.asked.id, error)
+            if answer.held is not None:
+                self.give_back(answer.held)
 
     def _mark_wanted(self, glance: Glance) -> None:
         for held in list(self._held.values()):
@@ -309,7 +346,7 @@ class Attendant:
         if now < self._renew_at:
             return
         self._renew_at = now + self._ttl_s / 3
-        if not (self._held or self._waiting or self._busy):
+        if not (self._held or self._waiting or self._switches):
             return
         kept = self._ledger.renew()
         for token, held in list(self._held.items()):
@@ -324,10 +361,11 @@ class Attendant:
             self._thread = None
             self._orders = _Orders()
             waiting, self._waiting = list(self._waiting.values()), {}
-        for held in list(self._held.values()):
-            self._lose(held)
+        if not self._closing:
+            for held in list(self._held.values()):
+                self._lose(held)
         for one in waiting:
-            one.answered(Answered(refused=why))
+            self._answer(one, Answered(refused=why))
 
     def _lose_what_ran_out(self) -> None:
         now = time.monotonic()
@@ -343,69 +381,6 @@ class Attendant:
             held.lease.place.model,
         )
 
-    def _carry_out(self, task: Task) -> None:
-        self._busy.add(task.transition.token)
-        thread = threading.Thread(
-            target=self._switch, args=(task,), name=f"leases-{task.transition.phase}", daemon=True
-        )
-        thread.start()
-
-    def _switch(self, task: Task) -> None:
-        transition, began = task.transition, time.monotonic()
-        try:
-            detail, peak_mib = self._switched(task)
-            seconds = time.monotonic() - began
-            if self._finished(transition, detail, peak_mib):
-                self._told(_ended(task, detail), seconds)
-        finally:
-            self._busy.discard(transition.token)
-            with self._changed:
-                self._turn_at = 0.0
-                self._changed.notify()
-
-    def _finished(self, transition: Transition, detail: str, peak_mib: int | None) -> bool:
-        """Write down how a transition ended: until that is there, nobody else can go on with its resident."""
-        while True:
-            try:
-                return self._ledger.finish(
-                    transition, "failed" if detail else "done", detail=detail, peak_mib=peak_mib
-                )
-            except StoreError as error:
-                _LOG.warning("How a %s ended could not be written down: %s", transition.phase, error)
-                if self._closing:
-                    # Its owner says nothing any longer: who takes it over does it again.
-                    return False
-            time.sleep(1.0)
-
-    def _switched(self, task: Task) -> tuple[str, int | None]:
-        """Load, unload or revoke: why it failed, empty if it did not, and the memory that was seen."""
-        transition = task.transition
-        server = task.served.servers[transition.place.deployment]
-        peak_mib = None
-        try:
-            with closing(self._loading(server)) as loading:
-                if transition.phase == "load":
-                    peak_mib = loading.load(transition.token, going_on=self._going_on)
-                elif transition.phase == "unload":
-                    loading.unload(transition.token, going_on=self._going_on)
-                elif transition.subject is not None:
-                    loading.revoke(transition.subject)
-        except BackendError as error:
-            return str(error) or type(error).__name__, None
-        except Exception as error:  # noqa: BLE001 - those who wait for it must hear of it
-            _LOG.exception("A %s ended in a way that was not foreseen.", transition.phase)
-            return f"{type(error).__name__}: {error}", None
-        return "", peak_mib
-
-    def _going_on(self) -> bool:
-        return not self._closing
-
 
 def _together(first: _Orders, then: _Orders) -> _Orders:
     return _Orders(first.enter + then.enter, first.leave + then.leave, first.give_back + then.give_back)
-
-
-def _ended(task: Task, detail: str) -> Told:
-    place = task.transition.place
-    kinds = _ENDINGS[task.transition.phase]
-    return Told(kinds[bool(detail)], place.model, detail or "done", place, token=task.transition.token)

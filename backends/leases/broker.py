@@ -11,6 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from backends.errors import AttemptFailed, ModelUnreachable, StaleLease
+from backends.leases.aside import aside, start_aside
 from backends.leases.ledger import Asked
 from backends.leases.seam import GrantedAtOnce, Lease
 
@@ -70,14 +71,14 @@ class Broker:
 
     async def loads(self, model: Model, deployments: Sequence[Deployment]) -> bool:
         """See ``Leasing``."""
-        return await asyncio.to_thread(self._serving.served, model, deployments) is not None
+        return await aside(self._serving.served, model, deployments) is not None
 
     @asynccontextmanager
     async def _first(
         self, model: Model, deployments: Sequence[Deployment], priority: Priority
     ) -> AsyncIterator[Lease]:
         # Asks the servers whether they load as they are told.
-        served = await asyncio.to_thread(self._serving.served, model, deployments)
+        served = await aside(self._serving.served, model, deployments)
         names = tuple(one.name for one in deployments)
         doubt = partial(self._serving.look_again, model)
         pool = _Pool(self._attendant, served, deployments, priority, self._ids, doubt=doubt)
@@ -89,7 +90,7 @@ class Broker:
         """Give everything back."""
         for pool in self._pools.values():
             pool.close()
-        await asyncio.to_thread(self._attendant.close, _CLOSE_S)
+        await aside(self._attendant.close, _CLOSE_S)
 
 
 class _Pool:
@@ -159,9 +160,9 @@ class _Pool:
         elif error.counts_against_backend and self._loop.time() - self._doubted_at > _DOUBT_S:
             self._doubted_at = self._loop.time()
             deployment = self.deployment(held)
-            self._loop.run_in_executor(None, self._doubt, deployment)
+            start_aside(self._doubt, deployment)
             # A supervisor may not have noticed yet.
-            self._loop.call_later(_DOUBT_AGAIN_S, self._loop.run_in_executor, None, self._doubt, deployment)
+            self._loop.call_later(_DOUBT_AGAIN_S, partial(start_aside, self._doubt, deployment))
 
     def close(self) -> None:
         if self._sweeping is not None:

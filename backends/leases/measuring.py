@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import threading
 from typing import TYPE_CHECKING, Final
-
-from backends.devices import Devices
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from backends.devices import Devices
     from backends.leases.ledger import Ledger
     from backends.leases.records import Snapshot
     from backends.readings import Reading
@@ -17,18 +17,43 @@ if TYPE_CHECKING:
 _TOO_LITTLE_MIB: Final = 512
 
 
-def measure(ledger: Ledger, names: Mapping[str, str]) -> None:
-    """Put down in the ledger what other programs take of this machine's cards.
+class Machine:
+    """This machine's devices by the ledger's names, all read through one beginning of the driver. From any thread."""
 
-    Args:
-        ledger: The ledger.
-        names: As for ``foreign_memory``.
-    """
-    with Devices() as devices:
-        readings = devices.read().devices
-    if any(reading.kind != "host" for reading in readings):
-        for device, mib in foreign_memory(readings, names, ledger.snapshot()).items():
-            ledger.measured(device, mib)
+    def __init__(self, devices: Devices, names: Mapping[str, str]) -> None:
+        """Make it.
+
+        Args:
+            devices: This machine's; closed with this.
+            names: The ledger's name of each, by its UUID.
+        """
+        self._devices = devices
+        self._names = names
+        # They are for one thread at a time.
+        self._lock = threading.Lock()
+
+    def measure(self, ledger: Ledger) -> None:
+        """Put down in the ledger what other programs take of this machine's cards."""
+        readings = self._read()
+        if any(reading.kind != "host" for reading in readings):
+            for device, mib in foreign_memory(readings, self._names, ledger.snapshot()).items():
+                ledger.measured(device, mib)
+
+    def used_mib(self, device: str) -> int | None:
+        """Memory in use on a card or slice, by the ledger's name; None if it is no card that can be read here."""
+        for reading in self._read():
+            if reading.kind != "host" and self._names.get(reading.uuid) == device:
+                return reading.memory_used_mib
+        return None
+
+    def close(self) -> None:
+        """Let go of the driver; a later reading begins it anew."""
+        with self._lock:
+            self._devices.close()
+
+    def _read(self) -> tuple[Reading, ...]:
+        with self._lock:
+            return self._devices.read().devices
 
 
 def foreign_memory(

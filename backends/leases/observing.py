@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import itertools
 import logging
 import threading
@@ -10,6 +9,7 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Final
 
 from backends.errors import BackendError
+from backends.leases.aside import aside
 from backends.leases.ledger import Asked
 from backends.leases.seam import GrantedAtOnce
 from backends.loading.protocol import Inventory
@@ -97,13 +97,13 @@ class Observer:
 
     async def close(self) -> None:
         """See ``Leasing``."""
-        await asyncio.to_thread(self._attendant.close, _CLOSE_S)
+        await aside(self._attendant.close, _CLOSE_S)
 
     async def _seen(self, model: Model, deployments: Sequence[Deployment]) -> Served | None:
         key = model.name, tuple(one.name for one in deployments)
         if key not in self._served:
             try:
-                self._served[key] = await asyncio.to_thread(self._serving.served, model, deployments)
+                self._served[key] = await aside(self._serving.served, model, deployments)
             except (BackendError, RegistryError) as error:
                 _LOG.warning("What %s would have waited for cannot be told: %s", model.name, error)
                 self._served[key] = None

@@ -26,6 +26,7 @@ RELEASED: Final = 0.0
 """When a lease ran out that an operator ended."""
 
 _WITHOUT_FENCES: Final = frozenset({"ollama"})
+_FREES_LATE: Final = frozenset({"ollama"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +52,11 @@ class ServerAddress:
     def fences(self) -> bool:
         """Whether the server refuses what comes with a stale token."""
         return self.provider not in _WITHOUT_FENCES
+
+    @property
+    def frees_late(self) -> bool:
+        """Whether the server says that a model is gone before its memory is free."""
+        return self.provider in _FREES_LATE
 
 
 @dataclass(frozen=True, slots=True)

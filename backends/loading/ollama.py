@@ -40,7 +40,12 @@ class OllamaLoading:
         return found.memory_mib
 
     def unload(self, token: int, *, going_on: Callable[[], bool]) -> None:
-        """See ``Loading``: it answers before the memory is free, so what it has is asked until it is gone."""
+        """See ``Loading``: it answers at once, so what it has is asked until the model is not among it.
+
+        Its memory is free up to 1.5 s later. Of a card of this machine, who switches waits for the driver to show it;
+        of another machine's, or where no driver tells, this is all there is to rely on, and Ollama's own waiting for
+        room before it loads.
+        """
         del token
         self._desk.post("/api/chat", self._body(keep_alive=0))
         until = time.monotonic() + _GONE_WITHIN_S

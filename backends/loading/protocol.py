@@ -57,7 +57,7 @@ class Loading(Protocol):
         """
 
     def unload(self, token: int, *, going_on: Callable[[], bool]) -> None:
-        """Unload it, and return once its memory is free.
+        """Unload it, and return once its memory is free, as far as the server can tell.
 
         Raises:
             LoadingFailed: It could not.
