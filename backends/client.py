@@ -12,9 +12,10 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import AsyncExitStack
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final, Self
@@ -33,7 +34,15 @@ from backends.request import request_digest
 from backends.routes import routes_of
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterable, Iterable, Mapping, Sequence
+    from collections.abc import (
+        AsyncGenerator,
+        AsyncIterable,
+        Awaitable,
+        Callable,
+        Iterable,
+        Mapping,
+        Sequence,
+    )
     from types import TracebackType
 
     from backends.leases.seam import Leasing
@@ -48,9 +57,11 @@ if TYPE_CHECKING:
     from store.settings import Settings
     from telemetry.spool import Spool
 
+_LOG: Final = logging.getLogger(__name__)
 _BEING_KEPT: Final = 64
-# A run that is terminated has 6 s for all its clean-up.
-_CLOSE_S: Final = 1.5
+# A run that is terminated has 6 s for all its clean-up, and requests in flight end before this. Keeping bounds itself
+# to half of it.
+_CLOSE_S: Final = 4.0
 _EVER: Final = datetime.min.replace(tzinfo=UTC)
 
 
@@ -113,14 +124,23 @@ class Client:
         await self.close()
 
     async def close(self) -> None:
-        """Finish keeping what was answered, and let go of connections and threads. Bounded in time."""
-        await self._keeper.close()
-        await self._leasing.close()
-        with suppress(TimeoutError):
-            async with asyncio.timeout(_CLOSE_S):
-                await asyncio.gather(*(transport.close() for transport in self._transports.values()))
-        for threads in (self._threads, self._feeding_threads):
-            threads.shutdown(wait=False, cancel_futures=True)
+        """Finish keeping what was answered, give back leases, and let go of connections and threads.
+
+        Bounded in time, all together; whatever becomes of one of them, the others are let go of all the same.
+        """
+        until = asyncio.get_running_loop().time() + _CLOSE_S
+        async with AsyncExitStack() as last_first:
+            for threads in (self._threads, self._feeding_threads):
+                last_first.callback(threads.shutdown, wait=False, cancel_futures=True)
+            for what, let_go in (
+                ("connections", self._disconnect),
+                ("leases", self._leasing.close),
+                ("kept answers", self._keeper.close),
+            ):
+                last_first.push_async_callback(_by, until, what, let_go)
+
+    async def _disconnect(self) -> None:
+        await asyncio.gather(*(transport.close() for transport in self._transports.values()))
 
     async def check(self, model: Model) -> None:
         """Return if the model can be asked now.
@@ -317,3 +337,11 @@ class Client:
             reached = self._providers.get(provider, ProviderSettings())
             transport = self._transports[provider] = Transport(reached.timeouts(self._settings, provider))
         return transport
+
+
+async def _by(until: float, what: str, let_go: Callable[[], Awaitable[None]]) -> None:
+    try:
+        async with asyncio.timeout_at(until):
+            await let_go()
+    except TimeoutError:
+        _LOG.warning("The client closed before its %s were let go of; they end with the process.", what)

@@ -21,6 +21,7 @@ from PIL import Image as Pillow
 
 from backends.checking import check_answer, refuse_unfinished
 from backends.errors import AttemptFailed, BackendError, TruncatedAnswer
+from backends.leases.aside import aside
 from backends.leases.assembling import leasing_for
 from backends.leases.seam import GrantedAtOnce
 from backends.output_schemas import canonical_schema
@@ -136,7 +137,9 @@ async def probe_all(models: Iterable[Model], settings: Settings, registry: Regis
         if settings.leases != "off":
             database = stack.enter_context(StateDatabase.open(settings))
             spool = stack.enter_context(Spool(database.home.spool))
-            leasing = leasing_for(settings, registry, database, registry.environ, spool, stage=_LABELS.stage)
+            leasing = await aside(
+                leasing_for, settings, registry, database, registry.environ, spool, stage=_LABELS.stage
+            )
             stack.push_async_callback(leasing.close)
         return tuple(
             [

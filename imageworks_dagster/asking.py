@@ -159,7 +159,7 @@ def ask_all(
     async def main() -> None:
         spool = stage.resources.telemetry.spool()
         try:
-            async with stage.resources.models.client(
+            client = await stage.resources.models.client(
                 stage.settings,
                 registry=stage.registry,
                 store=stage.store,
@@ -167,7 +167,8 @@ def ask_all(
                 embedded=stage.embedded,
                 labels={"run_id": stage.run.run_id, "batch": stage.batch.name, "stage": stage.asset},
                 heard=stage.tally.hear,
-            ) as client:
+            )
+            async with client:
                 # What is all kept needs no server.
                 if wanted and must_ask:
                     await client.check(model)

@@ -105,7 +105,7 @@ class ModelsResource(dg.ConfigurableResource["ModelsResource"]):
         )
         return made(**values)
 
-    def client(
+    async def client(
         self,
         settings: Settings,
         *,
@@ -123,6 +123,7 @@ class ModelsResource(dg.ConfigurableResource["ModelsResource"]):
         """
         # The definitions load this module.
         from backends.client import Client  # noqa: PLC0415 - see above
+        from backends.leases.aside import aside  # noqa: PLC0415 - see above
         from backends.leases.assembling import leasing_for  # noqa: PLC0415 - see above
         from backends.provider_settings import ProviderSettings  # noqa: PLC0415 - see above
 
@@ -131,8 +132,8 @@ class ModelsResource(dg.ConfigurableResource["ModelsResource"]):
             update={name: value for name, value in given.items() if name in Settings.model_fields}
         )
         providers = {name: ProviderSettings(**given[name]) for name in _PROVIDERS}
-        leasing = leasing_for(
-            changed, registry, store.database, registry.environ, spool, heard=heard, **labels
+        leasing = await aside(
+            leasing_for, changed, registry, store.database, registry.environ, spool, heard=heard, **labels
         )
         return Client(
             changed, registry, store.database, spool, embedded, leasing=leasing, providers=providers

@@ -12,9 +12,13 @@ from sqlalchemy import select
 from vllm_double import Http, Raw, Says, Slow, Stall, VllmDouble
 
 from backends.checking import LONGEST_ANSWER
+from backends.client import Client
 from backends.errors import BackendDown, InvalidRequest
+from backends.keeping import Keeper
+from backends.leases.seam import GrantedAtOnce
 from backends.recall import keep, look_up
 from backends.request import Image, request_digest
+from backends.transport import Transport
 from store.home import Home
 from store.tables import kept_answers
 from telemetry.catalog import connect
@@ -475,3 +479,78 @@ async def test_a_failing_function_fails_its_entry_without_another_try(desk, func
     assert answer.error_class == error_class
     (event,) = desk.events()
     assert event["attempt_count"] == 1
+
+
+class Unwilling(GrantedAtOnce):
+    """Leases that do as they are told when they are to be given back."""
+
+    def __init__(self, what):
+        super().__init__()
+        self._what = what
+        self.closed = False
+
+    async def close(self):
+        self.closed = True
+        await self._what()
+
+
+async def ill():
+    raise OSError("it went wrong")
+
+
+async def nothing():
+    pass
+
+
+async def stuck():
+    await asyncio.Event().wait()
+
+
+def client_with(desk, leases):
+    return Client(desk.settings, desk.registry, desk.database, desk.spool, {}, leasing=leases, environ={})
+
+
+async def test_whatever_becomes_of_keeping_leases_are_given_back_and_connections_let_go(desk, monkeypatch):
+    let_go, close = [], Transport.close
+
+    async def noted(transport):
+        let_go.append(transport)
+        await close(transport)
+
+    monkeypatch.setattr(Transport, "close", noted)
+    leases = Unwilling(ill)
+    with VllmDouble() as double:
+        client = client_with(desk, leases)
+        await client.complete(requests_at(double.url, 1)[0])
+    monkeypatch.setattr(Keeper, "close", lambda _: ill())
+    with pytest.raises(OSError, match="it went wrong"):
+        await client.close()
+    assert leases.closed
+    assert len(let_go) == 1
+
+
+async def test_leases_are_given_back_by_who_is_canceled_while_it_keeps(desk, monkeypatch):
+    keeping = asyncio.Event()
+
+    async def keep_on(_):
+        keeping.set()
+        await stuck()
+
+    monkeypatch.setattr(Keeper, "close", keep_on)
+    leases = Unwilling(nothing)
+    closing = asyncio.create_task(client_with(desk, leases).close())
+    await keeping.wait()
+    closing.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await closing
+    assert leases.closed
+
+
+async def test_closing_is_bounded_as_a_whole(desk, monkeypatch, caplog):
+    monkeypatch.setattr("backends.client._CLOSE_S", 0.05)
+    monkeypatch.setattr(Keeper, "close", lambda _: stuck())
+    leases = Unwilling(stuck)
+    await client_with(desk, leases).close()
+    assert leases.closed
+    assert "before its kept answers were let go" in caplog.text
+    assert "before its leases were let go" in caplog.text
