@@ -66,7 +66,7 @@ class Broker:
         if pool is None:
             return self._first(model, deployments, priority)
         if pool.served is None:
-            return self._free.lease(model, deployments, priority=priority)
+            return self._free.lease(model, pool.always_there, priority=priority)
         return _Using(pool)
 
     async def loads(self, model: Model, deployments: Sequence[Deployment]) -> bool:
@@ -79,9 +79,12 @@ class Broker:
     ) -> AsyncIterator[Lease]:
         # Asks the servers whether they load as they are told.
         served = await aside(self._serving.served, model, deployments)
+        free = () if served is not None else await aside(self._serving.always_there, model, deployments)
         names = tuple(one.name for one in deployments)
         doubt = partial(self._serving.look_again, model)
-        pool = _Pool(self._attendant, served, deployments, priority, self._ids, doubt=doubt)
+        pool = _Pool(
+            self._attendant, served, deployments, priority, self._ids, always_there=free, doubt=doubt
+        )
         self._pools.setdefault((model.name, priority, names), pool)
         async with self.lease(model, deployments, priority=priority) as lease:
             yield lease
@@ -104,9 +107,11 @@ class _Pool:
         priority: Priority,
         ids: Iterator[str],
         *,
+        always_there: Sequence[Deployment],
         doubt: Callable[[Deployment], None],
     ) -> None:
         self.served = served
+        self.always_there = always_there
         self._attendant = attendant
         self._deployments = {deployment.name: deployment for deployment in deployments}
         self._priority = priority

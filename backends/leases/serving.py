@@ -99,6 +99,28 @@ class Serving:
             )
         return self._seen(model, leased)
 
+    def always_there(self, model: Model, deployments: Sequence[Deployment]) -> tuple[Deployment, ...]:
+        """Those of the deployments that need no lease: who asks at once is to leave out the others.
+
+        Raises:
+            ModelUnreachable: None of them answers any longer.
+        """
+        free = tuple(one for one in deployments if not self._is_leased(model, one))
+        if not free:
+            raise ModelUnreachable(
+                f"No server of model {model.name!r} that needs no lease answers. Ask again."
+            )
+        return free
+
+    def _is_leased(self, model: Model, deployment: Deployment) -> bool:
+        if deployment.provider not in LOADED_BY_US:
+            return False
+        try:
+            return self._loads_as_told(model, deployment)
+        except (BackendError, RegistryError):
+            # Why it cannot be is told when nothing else is left to ask.
+            return True
+
     def look_again(self, model: Model, deployment: Deployment) -> None:
         """See whether a server that fails still has what the ledger says; what is learned is in the ledger."""
         with self._lock:

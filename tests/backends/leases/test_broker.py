@@ -217,6 +217,25 @@ async def test_a_server_that_is_always_there_is_not_leased(state, host):
         assert snapshot(state).waiters == ()
 
 
+@pytest.mark.parametrize("devices", [("card",), ("nowhere",)])
+async def test_beside_a_server_that_is_always_there_none_that_is_leased_is_asked_without_a_lease(
+    state, host, devices
+):
+    judge = model(host, devices=devices)
+    near = judge.deployments[0].model_copy(update={"name": "near", "provider": "openai", "devices": ()})
+    async with broker(state) as one:
+        chosen = [near, *judge.deployments]
+        async with (
+            one.lease(judge, chosen, priority="batch") as first,
+            one.lease(judge, chosen, priority="batch") as second,
+        ):
+            assert [first.deployment.name, second.deployment.name] == ["near", "near"]
+        if devices == ("card",):
+            # Once that is left out, it is leased.
+            async with one.lease(judge, judge.deployments, priority="batch") as lease:
+                assert lease.token is not None
+
+
 async def test_who_asks_at_another_address_is_not_granted_what_is_loaded_at_the_registrys(state, host):
     told = []
     elsewhere = ModelHost({"card": 24_000}, {"judge": (16_000, 1)}, load_s=0.0)
