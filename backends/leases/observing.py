@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import logging
 import threading
@@ -72,6 +73,7 @@ class Observer:
         self._serving = serving
         self._free = GrantedAtOnce()
         self._served: dict[tuple[str, tuple[str, ...]], Served | None] = {}
+        self._looking = asyncio.Lock()
         self._ids = (f"{name}-{number}" for number in itertools.count())
 
     async def loads(self, model: Model, deployments: Sequence[Deployment]) -> bool:
@@ -101,13 +103,15 @@ class Observer:
 
     async def _seen(self, model: Model, deployments: Sequence[Deployment]) -> Served | None:
         key = model.name, tuple(one.name for one in deployments)
-        if key not in self._served:
-            try:
-                self._served[key] = await aside(self._serving.served, model, deployments)
-            except (BackendError, RegistryError) as error:
-                _LOG.warning("What %s would have waited for cannot be told: %s", model.name, error)
-                self._served[key] = None
-        return self._served[key]
+        # Once for all who begin together: a second look would find what the first of their requests has loaded.
+        async with self._looking:
+            if key not in self._served:
+                try:
+                    self._served[key] = await aside(self._serving.served, model, deployments)
+                except (BackendError, RegistryError) as error:
+                    _LOG.warning("What %s would have waited for cannot be told: %s", model.name, error)
+                    self._served[key] = None
+            return self._served[key]
 
 
 class _Beside:

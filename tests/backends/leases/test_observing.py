@@ -106,6 +106,29 @@ async def test_what_it_pretends_teaches_it_nothing_of_costs(state, host):
     assert Ledger(state, "looks", limits=Limits()).snapshot().costs == {}
 
 
+class Counting(HostLoading):
+    """A server that counts how often it is asked what it has."""
+
+    asked = 0
+
+    def inventory(self):
+        type(self).asked += 1
+        return super().inventory()
+
+
+async def test_those_who_begin_together_look_once(state, host, monkeypatch):
+    monkeypatch.setattr(Counting, "asked", 0)
+    async with observer(state, "one", [], looking=Counting) as one:
+        judge = model(host, "judge")
+
+        async def ask():
+            async with one.lease(judge, judge.deployments, priority="batch"):
+                pass
+
+        await asyncio.gather(*(ask() for _ in range(8)))
+    assert Counting.asked == 1
+
+
 class Silent(HostLoading):
     """A server that is not there."""
 
