@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-import uvicorn
 
 from backends.nvml import Cards
+from backends.services.serving import web_server
 from backends.services.supervision.app import create_app
 from backends.services.supervision.configuration import (
     DeviceDescription,
@@ -61,18 +61,14 @@ def supervise(
     supervisor = Supervisor(
         configuration, environ=environ, is_healthy=server.is_healthy, device_used_mib=used_mib
     )
-    service = uvicorn.Server(
-        uvicorn.Config(
-            create_app(supervisor, server, key=key),
-            host=host,
-            port=configuration.listens_at,
-            access_log=False,
-            # The model server's own headers are passed on.
-            server_header=False,
-            date_header=False,
-            ws="none",
-            timeout_graceful_shutdown=math.ceil(configuration.longest_drain_s()),
-        )
+    service = web_server(
+        create_app(supervisor, server, key=key, host=host),
+        host=host,
+        port=configuration.listens_at,
+        # The model server's own headers are passed on.
+        server_header=False,
+        date_header=False,
+        timeout_graceful_shutdown=math.ceil(configuration.longest_drain_s()),
     )
     # uvicorn ends in order, and raises the signal again when it has: that is an exit as asked for.
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import httpx
-import uvicorn
 
+from backends.services.serving import web_server
 from backends.services.supervision.app import create_app
 from backends.services.supervision.configuration import control_key, read_configuration
 from backends.services.supervision.model_server import ModelServer
@@ -143,18 +143,14 @@ def within(
     app = create_app(
         supervisor, server, key=control_key(configuration, "127.0.0.1", {KEY_VARIABLE: key or ""})
     )
-    service = uvicorn.Server(
-        uvicorn.Config(
-            app,
-            host="127.0.0.1",
-            port=configuration.listens_at,
-            access_log=False,
-            log_config=None,
-            server_header=False,
-            date_header=False,
-            ws="none",
-            timeout_graceful_shutdown=5,
-        )
+    service = web_server(
+        app,
+        host="127.0.0.1",
+        port=configuration.listens_at,
+        log_config=None,
+        server_header=False,
+        date_header=False,
+        timeout_graceful_shutdown=5,
     )
     thread = threading.Thread(target=service.run, name="supervisor", daemon=True)
     thread.start()

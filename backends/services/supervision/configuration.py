@@ -4,13 +4,13 @@
 
 from __future__ import annotations
 
-import ipaddress
 import json
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from backends.services.supervision.errors import BadConfiguration
+from backends.trusted_hosts import is_loopback
 from store.yaml_reading import YamlDocument, YamlError, field_text, read_yaml_document
 
 if TYPE_CHECKING:
@@ -176,7 +176,7 @@ def control_key(configuration: Configuration, host: str, environ: Mapping[str, s
     """
     name = configuration.control_key_env
     if name is None:
-        if _is_loopback(host):
+        if is_loopback(host):
             return None
         raise BadConfiguration(
             f"The supervisor would listen on {host}, where others than this machine could start and stop its models. "
@@ -195,13 +195,6 @@ def _problem_with_ports(configuration: Configuration) -> str | None:
         f"the supervisor and the model server cannot both listen on port {configuration.child_port}; "
         "give another child_port"
     )
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def _told(document: YamlDocument, problem: Any) -> str:

@@ -6,6 +6,7 @@ import asyncio
 import json
 import socket
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from types import SimpleNamespace
 
 import httpx
@@ -121,7 +122,7 @@ def test_a_client_that_goes_away_cancels_its_request(supervised, request_):
     body = json.dumps(request_).encode()
     with socket.create_connection(("127.0.0.1", int(supervised.url.rpartition(":")[2]))) as client:
         client.sendall(
-            b"POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n%s"
+            b"POST /v1/chat/completions HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: %d\r\n\r\n%s"
             % (len(body), body)
         )
         wait_until(lambda: asked(supervised), "the request arrives")
@@ -134,7 +135,7 @@ def test_a_client_that_goes_away_cancels_its_request(supervised, request_):
 def test_an_upload_is_taken_from_the_client_no_faster_than_the_server_takes_it(supervised):
     size = 16 * 1024 * 1024
     with socket.create_connection(("127.0.0.1", int(supervised.url.rpartition(":")[2]))) as client:
-        client.sendall(b"POST /v1/swallow HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % size)
+        client.sendall(b"POST /v1/swallow HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: %d\r\n\r\n" % size)
         client.setblocking(False)
         sent, stuck = 0, 0
         # Nothing is swallowed yet: what is sent stands in buffers, which soon are full.
@@ -253,6 +254,15 @@ def test_a_body_beyond_the_bound_is_refused(supervised, chunked):
     assert supervised.client.post("/v1/fits", content=piece * 16).status_code == 200
 
 
+def test_a_head_without_end_is_refused_and_the_next_request_is_answered(shared):
+    with connected(shared) as client, suppress(ConnectionError):
+        client.sendall(b"GET /v1/models HTTP/1.1\r\nHost: 127.0.0.1\r\nX: " + b"x" * 1024 * 1024)
+        client.sendall(b"\r\n\r\n")
+        assert client.recv(65536)[:10] in {b"HTTP/1.1 4", b""}
+
+    assert shared.client.get("/v1/models").status_code == 200
+
+
 def test_without_a_lease_requests_are_served(shared):
     assert shared.client.get("/v1/models").status_code == 200
 
@@ -304,7 +314,7 @@ def test_a_lease_that_is_no_token_is_refused(shared, lease):
 )
 def test_a_path_with_dots_in_it_is_refused(shared, path):
     with socket.create_connection(("127.0.0.1", int(shared.url.rpartition(":")[2]))) as client:
-        client.sendall(f"GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode())
+        client.sendall(f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n".encode())
         answer = b"".join(iter(lambda: client.recv(65536), b""))
 
     assert answer.startswith(b"HTTP/1.1 400")

@@ -272,6 +272,12 @@ def test_an_order_that_a_page_in_a_browser_could_send_is_refused(idle):
     assert idle.refusal(answer) == (400, "bad_request")
 
 
+@pytest.mark.parametrize("host", ["evil.example", "evil.example:80", "127.0.0.1.evil.example"])
+@pytest.mark.parametrize("path", ["/state", "/v1/models"])
+def test_a_request_that_names_another_host_is_refused(idle, host, path):
+    assert idle.refusal(idle.client.get(path, headers={"Host": host})) == (400, "bad_request")
+
+
 @pytest.mark.parametrize("query", ["wait_s=nan&not=none", "wait_s=-1&not=none", f"not={'x' * 99}"])
 def test_a_question_about_the_state_that_cannot_be_read_is_refused(idle, query):
     assert idle.refusal(idle.client.get(f"/state?{query}")) == (400, "bad_request")
@@ -334,6 +340,9 @@ class TestWithAKey:
 
         assert httpx.get(f"{guarded.url}/healthz").status_code == 200
         assert httpx.get(f"{guarded.url}/v1/models").status_code == 200
+
+    def test_it_may_be_asked_by_any_name(self, guarded):
+        assert guarded.client.get("/state", headers={"Host": "club-pc"}).status_code == 200
 
     def test_the_model_servers_own_key_is_passed_on(self, guarded):
         guarded.ready()
