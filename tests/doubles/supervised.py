@@ -177,7 +177,9 @@ class Program(Supervised):
 
 
 @contextmanager
-def program(folder: Path, models: dict[str, Any], **fields: Any) -> Iterator[Program]:
+def program(
+    folder: Path, models: dict[str, Any], *, environ: dict[str, str] | None = None, **fields: Any
+) -> Iterator[Program]:
     """The supervisor as a program, killed at the end if it still runs."""
     path = write_configuration(folder, models, **fields)
     written = json.loads(path.read_text())
@@ -187,6 +189,7 @@ def program(folder: Path, models: dict[str, Any], **fields: Any) -> Iterator[Pro
             stdout=log,
             stderr=subprocess.STDOUT,
             cwd=ROOT,
+            env=environ,
         )
     supervised = Program(written["port"], written["child_port"], process)
     try:

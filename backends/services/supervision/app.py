@@ -99,25 +99,25 @@ def create_app(
     ) -> dict[str, Any]:
         if known is not None:
             await supervisor.changed_from(known, wait_s)
-        return supervisor.view()
+        return await supervisor.view()
 
     @app.post("/activate", dependencies=controlled, status_code=202)
     async def activate(request: Request) -> dict[str, Any]:
         order = await _order(request, Activate)
         supervisor.activate(order.model, order.token)
-        return supervisor.view()
+        return await supervisor.view()
 
     @app.post("/deactivate", dependencies=controlled)
     async def deactivate(request: Request) -> dict[str, Any]:
         order = await _order(request, Deactivate)
         await supervisor.deactivate(order.token)
-        return supervisor.view()
+        return await supervisor.view()
 
     @app.post("/revoke", dependencies=controlled)
     async def revoke(request: Request) -> dict[str, Any]:
         order = await _order(request, Revoke)
         supervisor.revoke(order.tokens)
-        return supervisor.view()
+        return await supervisor.view()
 
     @app.get("/logs", dependencies=controlled)
     async def logs(lines: Annotated[int, Query(ge=1, le=KEPT_LINES)] = 200) -> PlainTextResponse:
