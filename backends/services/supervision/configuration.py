@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from backends.keys import UnusableKey, read_key
 from backends.services.supervision.errors import BadConfiguration
 from backends.trusted_hosts import is_loopback
 from store.yaml_reading import YamlDocument, YamlError, field_text, read_yaml_document
@@ -172,7 +173,7 @@ def control_key(configuration: Configuration, host: str, environ: Mapping[str, s
         environ: The environment's variables.
 
     Raises:
-        BadConfiguration: The variable is empty, or there is none and others than this machine could give orders.
+        BadConfiguration: The variable holds no key, or there is none and others than this machine could give orders.
     """
     name = configuration.control_key_env
     if name is None:
@@ -182,10 +183,10 @@ def control_key(configuration: Configuration, host: str, environ: Mapping[str, s
             f"The supervisor would listen on {host}, where others than this machine could start and stop its models. "
             "Name the variable that holds a key in control_key_env, or listen on 127.0.0.1."
         )
-    key = environ.get(name, "")
-    if not key:
-        raise BadConfiguration(f"control_key_env names {name}, which is not set: put a key into it.")
-    return key
+    try:
+        return read_key(name, environ)
+    except UnusableKey as error:
+        raise BadConfiguration(f"control_key_env names {error}: put a key into it.") from error
 
 
 def _problem_with_ports(configuration: Configuration) -> str | None:
