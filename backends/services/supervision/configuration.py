@@ -12,6 +12,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from backends.keys import UnusableKey, read_key
 from backends.services.supervision.errors import BadConfiguration
 from backends.trusted_hosts import is_loopback
+from registry.schema import MIG_PROFILE
 from store.yaml_reading import YamlDocument, YamlError, field_text, read_yaml_document
 
 if TYPE_CHECKING:
@@ -84,7 +85,7 @@ class DeviceDescription(_Part):
     kind: Literal["whole", "mig", "host"] = Field(description="A card, a MIG slice, or a host's memory.")
     memory_mib: int = Field(ge=1, description="Its memory in MiB.")
     uuid: Label | None = Field(default=None, description="NVML's, of the slice for a slice.")
-    mig_profile: str | None = Field(default=None, pattern=r"^[0-9]g\.[0-9]{1,3}gb(\+[a-z.]+)?$")
+    mig_profile: str | None = Field(default=None, pattern=MIG_PROFILE)
 
 
 class Restarts(_Part):
