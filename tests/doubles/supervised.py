@@ -60,9 +60,16 @@ def lives(pid: int) -> bool:
 
 
 class Supervised:
-    """A running supervisor, asked over HTTP."""
+    """A running supervisor, asked over HTTP.
 
-    def __init__(self, port: int, child_port: int, key: str | None = None) -> None:
+    Attributes:
+        supervisor: It itself, where it runs within the test's process.
+    """
+
+    def __init__(
+        self, port: int, child_port: int, key: str | None = None, supervisor: Supervisor | None = None
+    ) -> None:
+        self.supervisor = supervisor
         self.url = f"http://127.0.0.1:{port}"
         self.child_url = f"http://127.0.0.1:{child_port}"
         headers = {} if key is None else {"Authorization": f"Bearer {key}"}
@@ -154,7 +161,7 @@ def within(
     )
     thread = threading.Thread(target=service.run, name="supervisor", daemon=True)
     thread.start()
-    supervised = Supervised(configuration.listens_at, configuration.child_port, key)
+    supervised = Supervised(configuration.listens_at, configuration.child_port, key, supervisor)
     try:
         wait_until(lambda: service.started or not thread.is_alive(), "the supervisor listens")
         with supervised.client:

@@ -210,6 +210,7 @@ def test_a_model_on_its_way_out_is_not_activated(two_models):
 def test_the_state_can_be_waited_for(two_models):
     with ThreadPoolExecutor(1) as callers:
         waiting = callers.submit(two_models.client.get, "/state", params={"wait_s": 30, "not": "none"})
+        wait_until(lambda: two_models.supervisor._changes._waiters, "the question waits for a change")
         two_models.activate()
 
         assert waiting.result().json()["active"]["state"] in {"starting", "ready"}
