@@ -21,6 +21,23 @@ _ALL_SETS: Final = 10
 
 
 @dataclass(slots=True)
+class Coming:
+    """A model that is on its way to one of some places.
+
+    Attributes:
+        places: Where it may come; more than one while room is made for it.
+        slots: Those of its slots that nobody has taken.
+    """
+
+    places: tuple[Place, ...]
+    slots: int
+
+    def may_serve(self, waiter: Waiter) -> bool:
+        """Whether the waiter may be served there."""
+        return any(map(waiter.may_use, self.places))
+
+
+@dataclass(slots=True)
 class Card:
     """One device with what is on it.
 
@@ -54,10 +71,10 @@ class Board:
         self._of_model: defaultdict[str, list[Resident]] = defaultdict(list)
         self._leases: Counter[Place] = Counter()
         self._chats: Counter[Place] = Counter()
-        self._wanted: Counter[str] = Counter()
-        self._wanted_by_chat: Counter[str] = Counter()
+        self._wanted: Counter[Place] = Counter()
+        self._wanted_by_chat: Counter[Place] = Counter()
         self._closed: set[Place] = set()
-        self._coming: Counter[str] = Counter()
+        self._coming: defaultdict[str, list[Coming]] = defaultdict(list)
         # However many residents are on their way out for it, one comes.
         cleared: set[str] = set()
         for resident in residents:
@@ -66,64 +83,84 @@ class Board:
             card.free_mib -= models[resident.model].memory_mib
             if resident.cleared_for is not None and resident.place.device not in cleared:
                 cleared.add(resident.place.device)
-                self._coming[resident.cleared_for] += models[resident.cleared_for].slots
+                self._expect(models[resident.cleared_for], device=resident.place.device)
             if resident.state != "ready":
                 card.switching = True
             self._of_model[resident.model].append(resident)
             if resident.state == "loading":
-                self._coming[resident.model] += models[resident.model].slots
+                self._coming[resident.model].append(Coming((resident.place,), models[resident.model].slots))
         for lease in leases:
             self._leases[lease.place] += 1
             if lease.priority == "interactive":
                 self._chats[lease.place] += 1
         for waiter in waiters:
-            self._wanted[waiter.model] += 1
-            self._wanted_by_chat[waiter.model] += waiter.priority == "interactive"
+            self._want(waiter, 1)
 
-    def free_slot(self, model: ServedModel) -> Place | None:
-        """The resident of the model with the most free slots; None if all are taken, closed or not there."""
+    def _want(self, waiter: Waiter, change: int) -> None:
+        for resident in self._of_model[waiter.model]:
+            if waiter.may_use(resident.place):
+                self._wanted[resident.place] += change
+                if waiter.priority == "interactive":
+                    self._wanted_by_chat[resident.place] += change
+
+    def _expect(self, model: ServedModel, *, device: str) -> None:
+        places = tuple(place for place in model.places if place.device == device)
+        self._coming[model.name].append(Coming(places, model.slots))
+
+    def free_slot(self, waiter: Waiter) -> Place | None:
+        """The resident with the most free slots that may serve the waiter; None if there is none with any."""
         best, most = None, 0
-        for resident in self._of_model[model.name]:
-            free = model.slots - self._leases[resident.place]
-            if free > most and resident.state == "ready" and resident.place not in self._closed:
+        slots = self.models[waiter.model].slots
+        for resident in self._of_model[waiter.model]:
+            free = slots - self._leases[resident.place]
+            if free > most and self._serves(resident, waiter):
                 best, most = resident.place, free
         return best
+
+    def _serves(self, resident: Resident, waiter: Waiter) -> bool:
+        return (
+            resident.state == "ready"
+            and resident.place not in self._closed
+            and waiter.may_use(resident.place)
+        )
 
     def grant(self, waiter: Waiter, place: Place) -> None:
         """Mark a slot as taken."""
         self._leases[place] += 1
         self._chats[place] += waiter.priority == "interactive"
-        self._wanted[waiter.model] -= 1
-        self._wanted_by_chat[waiter.model] -= waiter.priority == "interactive"
+        self._want(waiter, -1)
 
-    def take_coming_slot(self, model: ServedModel) -> bool:
-        """Whether the model is on its way with a slot that nobody before has taken; marks it as taken."""
-        if self._coming[model.name] <= 0:
-            return False
-        self._coming[model.name] -= 1
-        return True
+    def take_coming_slot(self, waiter: Waiter) -> bool:
+        """Whether the model is on its way to the waiter with a slot that nobody has taken; marks it as taken."""
+        for coming in self._coming[waiter.model]:
+            if coming.slots > 0 and coming.may_serve(waiter):
+                coming.slots -= 1
+                return True
+        return False
 
-    def is_served(self, model: ServedModel) -> bool:
-        """Whether a resident of the model takes leases, with a free slot or not, or is on its way."""
-        return model.name in self._coming or any(
-            one.state == "ready" and one.place not in self._closed for one in self._of_model[model.name]
+    def is_served(self, waiter: Waiter) -> bool:
+        """Whether a resident that may serve the waiter takes leases, with a free slot or not, or is on its way."""
+        return any(coming.may_serve(waiter) for coming in self._coming[waiter.model]) or any(
+            self._serves(resident, waiter) for resident in self._of_model[waiter.model]
         )
 
-    def places(self, model: ServedModel) -> Iterator[tuple[Place, Card]]:
-        """Where the model may go now, in its order of preference: its devices on which nothing is under way."""
+    def places(self, waiter: Waiter) -> Iterator[tuple[Place, Card]]:
+        """Where the model may go for the waiter, in its order of preference: devices on which nothing is under way."""
+        model = self.models[waiter.model]
         taken = {resident.place for resident in self._of_model[model.name]}
-        for place in model.places:
+        for place in filter(waiter.may_use, model.places):
             card = self.cards.get(place.device)
             if card is None or card.switching or place in taken:
                 continue
             if model.memory_mib <= card.device.memory_mib - card.device.foreign_mib:
                 yield place, card
 
-    def fits_somewhere(self, model: ServedModel) -> bool:
-        """Whether any of its devices could hold the model if nothing else were there."""
+    def fits_somewhere(self, waiter: Waiter) -> bool:
+        """Whether any device where the waiter may be served could hold the model if nothing else were there."""
+        model = self.models[waiter.model]
         return any(
             model.memory_mib <= card.device.memory_mib - card.device.foreign_mib
-            for place in model.places
+            for place in filter(waiter.may_use, model.places)
             if (card := self.cards.get(place.device)) is not None
         )
 
@@ -138,22 +175,22 @@ class Board:
         card = self.cards[place.device]
         card.free_mib -= model.memory_mib
         card.switching = True
-        self._coming[model.name] += model.slots - 1
+        self._coming[model.name].append(Coming((place,), model.slots - 1))
 
-    def evict(self, residents: Iterable[Resident], model: ServedModel) -> None:
-        """Mark residents of one device as on their way out, for a model whose slot is taken by who asked."""
+    def evict(self, residents: Iterable[Resident], model: ServedModel, place: Place) -> None:
+        """Mark residents of one device as on their way out for a model; who asked for it has one of its slots."""
         for resident in residents:
             self._closed.add(resident.place)
             self.cards[resident.place.device].switching = True
-        self._coming[model.name] += model.slots - 1
+        self._coming[model.name].append(Coming((place,), model.slots - 1))
 
     def in_use(self, resident: Resident) -> bool:
-        """Whether somebody has a lease on the resident or waits for its model."""
-        return self._leases[resident.place] > 0 or self._wanted[resident.model] > 0
+        """Whether somebody has a lease on the resident or waits for what it serves."""
+        return self._leases[resident.place] > 0 or self._wanted[resident.place] > 0
 
     def in_chat(self, resident: Resident) -> bool:
-        """Whether somebody interactive has a lease on the resident or waits for its model."""
-        return self._chats[resident.place] > 0 or self._wanted_by_chat[resident.model] > 0
+        """Whether somebody interactive has a lease on the resident or waits for what it serves."""
+        return self._chats[resident.place] > 0 or self._wanted_by_chat[resident.place] > 0
 
     def cheapest_to_evict(
         self,

@@ -109,9 +109,18 @@ class HeldLease:
 
 @dataclass(frozen=True, slots=True)
 class Waiter:
-    """Somebody who waits for a lease on any resident of a model."""
+    """Somebody who waits for a lease on a resident of a model.
+
+    Attributes:
+        deployments: Those of the model's that may serve it; all of them if empty.
+    """
 
     id: str
     model: str
     priority: Priority
     since: float
+    deployments: frozenset[str] = frozenset()
+
+    def may_use(self, place: Place) -> bool:
+        """Whether what is there, or comes there, may serve it."""
+        return not self.deployments or place.deployment in self.deployments

@@ -206,7 +206,7 @@ class _Taking:
             self._snapshot.devices,
             [kept.resident for kept in self._residents.values()],
             [HeldLease(lease.place, lease.priority) for lease in self._leases],
-            [kept.waiter for kept in self._waiters],
+            [replace(kept.waiter, deployments=frozenset(kept.served.servers)) for kept in self._waiters],
             self._now,
             models=models,
         )
@@ -216,11 +216,6 @@ class _Taking:
     def _follow(self, decision: Decision, kept: KeptWaiter) -> None:
         model = kept.waiter.model
         match decision:
-            case Grant(place=place) if place not in kept.served.model.places:
-                # Another who waits for the model may be served there; this one has left the deployment out.
-                self.turn.waits[kept.waiter.id] = (
-                    f"{model} is ready on {place.device}, where it is not to be asked now"
-                )
             case Grant(place=place, reason=reason):
                 self.turn.granted.append((kept, place))
                 self.turn.told.append(Told("grant", model, reason, place, kept))
@@ -265,15 +260,23 @@ class _Taking:
     def _models(self) -> dict[str, ServedModel]:
         """By name; what those who wait say of a model goes before what was said when it was loaded."""
         models: dict[str, ServedModel] = {}
+        places: dict[str, tuple[Place, ...]] = {}
+        # Who has left a deployment out knows less of the model than the others, who have the last word.
+        waiting = sorted(self._waiters, key=lambda kept: len(kept.served.model.places))
+        for one in waiting:
+            fewer = places.get(one.waiter.model, ())
+            places[one.waiter.model] = tuple(dict.fromkeys((*self._promising(one.served.model), *fewer)))
         for served in [
             *(kept.served for kept in self._residents.values()),
-            *(kept.served for kept in self._waiters),
+            *(kept.served for kept in waiting),
         ]:
             model = self._learned(served.model)
-            before = models.get(model.name)
+            known = models.get(model.name)
             # A resident takes what it was loaded with.
-            memory = model.memory_mib if before is None else max(model.memory_mib, before.memory_mib)
-            models[model.name] = replace(model, memory_mib=memory, places=self._promising(model))
+            memory = model.memory_mib if known is None else max(model.memory_mib, known.memory_mib)
+            models[model.name] = replace(
+                model, memory_mib=memory, places=places.get(model.name) or self._promising(model)
+            )
         for kept in self._residents.values():
             # Whoever it makes room for may have gone.
             if kept.resident.cleared_for is not None and kept.resident.cleared_for not in models:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from lease_desk import CARD, asked, party, resident, served
+from lease_desk import CARD, asked, on_two_cards, party, resident, served
 
 from backends.leases.state import Device, Place, Resident
 
@@ -169,6 +169,21 @@ def test_a_model_that_cannot_be_loaded_on_one_device_is_loaded_on_another(state)
         one.finish(task.transition, "failed", detail="broken")
     (task,) = one.turn().tasks
     assert task.transition.place.device == "gpu1"
+
+
+def test_who_has_failed_where_a_model_is_ready_has_it_loaded_at_another_deployment(state):
+    one, two = party(state), party(state, "two")
+    one.declare([CARD, Device("gpu1", 24_000)])
+    both = on_two_cards("d1", "d2")
+    resident(one, both)
+    # The first try failed at d1; it is left out of the next.
+    taken = one.turn(enter=[asked("a", on_two_cards("d2"))])
+    (load,) = taken.tasks
+    assert load.transition.place == Place("judge", "d2", "gpu1")
+    # Nor is the slot at d1 kept from another.
+    assert two.turn(enter=[asked("b", both)]).granted["b"].place.deployment == "d1"
+    assert one.finish(load.transition, "done")
+    assert one.turn().granted["a"].place.deployment == "d2"
 
 
 def test_a_resident_in_the_way_is_drained_unloaded_and_replaced(state):

@@ -231,6 +231,42 @@ def test_another_copy_takes_the_place_of_what_is_idle_but_never_of_what_is_in_us
     assert waits == Wait("judge@100", "all slots of judge are taken, and no device is idle")
 
 
+TWO = (Device("card", 24_000), Device("second", 24_000))
+
+
+def test_who_may_not_be_served_where_the_model_is_ready_has_it_loaded_elsewhere():
+    model = ServedModel(
+        "judge", 16_000, (Place("judge", "d1", "card"), Place("judge", "d2", "second")), slots=1
+    )
+    residents = [Resident(model.places[0], "ready", 0.0, 0.0)]
+    elsewhere = replace(batch(model, 1), deployments=frozenset({"d2"}))
+    anywhere = batch(model, 2)
+    decided = decide([elsewhere, anywhere], now=3, residents=residents, devices=TWO, models=[model])
+    # The slot that is free is not taken by who cannot have it.
+    assert what(decided) == [(Load, elsewhere.id), (Grant, anywhere.id)]
+    assert decided[0].place == model.places[1]
+
+
+def test_a_model_that_is_on_its_way_is_waited_for_only_by_those_whom_it_may_serve():
+    model = ServedModel(
+        "judge", 16_000, (Place("judge", "d1", "card"), Place("judge", "d2", "second")), slots=2
+    )
+    residents = [Resident(model.places[0], "loading", 0.0, 0.0)]
+    elsewhere = replace(batch(model, 1), deployments=frozenset({"d2"}))
+    decided = decide([elsewhere, batch(model, 2)], now=3, residents=residents, devices=TWO, models=[model])
+    assert what(decided) == [(Load, elsewhere.id), (Wait, "judge@2")]
+    assert decided[1].reason == "judge is on its way"
+
+
+def test_a_resident_is_not_kept_for_those_whom_it_may_not_serve():
+    model = ServedModel(
+        "judge", 16_000, (Place("judge", "d1", "card"), Place("judge", "d2", "card")), slots=1
+    )
+    residents = [Resident(model.places[0], "ready", 0.0, 0.0)]
+    elsewhere = replace(batch(model, 90), deployments=frozenset({"d2"}))
+    assert what(decide([elsewhere], now=100, residents=residents, models=[model])) == [(Evict, elsewhere.id)]
+
+
 def test_a_model_goes_where_it_would_rather_be_and_leaves_the_large_device_to_large_ones():
     devices = (Device("large", 48_000), Device("card", 24_000), Device("slice", 24_000, "mig", "1g.24gb"))
     for prefers_slice, device in ((False, "card"), (True, "slice")):

@@ -18,10 +18,12 @@ from backends.leases.records import (
     Failure,
     KeptLease,
     KeptWaiter,
+    Served,
+    ServerAddress,
     Snapshot,
     Transition,
 )
-from backends.leases.state import Device, Waiter
+from backends.leases.state import Device, Place, ServedModel, Waiter
 from backends.leases.turning import take_turn
 
 TTL_S = 15.0
@@ -40,6 +42,20 @@ MODELS = {
         ("unfenced", 4_000, BOTH, {"provider": "ollama"}),
     ]
 }
+TWICE = Served(
+    ServedModel("twice", 4_000, (Place("twice", "d1", "large"), Place("twice", "d2", "small")), load_s=5.0),
+    {one: ServerAddress("vllm", f"http://{one}.test:8600", "twice") for one in ("d1", "d2")},
+)
+MODELS["twice"] = TWICE
+# Who asks for the one without d1, or without d2, has just failed there.
+WITHOUT = {
+    f"twice without {left_out}": Served(
+        replace(TWICE.model, places=tuple(one for one in TWICE.model.places if one.deployment != left_out)),
+        {name: server for name, server in TWICE.servers.items() if name != left_out},
+    )
+    for left_out in ("d1", "d2")
+}
+ASKED = MODELS | WITHOUT
 ENDINGS = st.sampled_from(["done", "done", "failed"])
 
 
@@ -67,7 +83,9 @@ class InMemory:
             self.waiters.pop(waiter, None)
         for waiter in enter:
             until = self.now + TTL_S
-            self.waiters[waiter.id] = KeptWaiter(waiter, party, until, MODELS[waiter.model])
+            served = ASKED[waiter.model]
+            named = replace(waiter, model=served.model.name)
+            self.waiters[waiter.id] = KeptWaiter(named, party, until, served)
         if self.waiters:
             self._write(party, take_turn(self.snapshot(), partial(plan, limits=LIMITS)))
 
@@ -107,6 +125,7 @@ class InMemory:
             if begun.phase == "load":
                 self.residents[begun.place] = replace(self.residents[begun.place], token=token)
         for kept, place in turn.granted:
+            assert place in kept.served.model.places
             del self.waiters[kept.waiter.id]
             token, until = self.next_token(), max(kept.expires_at, self.now + TTL_S)
             self.leases[token] = KeptLease(
@@ -190,7 +209,7 @@ class Turns(RuleBasedStateMachine):
 
     @rule(
         party=st.sampled_from(PARTIES),
-        model=st.sampled_from(sorted(MODELS)),
+        model=st.sampled_from(sorted(ASKED)),
         priority=st.sampled_from(["interactive", "batch", "batch"]),
     )
     def somebody_asks(self, party, model, priority):
