@@ -80,22 +80,22 @@ def _room(
     *,
     may_evict: Callable[[Resident], bool],
 ) -> list[Decision]:
-    places = [one for one in board.places(waiter) if one[0].device not in spoken_for]
-    for place, card in places:
-        if board.has_room(model, card):
-            board.load(model, place)
+    places = [one for one in board.places(waiter) if one.device not in spoken_for]
+    for place in places:
+        if board.has_room(place):
+            board.load(place)
             return [Load(waiter.id, place, "there is room")]
-    for place, card in places:
+    for place in places:
         chosen: list[Resident] = []
-        for resident in sorted(card.residents, key=lambda one: one.used_at):
+        beside = board.beside(place)
+        for resident in sorted(beside, key=lambda one: one.used_at):
             if not may_evict(resident):
                 continue
             chosen.append(resident)
-            freed = sum(board.models[one.model].memory_mib for one in chosen)
-            left = [one for one in card.residents if one not in chosen]
-            if card.free_mib + freed >= model.memory_mib and all(
-                model.may_share(board.models[one.model]) for one in left
+            free_mib = board.cards[place.device].free_mib + board.freed_mib(chosen, place)
+            if free_mib >= model.memory_mib and all(
+                board.may_stay(one, place) for one in beside if one not in chosen
             ):
-                board.evict(chosen, model, place)
+                board.evict(chosen, place)
                 return [Evict(waiter.id, one.place, "is the one least recently used") for one in chosen]
     return [Wait(waiter.id, "there is no room")]

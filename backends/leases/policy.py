@@ -23,7 +23,6 @@ from backends.leases.decisions import Evict, Grant, Load, Wait
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from backends.leases.board import Card
     from backends.leases.decisions import Decision
     from backends.leases.state import Device, HeldLease, Place, Resident, ServedModel, Waiter
 
@@ -149,20 +148,20 @@ class _Planning:
             reason = f"all {model.slots} slots of {model.name} are taken"
             return [Wait(waiter.id, reason, waiter.since + model.load_s)]
         places = list(board.places(waiter))
-        for place, card in places:
-            if board.has_room(model, card):
-                board.load(model, place)
+        for place in places:
+            if board.has_room(place):
+                board.load(place)
                 return [Load(waiter.id, place, f"{place.device} has room for {model.memory_mib} MiB")]
         return self._evict(waiter, model, places, served=served)
 
     def _evict(
-        self, waiter: Waiter, model: ServedModel, places: Sequence[tuple[Place, Card]], *, served: bool
+        self, waiter: Waiter, model: ServedModel, places: Sequence[Place], *, served: bool
     ) -> Sequence[Decision]:
         best: tuple[float, tuple[Resident, ...], Place] | None = None
         kept: tuple[float, Resident] | None = None
-        for place, card in places:
+        for place in places:
             evictable = []
-            for resident in card.residents:
+            for resident in self._board.beside(place):
                 # What is in use is never stopped for another copy of a model.
                 stays = served and self._board.in_use(resident)
                 until = math.inf if stays else self._kept_until(resident, waiter, model)
@@ -170,12 +169,12 @@ class _Planning:
                     evictable.append(resident)
                 elif kept is None or until < kept[0]:
                     kept = until, resident
-            found = self._board.cheapest_to_evict(model, card, evictable, self._price)
+            found = self._board.cheapest_to_evict(place, evictable, self._price)
             if found is not None and (best is None or found[0] < best[0]):
                 best = *found, place
         if best is not None:
             price, chosen, place = best
-            self._board.evict(chosen, model, place)
+            self._board.evict(chosen, place)
             return [
                 Evict(waiter.id, one.place, self._why_evicted(one, waiter, model, price)) for one in chosen
             ]

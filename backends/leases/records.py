@@ -62,7 +62,7 @@ class Served:
     def as_json(self) -> dict[str, Any]:
         """Plain values."""
         plain = asdict(self.model)
-        plain["tags"], plain["servers"] = sorted(self.model.tags), sorted(self.model.servers)
+        plain["tags"], plain["servers"] = sorted(self.model.tags), sorted(set(self.model.servers.values()))
         plain["places"] = [[place.deployment, place.device] for place in self.model.places]
         return {"model": plain, "servers": {name: asdict(server) for name, server in self.servers.items()}}
 
@@ -70,9 +70,11 @@ class Served:
     def from_json(cls, plain: Mapping[str, Any]) -> Served:
         """What ``as_json`` made."""
         model = dict(plain["model"])
-        model["tags"], model["servers"] = frozenset(model["tags"]), frozenset(model["servers"])
-        model["places"] = tuple(Place(model["name"], *place) for place in model["places"])
         servers = {name: ServerAddress(**server) for name, server in plain["servers"].items()}
+        one_at_a_time = frozenset(model["servers"])
+        model["servers"] = {name: one.url for name, one in servers.items() if one.url in one_at_a_time}
+        model["tags"] = frozenset(model["tags"])
+        model["places"] = tuple(Place(model["name"], *place) for place in model["places"])
         return cls(ServedModel(**model), servers)
 
 

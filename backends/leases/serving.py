@@ -173,7 +173,7 @@ class Serving:
                 tags=frozenset(model.placement.tags),
                 exclusive=model.placement.exclusive or footprint is None,
                 # A supervisor has one child.
-                servers=frozenset(server.url for server in servers.values() if server.fences),
+                servers={name: server.url for name, server in servers.items() if server.fences},
             ),
             servers,
         )

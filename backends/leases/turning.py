@@ -275,7 +275,10 @@ class _Taking:
             # A resident takes what it was loaded with.
             memory = model.memory_mib if known is None else max(model.memory_mib, known.memory_mib)
             models[model.name] = replace(
-                model, memory_mib=memory, places=places.get(model.name) or self._promising(model)
+                model,
+                memory_mib=memory,
+                places=places.get(model.name) or self._promising(model),
+                servers=model.servers if known is None else {**known.servers, **model.servers},
             )
         for kept in self._residents.values():
             # Whoever it makes room for may have gone.
