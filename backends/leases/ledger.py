@@ -169,7 +169,7 @@ class Ledger:
         self._ttl_s = ttl_s
 
     def declare(self, devices: Iterable[Device]) -> None:
-        """Say which devices there are; of those that are known, what is said now holds."""
+        """Say which devices there are; of those that are known, what is said now holds, but for measured memory."""
         with self._database.passing() as connection:
             token, version, now = open_ledger(connection)
             rows = [
@@ -183,7 +183,8 @@ class Ledger:
                 }
                 for device in devices
             ]
-            upsert(connection, lease_devices, rows)
+            # What was measured of a device is not for whoever comes next to forget.
+            upsert(connection, lease_devices, rows, keeping=["foreign_mib"])
             _close(connection, token, version + 1)
 
     def turn(

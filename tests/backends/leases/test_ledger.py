@@ -243,6 +243,15 @@ def test_memory_of_strangers_is_not_promised(state):
     assert "no device of its has that" in taken.turn.waits["a"]
 
 
+def test_memory_of_strangers_is_not_forgotten_when_another_party_comes(state):
+    one = party(state)
+    one.measured("gpu0", 10_000)
+    party(state, "two")
+    one.declare([Device("gpu0", 20_000)])
+    (device,) = one.snapshot().devices
+    assert (device.memory_mib, device.foreign_mib) == (20_000, 10_000)
+
+
 def test_what_a_server_has_is_adopted_and_what_it_has_lost_is_struck_out(state):
     one = party(state)
     assert one.adopt(Resident(JUDGE, "ready", 0.0, 0.0), served(), token=41)
