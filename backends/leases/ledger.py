@@ -14,6 +14,7 @@ from sqlalchemy import and_, bindparam, case, delete, insert, select, true, upda
 
 from backends.leases.policy import plan
 from backends.leases.records import (
+    LONGEST_TTL_S,
     NOBODY,
     RELEASED,
     TRIES,
@@ -23,6 +24,7 @@ from backends.leases.records import (
     KeptWaiter,
     Snapshot,
     Transition,
+    is_over,
 )
 from backends.leases.rows import (
     at,
@@ -92,7 +94,7 @@ class Taken:
     Attributes:
         turn: What changed.
         tasks: To carry out.
-        granted: Leases of the caller's waiters, by the waiter's id; those that others have granted it too.
+        granted: Leases of the caller's waiters that hold, by the waiter's id; those that others have granted it too.
         refused: Why the others of its waiters never will be granted, by id.
         standing: Ids of the caller's waiters that still stand in the queue.
         version: Of the ledger after it.
@@ -210,7 +212,9 @@ class Ledger:
             written = _Written(token, now)
             entered = [self._entered(asked, now) for asked in enter if asked.id not in leave]
             if entered or _anybody_waits(connection):
-                snapshot = read_snapshot(connection, now, also=entered)
+                snapshot = read_snapshot(connection, now)
+                entered = _new(entered, snapshot)
+                snapshot = replace(snapshot, waiters=(*snapshot.waiters, *entered))
                 turn = take_turn(snapshot, self._policy)
                 self._write(connection, turn, entered, written)
             else:
@@ -223,7 +227,13 @@ class Ledger:
 
     def _taken(self, snapshot: Snapshot, turn: Turn, written: _Written, version: int) -> Taken:
         refused = [(kept, kept.refused) for kept in snapshot.waiters if kept.refused] + turn.refused
-        granted = [*snapshot.leases, *written.granted]
+        fenced = {begun.subject for begun in turn.begun} | {one.subject for one in snapshot.transitions}
+        over = {lease.token for lease in turn.ended} | fenced
+        granted = [
+            lease
+            for lease in (*snapshot.leases, *written.granted)
+            if lease.token not in over and not is_over(lease.expires_at, snapshot.now)
+        ]
         left = {kept.waiter.id for kept in turn.forgotten} | {kept.waiter.id for kept, _ in turn.granted}
         return Taken(
             turn=turn,
@@ -276,7 +286,11 @@ class Ledger:
             )
             kept = connection.execute(
                 update(leases)
-                .where(leases.c.holder == self._holder, leases.c.expires_at > now)
+                .where(
+                    leases.c.holder == self._holder,
+                    leases.c.expires_at > now,
+                    leases.c.expires_at <= now + LONGEST_TTL_S,
+                )
                 .values(expires_at=until)
                 .returning(leases.c.token)
             ).scalars()
@@ -455,7 +469,7 @@ class Ledger:
         gone = {kept.waiter.id for kept in turn.forgotten} | {kept.waiter.id for kept, _ in turn.granted}
         # Who is granted at once never stands in the queue.
         if staying := [waiter_row(kept) for kept in entered if kept.waiter.id not in gone]:
-            connection.execute(insert(lease_waiters), staying)
+            upsert(connection, lease_waiters, staying)
         if left := gone - {kept.waiter.id for kept in entered}:
             connection.execute(delete(lease_waiters).where(lease_waiters.c.waiter.in_(left)))
         if turn.ended:
@@ -510,6 +524,14 @@ class Ledger:
     def _entered(self, asked: Asked, now: float) -> KeptWaiter:
         waiter = Waiter(asked.id, asked.served.model.name, asked.priority, now)
         return KeptWaiter(waiter, self._holder, now + self._ttl_s, asked.served)
+
+
+def _new(entered: Sequence[KeptWaiter], snapshot: Snapshot) -> list[KeptWaiter]:
+    """Those that are not there yet: a turn is taken again whose answer was lost, though it was written down."""
+    there = {kept.waiter.id for kept in snapshot.waiters} | {
+        lease.waiter for lease in snapshot.leases if not is_over(lease.expires_at, snapshot.now)
+    }
+    return [kept for kept in entered if kept.waiter.id not in there]
 
 
 def _anybody_waits(connection: Connection) -> bool:
@@ -585,6 +607,8 @@ def _follow(connection: Connection, transition: Transition, ending: Ending, now:
     elif (transition.phase == "load" and transition.tries >= TRIES) or (
         transition.phase == "unload" and ending == "done"
     ):
+        # One that was to be loaded again may still have leases from before.
+        _end(connection, now, _ended(and_(*at(leases, place))), {})
         connection.execute(delete(lease_residents).where(*at(lease_residents, place)))
         _drop(connection, place, now)
 

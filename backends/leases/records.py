@@ -24,7 +24,15 @@ NOBODY: Final = "nobody"
 RELEASED: Final = 0.0
 """When a lease ran out that an operator ended."""
 
+LONGEST_TTL_S: Final = 3600.0
+"""The longest time for which a word of life can hold."""
+
 _WITHOUT_FENCES: Final = frozenset({"ollama"})
+
+
+def is_over(expires_at: float, now: float) -> bool:
+    """Whether what held until then holds no more; what would hold for longer than it can is from a clock set back."""
+    return not now < expires_at <= now + LONGEST_TTL_S
 
 
 @dataclass(frozen=True, slots=True)

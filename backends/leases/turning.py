@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
 from backends.leases.decisions import Evict, Grant, Load, Wait
-from backends.leases.records import NOBODY, RELEASED, KeptResident
+from backends.leases.records import NOBODY, RELEASED, KeptResident, is_over
 from backends.leases.state import HeldLease, Resident
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ class Beginning:
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """A decision as it is told to people: its kind, about what, and why."""
+    """A decision as it is told to people: its kind, about what, and why; and how long the waiter had waited."""
 
     kind: DecisionKind
     model: str
@@ -57,6 +57,7 @@ class Told:
     place: Place | None = None
     waiter: KeptWaiter | None = None
     token: int | None = None
+    waited_s: float = 0.0
 
 
 @dataclass(slots=True)
@@ -120,14 +121,14 @@ class _Taking:
 
     def _living(self, waiters: Iterable[KeptWaiter]) -> Iterator[KeptWaiter]:
         for kept in waiters:
-            if kept.expires_at > self._now:
-                yield kept
-            else:
+            if is_over(kept.expires_at, self._now):
                 self.turn.forgotten.append(kept)
+            else:
+                yield kept
 
     def _take_over(self) -> None:
         for old in self._snapshot.transitions:
-            if old.expires_at > self._now:
+            if not is_over(old.expires_at, self._now):
                 continue
             kept = self._residents.get(old.place)
             if kept is None:
@@ -144,7 +145,7 @@ class _Taking:
 
     def _lasting(self, leases: Iterable[KeptLease]) -> Iterator[KeptLease]:
         for lease in leases:
-            if lease.expires_at > self._now:
+            if not is_over(lease.expires_at, self._now):
                 yield lease
                 continue
             kept = self._residents.get(lease.place)
@@ -218,15 +219,15 @@ class _Taking:
         match decision:
             case Grant(place=place, reason=reason):
                 self.turn.granted.append((kept, place))
-                self.turn.told.append(Told("grant", model, reason, place, kept))
+                self._tell("grant", place, reason, kept)
             case Load(place=place, reason=reason):
                 resident = Resident(place, "loading", self._now, self._now)
                 self._begin("load", KeptResident(resident, kept.served, 0))
-                self.turn.told.append(Told("load", model, reason, place, kept))
+                self._tell("load", place, reason, kept)
             case Evict(place=place, reason=reason):
                 evicted = self._residents[place]
                 leaving = replace(evicted.resident, state="draining", since=self._now, cleared_for=model)
-                self.turn.told.append(Told("evict", place.model, reason, place, kept))
+                self._tell("evict", place, reason, kept)
                 self._change(evicted, leaving)
                 if all(lease.place != place for lease in self._leases):
                     self._unload(self._residents[place])
@@ -234,6 +235,10 @@ class _Taking:
                 self.turn.waits[kept.waiter.id] = reason
                 if until is not None and (self.turn.again_at is None or until < self.turn.again_at):
                     self.turn.again_at = until
+
+    def _tell(self, kind: DecisionKind, place: Place, reason: str, kept: KeptWaiter) -> None:
+        waited_s = max(0.0, self._now - kept.waiter.since)
+        self.turn.told.append(Told(kind, place.model, reason, place, kept, waited_s=waited_s))
 
     def _unload(self, kept: KeptResident) -> None:
         if kept.resident.state != "unloading":

@@ -116,6 +116,45 @@ def test_an_expired_lease_on_a_server_that_does_not_fence_ends_at_once(state):
     assert "b" in taken.granted
 
 
+@pytest.mark.parametrize("provider", ["vllm", "ollama"])
+@pytest.mark.parametrize("waits", ["somebody", "nobody"])
+def test_a_lease_that_ran_out_before_its_holder_looked_for_it_is_not_handed_out(state, provider, waits):
+    model = served(provider=provider)
+    one, two = party(state), party(state, "two")
+    resident(two, model)
+    held = two.turn(enter=[asked("b", model)]).granted["b"]
+    one.turn(enter=[asked("a", model)])
+    # `two` grants it to `one`, which is asleep for longer than that holds.
+    two.turn(give_back=[held.token])
+    (lease,) = two.snapshot().leases
+    assert lease.holder == "one"
+    if waits == "somebody":
+        two.turn(enter=[asked("c", model)])
+    two.release([lease.token])
+    taken = one.turn()
+    assert (taken.granted, taken.standing) == ({}, frozenset())
+    # Who asks again is served again.
+    for task in taken.tasks:
+        assert one.finish(task.transition, "done")
+    two.turn(leave=["c"])
+    taken = one.turn(enter=[asked("a", model)])
+    for task in taken.tasks:
+        assert one.finish(task.transition, "done")
+    assert one.turn().granted["a"].token > lease.token
+
+
+def test_a_turn_whose_answer_was_lost_is_taken_again_without_harm(state):
+    one = party(state)
+    resident(one)
+    granted = [one.turn(enter=[asked("a")]).granted["a"].token for _ in range(2)]
+    assert granted[0] == granted[1]
+    for _ in range(2):
+        assert one.turn(enter=[asked("b")]).standing == {"b"}
+    left = one.snapshot()
+    assert [lease.waiter for lease in left.leases] == ["a"]
+    assert [kept.waiter.id for kept in left.waiters] == ["b"]
+
+
 def test_a_loading_whose_owner_dies_is_taken_over_and_its_owner_fenced_off(state):
     dead, two = party(state, "dead", ttl_s=0.0), party(state, "two")
     two.turn(enter=[asked("b", served("other", 23_000))])
@@ -294,6 +333,19 @@ def test_a_resident_that_its_server_has_lost_is_loaded_again_by_who_waits(state)
     assert [told.reason for told in taken.turn.told] == ["its server has lost it"]
     assert one.finish(load.transition, "done")
     assert "b" in one.turn().granted
+
+
+def test_leases_on_a_resident_that_cannot_be_loaded_again_end_with_it(state):
+    one = party(state)
+    resident(one)
+    (kept,) = one.snapshot().residents
+    one.turn(enter=[asked("a")])
+    assert one.reload(JUDGE, token=kept.token)
+    for _ in range(2):
+        (load,) = one.turn(enter=[asked("b")]).tasks
+        assert one.finish(load.transition, "failed", detail="no kernel image")
+    left = one.snapshot()
+    assert (left.residents, left.leases) == ((), ())
 
 
 def test_the_token_rises_above_what_a_server_has_seen(state):

@@ -13,17 +13,19 @@ from lease_desk import served
 
 from backends.leases.policy import Limits, plan
 from backends.leases.records import (
+    LONGEST_TTL_S,
     NOBODY,
     TRIES,
     Failure,
     KeptLease,
+    KeptResident,
     KeptWaiter,
     Served,
     ServerAddress,
     Snapshot,
     Transition,
 )
-from backends.leases.state import Device, Place, ServedModel, Waiter
+from backends.leases.state import Device, Place, Resident, ServedModel, Waiter
 from backends.leases.turning import take_turn
 
 TTL_S = 15.0
@@ -57,6 +59,34 @@ WITHOUT = {
 }
 ASKED = MODELS | WITHOUT
 ENDINGS = st.sampled_from(["done", "done", "failed"])
+
+
+JUDGE = served("judge", 4_000, devices=("large",))
+READY = KeptResident(Resident(JUDGE.model.places[0], "ready", 900.0, 900.0), JUDGE, 1)
+
+
+def kept_waiter(name, since, expires_at):
+    return KeptWaiter(Waiter(name, "judge", "batch", since), name, expires_at, JUDGE)
+
+
+def test_what_would_hold_for_longer_than_it_can_is_over_since_a_clock_was_set_back():
+    until = 1_000.0 + LONGEST_TTL_S
+    leases = [
+        KeptLease(token, READY.place, "batch", "gone", str(token), 0.0, expires_at)
+        for token, expires_at in [(2, until), (3, until + 1.0)]
+    ]
+    waiters = [kept_waiter("living", 990.0, until), kept_waiter("gone", 990.0, until + 1.0)]
+    turn = take_turn(
+        Snapshot(1_000.0, DEVICES, (READY,), tuple(leases), tuple(waiters)), partial(plan, limits=LIMITS)
+    )
+    assert [begun.subject for begun in turn.begun] == [3]
+    assert [kept.waiter.id for kept in turn.forgotten] == ["gone"]
+
+
+def test_how_long_a_waiter_has_waited_is_told_by_the_ledgers_clock():
+    snapshot = Snapshot(1_000.0, DEVICES, (READY,), waiters=(kept_waiter("one", 940.0, 1_010.0),))
+    (told,) = take_turn(snapshot, partial(plan, limits=LIMITS)).told
+    assert (told.kind, told.waited_s) == ("grant", 60.0)
 
 
 class InMemory:
@@ -160,6 +190,7 @@ class InMemory:
             self.residents[place] = replace(kept, resident=ready)
         elif (phase == "load" and tries >= TRIES) or (phase == "unload" and ending == "done"):
             self._drop(place)
+            self._end(lease for lease in self.leases.values() if lease.place == place)
         elif phase == "load":
             token = self.next_token()
             self.transitions[token] = Transition(
