@@ -327,11 +327,16 @@ class Ledger:
             _follow(connection, transition, ending, now)
             if ending == "done" and self._learns and transition.phase != "revoke":
                 _learn(connection, transition, now - transition.began_at, peak_mib)
-            if ending == "failed" and transition.phase == "load" and transition.tries < TRIES:
+            if ending == "failed" and transition.phase in {"load", "revoke"} and transition.tries < TRIES:
                 # Whoever takes the next turn begins anew.
                 token += 1
-                again = Transition(
-                    token, transition.place, "load", NOBODY, now, now, tries=transition.tries + 1
+                again = replace(
+                    transition,
+                    token=token,
+                    owner=NOBODY,
+                    began_at=now,
+                    expires_at=now,
+                    tries=transition.tries + 1,
                 )
                 connection.execute(insert(lease_transitions), transition_row(again))
             connection.execute(delete(lease_transitions).where(lease_transitions.c.ended_at < now - _KEPT_S))
@@ -595,7 +600,9 @@ def _follow(connection: Connection, transition: Transition, ending: Ending, now:
     """Write down what the end of a transition means for its resident."""
     place = transition.place
     if transition.phase == "revoke":
-        # A server that cannot be told serves nobody either.
+        if ending == "failed" and transition.tries < TRIES:
+            return
+        # Nobody waits for ever for a server that cannot be told; it is said what that means.
         _end(connection, now, _ended(leases.c.token == transition.subject), {})
         return
     if transition.phase == "load" and ending == "done":

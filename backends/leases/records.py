@@ -16,7 +16,7 @@ Phase = Literal["load", "unload", "revoke"]
 Ending = Literal["done", "failed", "taken_over"]
 
 TRIES: Final = 2
-"""How often a loading is tried before those who wait for it are told."""
+"""How often a loading is tried before those who wait for it are told, and a revoking before its lease just ends."""
 
 NOBODY: Final = "nobody"
 """The owner of what is to be done by whoever comes next."""

@@ -137,6 +137,9 @@ class _Taking:
                 again = old.tries > 1
                 reason = "its loading failed, and is tried once more" if again else "its server has lost it"
                 told = Told("load", old.place.model, reason, old.place)
+                if old.phase == "revoke":
+                    reason = "its server could not be told, and is told once more"
+                    told = Told("expire", old.place.model, reason, old.place, token=old.subject)
             else:
                 reason = f"{old.owner}, which was to {old.phase} it, is gone"
                 told = Told("take_over", old.place.model, reason, old.place, token=old.token)

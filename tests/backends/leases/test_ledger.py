@@ -104,6 +104,26 @@ def test_an_expired_lease_on_a_server_that_fences_holds_its_slot_until_it_is_rev
     assert two.turn().granted["b"].token > held.token
 
 
+def test_a_revoking_that_fails_is_tried_once_more_before_its_slot_is_given_to_another(state):
+    one, two = party(state), party(state, "two")
+    resident(one)
+    held = one.turn(enter=[asked("a")]).granted["a"]
+    two.turn(enter=[asked("b")])
+    two.release([held.token])
+    (first,) = two.turn().tasks
+    assert two.finish(first.transition, "failed", detail="the key is not set")
+    taken = two.turn()
+    (second,) = taken.tasks
+    assert (second.transition.phase, second.transition.tries) == ("revoke", 2)
+    assert second.transition.subject == held.token
+    assert [told.reason for told in taken.turn.told] == [
+        "its server could not be told, and is told once more"
+    ]
+    assert taken.granted == {}
+    assert two.finish(second.transition, "failed", detail="the key is not set")
+    assert two.turn().granted["b"].token > held.token
+
+
 def test_an_expired_lease_on_a_server_that_does_not_fence_ends_at_once(state):
     model = served(provider="ollama")
     one, two = party(state), party(state, "two")

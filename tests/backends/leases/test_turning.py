@@ -182,7 +182,7 @@ class InMemory:
         place, phase, tries = transition.place, transition.phase, transition.tries
         if ending == "failed" and (phase != "load" or tries >= TRIES):
             self.failures.append(Failure(place, phase, self.now, "it broke"))
-        if phase == "revoke":
+        if phase == "revoke" and (ending == "done" or tries >= TRIES):
             self._end(lease for lease in self.leases.values() if lease.token == transition.subject)
         elif phase == "load" and ending == "done":
             kept = self.residents[place]
@@ -191,10 +191,10 @@ class InMemory:
         elif (phase == "load" and tries >= TRIES) or (phase == "unload" and ending == "done"):
             self._drop(place)
             self._end(lease for lease in self.leases.values() if lease.place == place)
-        elif phase == "load":
+        elif phase in {"load", "revoke"}:
             token = self.next_token()
             self.transitions[token] = Transition(
-                token, place, "load", NOBODY, self.now, self.now, tries=tries + 1
+                token, place, phase, NOBODY, self.now, self.now, tries=tries + 1, subject=transition.subject
             )
 
     def reload(self, place):
