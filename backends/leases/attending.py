@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from backends.errors import BackendError
-from backends.leases.records import KeptWaiter
+from backends.leases.records import TRIES, KeptWaiter
 from backends.leases.seam import Hold
 from backends.leases.state import Waiter
 from backends.leases.turning import Told
@@ -38,6 +38,10 @@ _ENDINGS: Final[dict[Phase, tuple[DecisionKind, DecisionKind]]] = {
     "unload": ("unloaded", "unload_failed"),
     "revoke": ("revoked", "revoke_failed"),
 }
+_UNREVOKED: Final = (
+    " The lease has ended all the same: should its holder live, its server still answers what it asks, beside others "
+    "who have its slot now."
+)
 # Others' leases run out without anybody saying so.
 _TURN_EVERY_S: Final = 1.0
 _MEASURE_EVERY_S: Final = 5.0
@@ -260,7 +264,9 @@ class Attendant:
             for waiter, lease in taken.granted.items():
                 waiting = self._waiting.pop(waiter, None)
                 if waiting is not None:
-                    held = self._held[lease.token] = Held(lease, now + self._ttl_s)
+                    # Whoever granted it may have done so a while ago.
+                    left_s = min(self._ttl_s, lease.expires_at - taken.now)
+                    held = self._held[lease.token] = Held(lease, now + left_s)
                     answers.append((waiting, Answered(held=held)))
                 elif lease.token not in self._held and waiter not in self._orders.leave:
                     # Granted to one who had left: the next turn ends it.
@@ -285,7 +291,9 @@ class Attendant:
             if held.hold.is_over:
                 continue
             held.hold.reloading = glance.closed.get(held.lease.place) == "loading"
-            held.hold.wanted = self._is_wanted(held, glance)
+            # Another thread may have said so meanwhile: it is never taken back.
+            if self._is_wanted(held, glance):
+                held.hold.wanted = True
             if held.hold.is_over and held.told is not None:
                 held.told()
 
@@ -402,6 +410,8 @@ def _together(first: _Orders, then: _Orders) -> _Orders:
 
 
 def _ended(task: Task, detail: str) -> Told:
-    place = task.transition.place
-    kinds = _ENDINGS[task.transition.phase]
-    return Told(kinds[bool(detail)], place.model, detail or "done", place, token=task.transition.token)
+    transition, place = task.transition, task.transition.place
+    if detail and transition.phase == "revoke":
+        detail += " It is tried once more." if transition.tries < TRIES else _UNREVOKED
+    kinds = _ENDINGS[transition.phase]
+    return Told(kinds[bool(detail)], place.model, detail or "done", place, token=transition.token)

@@ -14,6 +14,7 @@ from sqlalchemy import and_, bindparam, case, delete, insert, select, true, upda
 
 from backends.leases.policy import plan
 from backends.leases.records import (
+    LONGEST_TTL_S,
     NOBODY,
     RELEASED,
     TRIES,
@@ -23,6 +24,7 @@ from backends.leases.records import (
     KeptWaiter,
     Snapshot,
     Transition,
+    is_over,
 )
 from backends.leases.rows import (
     at,
@@ -92,7 +94,7 @@ class Taken:
     Attributes:
         turn: What changed.
         tasks: To carry out.
-        granted: Leases of the caller's waiters, by the waiter's id; those that others have granted it too.
+        granted: Leases of the caller's waiters that hold, by the waiter's id; those that others have granted it too.
         refused: Why the others of its waiters never will be granted, by id.
         standing: Ids of the caller's waiters that still stand in the queue.
         version: Of the ledger after it.
@@ -169,7 +171,7 @@ class Ledger:
         self._ttl_s = ttl_s
 
     def declare(self, devices: Iterable[Device]) -> None:
-        """Say which devices there are; of those that are known, what is said now holds."""
+        """Say which devices there are; of those that are known, what is said now holds, but for measured memory."""
         with self._database.passing() as connection:
             token, version, now = open_ledger(connection)
             rows = [
@@ -183,7 +185,8 @@ class Ledger:
                 }
                 for device in devices
             ]
-            upsert(connection, lease_devices, rows)
+            # What was measured of a device is not for whoever comes next to forget.
+            upsert(connection, lease_devices, rows, keeping=["foreign_mib"])
             _close(connection, token, version + 1)
 
     def turn(
@@ -209,7 +212,9 @@ class Ledger:
             written = _Written(token, now)
             entered = [self._entered(asked, now) for asked in enter if asked.id not in leave]
             if entered or _anybody_waits(connection):
-                snapshot = read_snapshot(connection, now, also=entered)
+                snapshot = read_snapshot(connection, now)
+                entered = _new(entered, snapshot)
+                snapshot = replace(snapshot, waiters=(*snapshot.waiters, *entered))
                 turn = take_turn(snapshot, self._policy)
                 self._write(connection, turn, entered, written)
             else:
@@ -222,7 +227,13 @@ class Ledger:
 
     def _taken(self, snapshot: Snapshot, turn: Turn, written: _Written, version: int) -> Taken:
         refused = [(kept, kept.refused) for kept in snapshot.waiters if kept.refused] + turn.refused
-        granted = [*snapshot.leases, *written.granted]
+        fenced = {begun.subject for begun in turn.begun} | {one.subject for one in snapshot.transitions}
+        over = {lease.token for lease in turn.ended} | fenced
+        granted = [
+            lease
+            for lease in (*snapshot.leases, *written.granted)
+            if lease.token not in over and not is_over(lease.expires_at, snapshot.now)
+        ]
         left = {kept.waiter.id for kept in turn.forgotten} | {kept.waiter.id for kept, _ in turn.granted}
         return Taken(
             turn=turn,
@@ -275,7 +286,11 @@ class Ledger:
             )
             kept = connection.execute(
                 update(leases)
-                .where(leases.c.holder == self._holder, leases.c.expires_at > now)
+                .where(
+                    leases.c.holder == self._holder,
+                    leases.c.expires_at > now,
+                    leases.c.expires_at <= now + LONGEST_TTL_S,
+                )
                 .values(expires_at=until)
                 .returning(leases.c.token)
             ).scalars()
@@ -312,11 +327,16 @@ class Ledger:
             _follow(connection, transition, ending, now)
             if ending == "done" and self._learns and transition.phase != "revoke":
                 _learn(connection, transition, now - transition.began_at, peak_mib)
-            if ending == "failed" and transition.phase == "load" and transition.tries < TRIES:
+            if ending == "failed" and transition.phase in {"load", "revoke"} and transition.tries < TRIES:
                 # Whoever takes the next turn begins anew.
                 token += 1
-                again = Transition(
-                    token, transition.place, "load", NOBODY, now, now, tries=transition.tries + 1
+                again = replace(
+                    transition,
+                    token=token,
+                    owner=NOBODY,
+                    began_at=now,
+                    expires_at=now,
+                    tries=transition.tries + 1,
                 )
                 connection.execute(insert(lease_transitions), transition_row(again))
             connection.execute(delete(lease_transitions).where(lease_transitions.c.ended_at < now - _KEPT_S))
@@ -454,7 +474,7 @@ class Ledger:
         gone = {kept.waiter.id for kept in turn.forgotten} | {kept.waiter.id for kept, _ in turn.granted}
         # Who is granted at once never stands in the queue.
         if staying := [waiter_row(kept) for kept in entered if kept.waiter.id not in gone]:
-            connection.execute(insert(lease_waiters), staying)
+            upsert(connection, lease_waiters, staying)
         if left := gone - {kept.waiter.id for kept in entered}:
             connection.execute(delete(lease_waiters).where(lease_waiters.c.waiter.in_(left)))
         if turn.ended:
@@ -509,6 +529,14 @@ class Ledger:
     def _entered(self, asked: Asked, now: float) -> KeptWaiter:
         waiter = Waiter(asked.id, asked.served.model.name, asked.priority, now)
         return KeptWaiter(waiter, self._holder, now + self._ttl_s, asked.served)
+
+
+def _new(entered: Sequence[KeptWaiter], snapshot: Snapshot) -> list[KeptWaiter]:
+    """Those that are not there yet: a turn is taken again whose answer was lost, though it was written down."""
+    there = {kept.waiter.id for kept in snapshot.waiters} | {
+        lease.waiter for lease in snapshot.leases if not is_over(lease.expires_at, snapshot.now)
+    }
+    return [kept for kept in entered if kept.waiter.id not in there]
 
 
 def _anybody_waits(connection: Connection) -> bool:
@@ -572,7 +600,9 @@ def _follow(connection: Connection, transition: Transition, ending: Ending, now:
     """Write down what the end of a transition means for its resident."""
     place = transition.place
     if transition.phase == "revoke":
-        # A server that cannot be told serves nobody either.
+        if ending == "failed" and transition.tries < TRIES:
+            return
+        # Nobody waits for ever for a server that cannot be told; it is said what that means.
         _end(connection, now, _ended(leases.c.token == transition.subject), {})
         return
     if transition.phase == "load" and ending == "done":
@@ -584,6 +614,8 @@ def _follow(connection: Connection, transition: Transition, ending: Ending, now:
     elif (transition.phase == "load" and transition.tries >= TRIES) or (
         transition.phase == "unload" and ending == "done"
     ):
+        # One that was to be loaded again may still have leases from before.
+        _end(connection, now, _ended(and_(*at(leases, place))), {})
         connection.execute(delete(lease_residents).where(*at(lease_residents, place)))
         _drop(connection, place, now)
 
