@@ -7,8 +7,6 @@ from pathlib import Path
 from typing import Annotated, get_args
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
 from backends.device_table import device_json, device_table
 from backends.devices import Devices
@@ -20,7 +18,8 @@ from backends.leases.releasing import leases_to_release
 from backends.leases.standing import read_standing
 from backends.showing import printable, show
 from backends.simulation.errors import SimulationError, WorkloadError
-from backends.simulation.figures import Figures, figures
+from backends.simulation.figures import figures
+from backends.simulation.figures_table import figures_table
 from backends.simulation.playing import play
 from backends.simulation.policies import PolicyName, policy_of
 from backends.simulation.timeline import timeline_svg
@@ -92,7 +91,12 @@ def simulate(
             picture.write_text(
                 timeline_svg(played, title=f"{workload}, policy {name.value}"), encoding="utf-8"
             )
-    _show(rows)
+    show(figures_table(rows))
+    for policy_name, one in rows:
+        if one.left_waiting:
+            typer.echo(
+                f"{policy_name}: {one.left_waiting} requests were never answered; their model fits no device."
+            )
     if picture is not None:
         typer.echo(f"Timeline: {picture}")
 
@@ -263,45 +267,6 @@ def main() -> None:
     ) as error:
         typer.echo(printable(f"{error}"), err=True)
         sys.exit(1)
-
-
-def _show(rows: list[tuple[str, Figures]]) -> None:
-    table = Table(
-        "policy",
-        "makespan",
-        "switches",
-        "busy",
-        "switching",
-        "chats wait p50",
-        "p95",
-        "longest",
-        "batches wait p95",
-        "longest",
-    )
-    for name, one in rows:
-        table.add_row(
-            name,
-            _seconds(one.makespan_s),
-            str(one.switches),
-            f"{one.busy:.0%}",
-            f"{one.switching:.0%}",
-            _seconds(one.interactive.p50_s),
-            _seconds(one.interactive.p95_s),
-            _seconds(one.interactive.longest_s),
-            _seconds(one.batch.p95_s),
-            _seconds(one.batch.longest_s),
-        )
-    console = Console(width=None if sys.stdout.isatty() else 200)
-    console.print(table)
-    for name, one in rows:
-        if one.left_waiting:
-            console.print(
-                f"{name}: {one.left_waiting} requests were never answered; their model fits no device."
-            )
-
-
-def _seconds(value: float | None) -> str:
-    return "" if value is None else f"{value:.0f} s"
 
 
 if __name__ == "__main__":

@@ -35,7 +35,6 @@ class _Card:
     handle: Any
     uuid: str
     product: str
-    most_slices: int
 
 
 class Cards:
@@ -113,8 +112,9 @@ class Cards:
         problems = [*self._unlisted]
         for card in self._cards:
             try:
-                devices.append(_whole(card))
-                devices.extend(_slices(card))
+                most_slices = _most_slices(card.handle)
+                devices.append(_whole(card, is_sliced=most_slices > 0))
+                devices.extend(_slices(card, most_slices))
             except pynvml.NVMLError_Uninitialized:
                 raise
             except pynvml.NVMLError as error:
@@ -125,18 +125,22 @@ class Cards:
 
 def _card(index: int) -> _Card:
     handle = pynvml.nvmlDeviceGetHandleByIndex(index)
-    mode = _told(pynvml.nvmlDeviceGetMigMode, handle)
-    is_sliced = mode is not None and mode[0] == pynvml.NVML_DEVICE_MIG_ENABLE
     return _Card(
         name=f"gpu-{index}",
         handle=handle,
         uuid=pynvml.nvmlDeviceGetUUID(handle),
         product=pynvml.nvmlDeviceGetName(handle),
-        most_slices=pynvml.nvmlDeviceGetMaxMigDeviceCount(handle) if is_sliced else 0,
     )
 
 
-def _whole(card: _Card) -> Reading:
+def _most_slices(handle: Any) -> int:
+    """How many slices a card can have; 0 while its MIG mode is off, which can be switched at any time."""
+    mode = _told(pynvml.nvmlDeviceGetMigMode, handle)
+    is_sliced = mode is not None and mode[0] == pynvml.NVML_DEVICE_MIG_ENABLE
+    return pynvml.nvmlDeviceGetMaxMigDeviceCount(handle) if is_sliced else 0
+
+
+def _whole(card: _Card, *, is_sliced: bool) -> Reading:
     memory = _memory(card.handle)
     shares = _told(pynvml.nvmlDeviceGetUtilizationRates, card.handle)
     milliwatts = _told(pynvml.nvmlDeviceGetPowerUsage, card.handle)
@@ -145,7 +149,7 @@ def _whole(card: _Card) -> Reading:
         uuid=card.uuid,
         kind="whole",
         product=card.product,
-        is_sliced=card.most_slices > 0,
+        is_sliced=is_sliced,
         **memory,
         utilization=None if shares is None else shares.gpu / 100,
         memory_utilization=None if shares is None else shares.memory / 100,
@@ -155,9 +159,9 @@ def _whole(card: _Card) -> Reading:
     )
 
 
-def _slices(card: _Card) -> Iterator[Reading]:
+def _slices(card: _Card, most: int) -> Iterator[Reading]:
     """The slices of a card; what only the whole card has (power, temperature, utilization) is not told of them."""
-    for index in range(card.most_slices):
+    for index in range(most):
         try:
             # The slice's own handle: through its card's one would read the memory of all slices together.
             handle = pynvml.nvmlDeviceGetMigDeviceHandleByIndex(card.handle, index)

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any, Final
 from pydantic import ValidationError
 
 from backends.errors import ModelMisconfigured
-from registry.addresses import problem_with_template
+from registry.addresses import problem_with_url
 from registry.schema import Deployment
 
 if TYPE_CHECKING:
     from store.settings import Settings
 
-_OF_DEPLOYMENT: Final = ("base_url", "api_key_env", "control_key_env", "slots")
+_OF_DEPLOYMENT: Final = ("base_url", "slots")
 _TIMEOUTS: Final = ("connect_timeout_s", "first_byte_timeout_s", "request_timeout_s")
 _LONGEST_S: Final = 86_400
 
@@ -24,9 +24,8 @@ class ProviderSettings:
     """What is changed for all servers of a provider; what is empty or 0 stays as it is.
 
     Attributes:
-        base_url: In place of every address that the registry names.
-        api_key_env: The environment variable with the servers' key; never the key itself.
-        control_key_env: The environment variable with the key to their supervisor.
+        base_url: In place of every address that the registry names. It is sent no key, and takes nothing from the
+            environment: whoever may start a run is not to read there.
         connect_timeout_s: Seconds to connect.
         first_byte_timeout_s: Seconds from a sent request to the answer's first byte.
         request_timeout_s: Seconds for one attempt as a whole.
@@ -34,8 +33,6 @@ class ProviderSettings:
     """
 
     base_url: str = ""
-    api_key_env: str = ""
-    control_key_env: str = ""
     connect_timeout_s: float = 0.0
     first_byte_timeout_s: float = 0.0
     request_timeout_s: float = 0.0
@@ -53,7 +50,7 @@ class ProviderSettings:
         if self.base_url:
             # A key is for the server that the registry names it with, and for no other.
             changes = {"api_key_env": None, "control_key_env": None, **changes}
-        problem = problem_with_template(self.base_url) if self.base_url else None
+        problem = problem_with_url(self.base_url) if self.base_url else None
         if problem is not None:
             # The address itself is not shown: what made it unusable may be a password.
             raise _unusable(deployment.provider, f"base_url {problem}")

@@ -22,15 +22,16 @@ def main(chosen: list[str]) -> int:
     for name in chosen or BENCHES:
         console.print(f"bench {name} …", style="dim")
         results += importlib.import_module(f"bench.{name}").run()
+        if not chosen:
+            # At once: the next one may fail, after minutes.
+            text = json.dumps([result.as_dict() for result in results], indent=1)
+            RESULTS.write_text(text + "\n", encoding="utf-8")
     table = Table("figure", "value", "unit", "goal", "met")
     for result in results:
         row = result.as_dict()
         met = "" if row["met"] is None else "yes" if row["met"] else "NO"
         table.add_row(row["name"], f"{row['value']:g}", row["unit"], row["goal"] or "", met)
     console.print(table)
-    if not chosen:
-        text = json.dumps([result.as_dict() for result in results], indent=1)
-        RESULTS.write_text(text + "\n", encoding="utf-8")
     return 0 if all(result.met is not False for result in results) else 1
 
 

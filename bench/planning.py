@@ -5,9 +5,8 @@ from __future__ import annotations
 import random
 import time
 
-from backends.leases.placing import places_on
 from backends.leases.policy import plan
-from backends.leases.state import Device, HeldLease, Resident, ServedModel, Waiter
+from backends.leases.state import Device, HeldLease, Place, Resident, ServedModel, Waiter
 from bench.result import Result
 
 DEVICES, MODELS, WAITERS = 8, 50, 200
@@ -29,7 +28,8 @@ def one_plan(chance: random.Random) -> float:
         name: ServedModel(
             name,
             chance.randrange(2_000, 20_000),
-            places_on(devices, model=name, deployments=["only"], prefers_slice=False),
+            # A deployment has one copy, so that each device has one of its own.
+            tuple(Place(name, device.name, device.name) for device in devices),
             slots=chance.randrange(1, 9),
             load_s=chance.uniform(5, 120),
         )

@@ -1,7 +1,7 @@
 """The platform's parts as Dagster resources: visible in the web UI, changeable in the launchpad.
 
-No secret is in here: keys are read from the environment variables that the registry names, and the state
-database's URL stays in the settings.
+No secret is in here, and no name of one: keys are read from the environment variables that the registry names, and the
+state database's URL and the consent to remote servers stay in the settings.
 """
 
 from __future__ import annotations
@@ -39,15 +39,9 @@ class ProviderServers(dg.Config):
     """
 
     base_url: str = Field(
-        default="", description="Address in place of every one that the registry names for this provider."
-    )
-    api_key_env: str = Field(
         default="",
-        description="Name of the environment variable with the servers' key, never the key itself.",
-    )
-    control_key_env: str = Field(
-        default="",
-        description="Name of the environment variable with the key to their supervisor, never the key itself.",
+        description="Address in place of every one that the registry names for this provider. It is sent no key: a "
+        "server that needs one is declared in the registry.",
     )
     connect_timeout_s: float = Field(default=0.0, description="Seconds to connect; 0: the common ones.")
     first_byte_timeout_s: float = Field(
@@ -81,7 +75,6 @@ class ModelsResource(dg.ConfigurableResource["ModelsResource"]):
         description="Seconds after which somebody interactive comes before all else."
     )
     lease_batch_wait_s: float = Field(description="Seconds after which a batch comes before all else.")
-    allow_remote: bool = Field(description="Consent that photos may go to deployments marked remote.")
     vllm: ProviderServers = Field(default=ProviderServers(), description="Servers of vLLM.")
     ollama: ProviderServers = Field(default=ProviderServers(), description="Servers of Ollama.")
     trtllm: ProviderServers = Field(default=ProviderServers(), description="Servers of TensorRT-LLM.")

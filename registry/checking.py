@@ -52,12 +52,14 @@ _CLASSES: Mapping[tuple[str | None, ...], type[BaseModel]] = {
 
 
 # Cards and slices are named as the driver counts them.
-_OF_EVERY_MACHINE = re.compile(r"host|gpu-[0-9]{1,3}(\.[0-9]{1,2})?")
+_OWN_NAME = re.compile(r"host|gpu-[0-9]{1,3}(\.[0-9]{1,2})?")
+OWN_NAMES = ("host", "gpu-0", "gpu-1")
+"""The first of them."""
 
 
 def is_of_every_machine(name: str) -> bool:
     """Tell whether a device has this name by itself, without being declared: ``host``, ``gpu-0``, ``gpu-0.1``."""
-    return _OF_EVERY_MACHINE.fullmatch(name) is not None
+    return _OWN_NAME.fullmatch(name) is not None
 
 
 def check_model(fields: Mapping[str, Any]) -> tuple[Model | None, tuple[tuple[FieldPath, str], ...]]:

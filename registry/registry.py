@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from registry.addresses import variables_of
-from registry.checking import check_device, check_model, is_of_every_machine
+from registry.checking import OWN_NAMES, check_device, check_model, is_of_every_machine
 from registry.digests import digest
 from registry.errors import FileProblem, MissingCapability, RegistryFileError, UnknownModel
 from registry.layers import read_layers
@@ -226,8 +226,8 @@ def _placing_problems(
                     continue
                 declared = ", ".join(devices) or "none"
                 text = (
-                    f"there is no device {name}; {did_you_mean(name, devices)}this machine's are host, gpu-0, gpu-1 "
-                    f"and so on, and declared are {declared}"
+                    f"there is no device {name}; {did_you_mean(name, (*devices, *OWN_NAMES))}this machine's are "
+                    f"{', '.join(OWN_NAMES)} and so on, and declared are {declared}"
                 )
                 yield layers.problem(("models", model.name, "deployments", index, "devices", place), text)
 

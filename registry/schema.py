@@ -39,7 +39,9 @@ def _no_twice(values: tuple[str, ...]) -> tuple[str, ...]:
     return values
 
 
-_MIG_PROFILE = r"^[0-9]g\.[0-9]{1,3}gb(\+[a-z.]+)?$"
+MIG_PROFILE = r"^[0-9]g\.[0-9]{1,3}gb(\+[a-z.]+)?$"
+"""Of a slice, as NVML names it: 1g.12gb."""
+
 Name = Annotated[str, Field(pattern=r"^[a-z0-9]+([._-][a-z0-9]+)*$", max_length=64)]
 Alias = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/@()+-]*$", max_length=128)]
 Tag = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=64)]
@@ -101,7 +103,7 @@ class DeclaredDevice(_Part):
         description="The driver's id of the card or slice, as `nvidia-smi -L` prints it.",
     )
     mig_profile: str | None = Field(
-        default=None, pattern=_MIG_PROFILE, description="Of a slice, such as 1g.12gb."
+        default=None, pattern=MIG_PROFILE, description="Of a slice, such as 1g.12gb."
     )
 
 
@@ -198,7 +200,7 @@ class Placement(_Part):
     prefer: Literal["whole", "mig"] = Field(default="whole", description="A whole card, or a MIG slice.")
     mig_profile: str | None = Field(
         default=None,
-        pattern=_MIG_PROFILE,
+        pattern=MIG_PROFILE,
         description="The smallest MIG profile that it fits into, such as 1g.12gb.",
     )
     tags: Annotated[tuple[Tag, ...], AfterValidator(_each_once)] = Field(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy.dialects import postgresql, sqlite
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from sqlalchemy import Connection, Table
 
@@ -31,19 +31,22 @@ def insert_new(connection: Connection, table: Table, rows: Sequence[Mapping[str,
     return connection.execute(counted, list(rows)).rowcount
 
 
-def upsert(connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
+def upsert(
+    connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]], *, keeping: Collection[str] = ()
+) -> None:
     """Insert rows; where the primary key is taken, put the new values over the old ones.
 
     Args:
         connection: One handed out by the writer.
         table: Any table of `store.tables`.
         rows: Mappings with the same keys each; of a primary key given twice, the last one counts.
+        keeping: Columns whose old values stay.
     """
     if not rows:
         return
     key = [column.name for column in table.primary_key.columns]
     statement = _insert(connection, table)
-    changed = {name: statement.excluded[name] for name in rows[0] if name not in key}
+    changed = {name: statement.excluded[name] for name in rows[0] if name not in {*key, *keeping}}
     if changed:
         statement = statement.on_conflict_do_update(index_elements=key, set_=changed)
     else:

@@ -18,7 +18,7 @@ class GpuSample:
 
     sample_id: Annotated[str, Column("Id of this sample")]
     sampled_at: Annotated[str, Column("When it was taken, UTC", kind="time")]
-    device: Annotated[str, Column("Device of `host`: `gpu-0`, a slice of it such as `gpu-0:1`, or `host`")]
+    device: Annotated[str, Column("Device of `host`: `gpu-0`, a slice of it such as `gpu-0.1`, or `host`")]
     uuid: Annotated[str, Column("UUID of the card or slice; `host` for the host's memory")]
     kind: Annotated[
         Literal["whole", "mig", "host"], Column("A whole card, a MIG slice, or the host's own memory")

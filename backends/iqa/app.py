@@ -15,6 +15,7 @@ from starlette.responses import JSONResponse, Response
 from backends.iqa.answering import Answering
 from backends.iqa.asked import declared_bytes, read_asked
 from backends.iqa.errors import BadAsking, TooBusy
+from backends.trusted_hosts import TrustedHosts
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator, Sequence
@@ -43,6 +44,7 @@ def create_app(
     *,
     max_pixels: int,
     most_requests: int = MOST_REQUESTS,
+    host: str = "127.0.0.1",
     failed: Callable[[Exception], None],
 ) -> FastAPI:
     """The application. It answers at once, and says that it is loading until its networks are there.
@@ -52,6 +54,7 @@ def create_app(
         load: Loads their networks; called once, in a thread.
         max_pixels: Pictures with more are refused.
         most_requests: Requests under way at once; more are told to come again.
+        host: What it listens on; only requests that name this host or the loopback are answered.
         failed: Called with what `load` raised; the application then never becomes ready.
     """
     worker = _Worker(most_requests)
@@ -74,6 +77,9 @@ def create_app(
 
     # No page of documentation: it would load its parts from the outside.
     app = FastAPI(title="ImageWorks image quality", lifespan=lifespan, docs_url=None, redoc_url=None)
+    app.add_middleware(
+        TrustedHosts, host=host, refused=lambda words: JSONResponse({"error": words}, status_code=400)
+    )
 
     @app.get("/healthz")
     async def healthz() -> Response:

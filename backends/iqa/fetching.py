@@ -145,10 +145,13 @@ def _response(url: str) -> Iterator[httpx.Response]:
             ) as client,
             client.stream("GET", url) as response,
         ):
-            if url.startswith("https:") and response.url.scheme != "https":
-                raise DownloadFailed(
-                    f"{url} leads to {response.url.host} without encryption; nothing was read."
-                )
+            # On any hop without encryption somebody else may have chosen where the next one leads.
+            first, *others = [*response.history, response]
+            for hop in others:
+                if first.url.scheme == "https" and hop.url.scheme != "https":
+                    raise DownloadFailed(
+                        f"{url} leads to {hop.url.host} without encryption; nothing was read."
+                    )
             if response.status_code != _OK:
                 raise DownloadFailed(f"{url} answered {response.status_code}; put the weights there by hand.")
             yield response

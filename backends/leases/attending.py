@@ -293,7 +293,9 @@ class Attendant:
             for waiter, lease in taken.granted.items():
                 waiting = self._waiting.pop(waiter, None)
                 if waiting is not None:
-                    held = self._held[lease.token] = Held(lease, now + self._ttl_s)
+                    # Whoever granted it may have done so a while ago.
+                    left_s = min(self._ttl_s, lease.expires_at - taken.now)
+                    held = self._held[lease.token] = Held(lease, now + left_s)
                     answers.append((waiting, Answered(held=held)))
                 elif lease.token not in self._held and waiter not in self._orders.leave:
                     # Granted to one who had left: the next turn ends it.
@@ -326,7 +328,9 @@ class Attendant:
             if held.hold.is_over:
                 continue
             held.hold.reloading = glance.closed.get(held.lease.place) == "loading"
-            held.hold.wanted = self._is_wanted(held, glance)
+            # Another thread may have said so meanwhile: it is never taken back.
+            if self._is_wanted(held, glance):
+                held.hold.wanted = True
             if held.hold.is_over and held.told is not None:
                 held.told()
 

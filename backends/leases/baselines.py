@@ -30,12 +30,12 @@ def first_in_first_out(
     decisions: list[Decision] = []
     for waiter in sorted(waiters, key=lambda one: (one.since, one.id)):
         model = board.models[waiter.model]
-        place = board.free_slot(model)
+        place = board.free_slot(waiter)
         if place is not None and place.device not in spoken_for:
             board.grant(waiter, place)
             decisions.append(Grant(waiter.id, place, "came first"))
             continue
-        if place is None and not board.is_served(model):
+        if place is None and not board.is_served(waiter):
             decisions += _room(board, waiter, model, spoken_for, may_evict=lambda _: True)
         else:
             decisions.append(Wait(waiter.id, "waits in line"))
@@ -60,12 +60,12 @@ def least_recently_used(
     decisions: list[Decision] = []
     for waiter in sorted(waiters, key=lambda one: (one.since, one.id)):
         model = board.models[waiter.model]
-        place = board.free_slot(model)
+        place = board.free_slot(waiter)
         if place is not None:
             board.grant(waiter, place)
             busy.add(place)
             decisions.append(Grant(waiter.id, place, "is ready"))
-        elif board.is_served(model):
+        elif board.is_served(waiter):
             decisions.append(Wait(waiter.id, "is on its way, or has no free slot"))
         else:
             decisions += _room(board, waiter, model, set(), may_evict=lambda one: one.place not in busy)
@@ -80,22 +80,22 @@ def _room(
     *,
     may_evict: Callable[[Resident], bool],
 ) -> list[Decision]:
-    places = [one for one in board.places(model) if one[0].device not in spoken_for]
-    for place, card in places:
-        if board.has_room(model, card):
-            board.load(model, place)
+    places = [one for one in board.places(waiter) if one.device not in spoken_for]
+    for place in places:
+        if board.has_room(place):
+            board.load(place)
             return [Load(waiter.id, place, "there is room")]
-    for _, card in places:
+    for place in places:
         chosen: list[Resident] = []
-        for resident in sorted(card.residents, key=lambda one: one.used_at):
+        beside = board.beside(place)
+        for resident in sorted(beside, key=lambda one: one.used_at):
             if not may_evict(resident):
                 continue
             chosen.append(resident)
-            freed = sum(board.models[one.model].memory_mib for one in chosen)
-            left = [one for one in card.residents if one not in chosen]
-            if card.free_mib + freed >= model.memory_mib and all(
-                model.may_share(board.models[one.model]) for one in left
+            free_mib = board.cards[place.device].free_mib + board.freed_mib(chosen, place)
+            if free_mib >= model.memory_mib and all(
+                board.may_stay(one, place) for one in beside if one not in chosen
             ):
-                board.evict(chosen, model)
+                board.evict(chosen, place)
                 return [Evict(waiter.id, one.place, "is the one least recently used") for one in chosen]
     return [Wait(waiter.id, "there is no room")]

@@ -46,12 +46,14 @@ def claim(connection: Connection, devices: Iterable[Device], now: float) -> dict
     others: dict[str, str] = {}
     for device in devices:
         row = known.get(device.name)
-        if row is not None and is_another(row, device):
+        passes_on = row is not None and is_another(row, device)
+        if row is not None and passes_on:
             if device.name in used:
                 others[device.name] = whose(row)
                 continue
             connection.execute(delete(lease_residents).where(lease_residents.c.device == device.name))
-        upsert(connection, lease_devices, [_row(device, now)])
+        # What was measured of a device is not for whoever comes next to forget.
+        upsert(connection, lease_devices, [_row(device, now)], keeping=[] if passes_on else ["foreign_mib"])
     return others
 
 

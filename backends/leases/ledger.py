@@ -16,6 +16,7 @@ from backends.leases.claiming import check_claims, claim
 from backends.leases.modes import go_over
 from backends.leases.policy import plan
 from backends.leases.records import (
+    LONGEST_TTL_S,
     NOBODY,
     RELEASED,
     TRIES,
@@ -25,6 +26,7 @@ from backends.leases.records import (
     KeptWaiter,
     Snapshot,
     Transition,
+    is_over,
 )
 from backends.leases.rows import (
     at,
@@ -94,7 +96,7 @@ class Taken:
     Attributes:
         turn: What changed.
         tasks: To carry out.
-        granted: Leases of the caller's waiters, by the waiter's id; those that others have granted it too.
+        granted: Leases of the caller's waiters that hold, by the waiter's id; those that others have granted it too.
         refused: Why the others of its waiters never will be granted, by id.
         standing: Ids of the caller's waiters that still stand in the queue.
         version: Of the ledger after it.
@@ -175,7 +177,7 @@ class Ledger:
         self._ttl_s = ttl_s
 
     def declare(self, devices: Sequence[Device]) -> dict[str, str]:
-        """Begin to use the ledger, and say which devices there are; of those that are known, what is said now holds.
+        """Begin to use the ledger, and say which devices there are: what is said holds, but for measured memory.
 
         Returns:
             Whose device has the name, by name, where somebody uses it for another one: those are not to be had.
@@ -218,7 +220,9 @@ class Ledger:
             written = _Written(token, now)
             entered = [self._entered(asked, now) for asked in enter if asked.id not in leave]
             if entered or _anybody_waits(connection):
-                snapshot = read_snapshot(connection, now, also=entered)
+                snapshot = read_snapshot(connection, now)
+                entered = _new(entered, snapshot)
+                snapshot = replace(snapshot, waiters=(*snapshot.waiters, *entered))
                 check_claims(snapshot.devices, self._claimed, entered)
                 turn = take_turn(snapshot, self._policy)
                 self._write(connection, turn, entered, written)
@@ -232,7 +236,13 @@ class Ledger:
 
     def _taken(self, snapshot: Snapshot, turn: Turn, written: _Written, version: int) -> Taken:
         refused = [(kept, kept.refused) for kept in snapshot.waiters if kept.refused] + turn.refused
-        granted = [*snapshot.leases, *written.granted]
+        fenced = {begun.subject for begun in turn.begun} | {one.subject for one in snapshot.transitions}
+        over = {lease.token for lease in turn.ended} | fenced
+        granted = [
+            lease
+            for lease in (*snapshot.leases, *written.granted)
+            if lease.token not in over and not is_over(lease.expires_at, snapshot.now)
+        ]
         left = {kept.waiter.id for kept in turn.forgotten} | {kept.waiter.id for kept, _ in turn.granted}
         return Taken(
             turn=turn,
@@ -285,7 +295,11 @@ class Ledger:
             )
             kept = connection.execute(
                 update(leases)
-                .where(leases.c.holder == self._holder, leases.c.expires_at > now)
+                .where(
+                    leases.c.holder == self._holder,
+                    leases.c.expires_at > now,
+                    leases.c.expires_at <= now + LONGEST_TTL_S,
+                )
                 .values(expires_at=until)
                 .returning(leases.c.token)
             ).scalars()
@@ -322,11 +336,16 @@ class Ledger:
             _follow(connection, transition, ending, now)
             if ending == "done" and self._learns and transition.phase != "revoke":
                 _learn(connection, transition, now - transition.began_at, peak_mib)
-            if ending == "failed" and transition.phase == "load" and transition.tries < TRIES:
+            if ending == "failed" and transition.phase in {"load", "revoke"} and transition.tries < TRIES:
                 # Whoever takes the next turn begins anew.
                 token += 1
-                again = Transition(
-                    token, transition.place, "load", NOBODY, now, now, tries=transition.tries + 1
+                again = replace(
+                    transition,
+                    token=token,
+                    owner=NOBODY,
+                    began_at=now,
+                    expires_at=now,
+                    tries=transition.tries + 1,
                 )
                 connection.execute(insert(lease_transitions), transition_row(again))
             connection.execute(delete(lease_transitions).where(lease_transitions.c.ended_at < now - _KEPT_S))
@@ -464,7 +483,7 @@ class Ledger:
         gone = {kept.waiter.id for kept in turn.forgotten} | {kept.waiter.id for kept, _ in turn.granted}
         # Who is granted at once never stands in the queue.
         if staying := [waiter_row(kept) for kept in entered if kept.waiter.id not in gone]:
-            connection.execute(insert(lease_waiters), staying)
+            upsert(connection, lease_waiters, staying)
         if left := gone - {kept.waiter.id for kept in entered}:
             connection.execute(delete(lease_waiters).where(lease_waiters.c.waiter.in_(left)))
         if turn.ended:
@@ -519,6 +538,14 @@ class Ledger:
     def _entered(self, asked: Asked, now: float) -> KeptWaiter:
         waiter = Waiter(asked.id, asked.served.model.name, asked.priority, now)
         return KeptWaiter(waiter, self._holder, now + self._ttl_s, asked.served)
+
+
+def _new(entered: Sequence[KeptWaiter], snapshot: Snapshot) -> list[KeptWaiter]:
+    """Those that are not there yet: a turn is taken again whose answer was lost, though it was written down."""
+    there = {kept.waiter.id for kept in snapshot.waiters} | {
+        lease.waiter for lease in snapshot.leases if not is_over(lease.expires_at, snapshot.now)
+    }
+    return [kept for kept in entered if kept.waiter.id not in there]
 
 
 def _anybody_waits(connection: Connection) -> bool:
@@ -582,7 +609,9 @@ def _follow(connection: Connection, transition: Transition, ending: Ending, now:
     """Write down what the end of a transition means for its resident."""
     place = transition.place
     if transition.phase == "revoke":
-        # A server that cannot be told serves nobody either.
+        if ending == "failed" and transition.tries < TRIES:
+            return
+        # Nobody waits for ever for a server that cannot be told; it is said what that means.
         _end(connection, now, _ended(leases.c.token == transition.subject), {})
         return
     if transition.phase == "load" and ending == "done":
@@ -594,6 +623,8 @@ def _follow(connection: Connection, transition: Transition, ending: Ending, now:
     elif (transition.phase == "load" and transition.tries >= TRIES) or (
         transition.phase == "unload" and ending == "done"
     ):
+        # One that was to be loaded again may still have leases from before.
+        _end(connection, now, _ended(and_(*at(leases, place))), {})
         connection.execute(delete(lease_residents).where(*at(lease_residents, place)))
         _drop(connection, place, now)
 

@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING
 from sqlalchemy import delete, select, update
 
 from backends.errors import LedgerInOtherMode
-from store.tables import lease_ledger, lease_residents, lease_transitions, lease_waiters, leases
+from store.tables import (
+    lease_devices,
+    lease_ledger,
+    lease_residents,
+    lease_transitions,
+    lease_waiters,
+    leases,
+)
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -47,6 +54,8 @@ def go_over(connection: Connection, mode: Mode, now: float) -> None:
     )
     for table in (leases, lease_waiters, lease_residents):
         connection.execute(delete(table))
+    # Measured beside residents that may not have been there.
+    connection.execute(update(lease_devices).values(foreign_mib=0))
     connection.execute(update(lease_ledger).values(mode=mode))
 
 

@@ -23,7 +23,6 @@ from backends.leases.decisions import Evict, Grant, Load, Wait
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from backends.leases.board import Card
     from backends.leases.decisions import Decision
     from backends.leases.state import Device, HeldLease, Place, Resident, ServedModel, Waiter
 
@@ -109,28 +108,28 @@ class _Planning:
         self._board = board
         self._limits = limits
         self._now = now
-        # What was found for a model's most urgent waiter holds for all behind it.
-        self._found: dict[str, Wait] = {}
+        # What was found for the most urgent of those who may be served alike holds for all behind it.
+        self._found: dict[tuple[str, frozenset[str]], Wait] = {}
 
     def decide(self, waiters: Sequence[Waiter]) -> list[Decision]:
         decisions: list[Decision] = []
         for waiter in sorted(waiters, key=self._urgency):
             model = self._board.models[waiter.model]
-            place = self._board.free_slot(model)
+            place = self._board.free_slot(waiter)
             if place is not None:
                 self._board.grant(waiter, place)
                 decisions.append(
                     Grant(waiter.id, place, f"{model.name} is ready on {place.device} and has a free slot")
                 )
-            elif self._board.take_coming_slot(model):
+            elif self._board.take_coming_slot(waiter):
                 decisions.append(Wait(waiter.id, f"{model.name} is on its way"))
-            elif (found := self._found.get(model.name)) is not None:
+            elif (found := self._found.get((model.name, waiter.deployments))) is not None:
                 decisions.append(Wait(waiter.id, found.reason, found.until))
             else:
                 made = self._make_room(waiter, model)
                 decisions += made
                 if isinstance(made[0], Wait):
-                    self._found[model.name] = made[0]
+                    self._found[model.name, waiter.deployments] = made[0]
         return decisions
 
     def _urgency(self, waiter: Waiter) -> tuple[int, float, str]:
@@ -139,30 +138,30 @@ class _Planning:
 
     def _make_room(self, waiter: Waiter, model: ServedModel) -> Sequence[Decision]:
         board = self._board
-        if not board.fits_somewhere(model):
+        if not board.fits_somewhere(waiter):
             return [
                 Wait(waiter.id, f"{model.name} needs {model.memory_mib} MiB, and no device of its has that")
             ]
-        served = board.is_served(model)
+        served = board.is_served(waiter)
         if served and self._now - waiter.since < model.load_s:
             # A slot comes free sooner than another copy of the model would.
             reason = f"all {model.slots} slots of {model.name} are taken"
             return [Wait(waiter.id, reason, waiter.since + model.load_s)]
-        places = list(board.places(model))
-        for place, card in places:
-            if board.has_room(model, card):
-                board.load(model, place)
+        places = list(board.places(waiter))
+        for place in places:
+            if board.has_room(place):
+                board.load(place)
                 return [Load(waiter.id, place, f"{place.device} has room for {model.memory_mib} MiB")]
         return self._evict(waiter, model, places, served=served)
 
     def _evict(
-        self, waiter: Waiter, model: ServedModel, places: Sequence[tuple[Place, Card]], *, served: bool
+        self, waiter: Waiter, model: ServedModel, places: Sequence[Place], *, served: bool
     ) -> Sequence[Decision]:
-        best: tuple[float, tuple[Resident, ...]] | None = None
+        best: tuple[float, tuple[Resident, ...], Place] | None = None
         kept: tuple[float, Resident] | None = None
-        for _, card in places:
+        for place in places:
             evictable = []
-            for resident in card.residents:
+            for resident in self._board.beside(place):
                 # What is in use is never stopped for another copy of a model.
                 stays = served and self._board.in_use(resident)
                 until = math.inf if stays else self._kept_until(resident, waiter, model)
@@ -170,12 +169,12 @@ class _Planning:
                     evictable.append(resident)
                 elif kept is None or until < kept[0]:
                     kept = until, resident
-            found = self._board.cheapest_to_evict(model, card, evictable, self._price)
+            found = self._board.cheapest_to_evict(place, evictable, self._price)
             if found is not None and (best is None or found[0] < best[0]):
-                best = found
+                best = *found, place
         if best is not None:
-            price, chosen = best
-            self._board.evict(chosen, model)
+            price, chosen, place = best
+            self._board.evict(chosen, place)
             return [
                 Evict(waiter.id, one.place, self._why_evicted(one, waiter, model, price)) for one in chosen
             ]

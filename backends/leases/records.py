@@ -17,7 +17,7 @@ Ending = Literal["done", "failed", "taken_over"]
 Mode = Literal["observe", "enforce"]
 
 TRIES: Final = 2
-"""How often a loading is tried before those who wait for it are told."""
+"""How often a loading is tried before those who wait for it are told, and a revoking before its lease just ends."""
 
 NOBODY: Final = "nobody"
 """The owner of what is to be done by whoever comes next."""
@@ -25,8 +25,16 @@ NOBODY: Final = "nobody"
 RELEASED: Final = 0.0
 """When a lease ran out that an operator ended."""
 
+LONGEST_TTL_S: Final = 3600.0
+"""The longest time for which a word of life can hold."""
+
 _WITHOUT_FENCES: Final = frozenset({"ollama"})
 _FREES_LATE: Final = frozenset({"ollama"})
+
+
+def is_over(expires_at: float, now: float) -> bool:
+    """Whether what held until then holds no more; what would hold for longer than it can is from a clock set back."""
+    return not now < expires_at <= now + LONGEST_TTL_S
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +77,7 @@ class Served:
     def as_json(self) -> dict[str, Any]:
         """Plain values."""
         plain = asdict(self.model)
-        plain["tags"], plain["servers"] = sorted(self.model.tags), sorted(self.model.servers)
+        plain["tags"], plain["servers"] = sorted(self.model.tags), sorted(set(self.model.servers.values()))
         plain["places"] = [[place.deployment, place.device] for place in self.model.places]
         return {"model": plain, "servers": {name: asdict(server) for name, server in self.servers.items()}}
 
@@ -77,9 +85,11 @@ class Served:
     def from_json(cls, plain: Mapping[str, Any]) -> Served:
         """What ``as_json`` made."""
         model = dict(plain["model"])
-        model["tags"], model["servers"] = frozenset(model["tags"]), frozenset(model["servers"])
-        model["places"] = tuple(Place(model["name"], *place) for place in model["places"])
         servers = {name: ServerAddress(**server) for name, server in plain["servers"].items()}
+        one_at_a_time = frozenset(model["servers"])
+        model["servers"] = {name: one.url for name, one in servers.items() if one.url in one_at_a_time}
+        model["tags"] = frozenset(model["tags"])
+        model["places"] = tuple(Place(model["name"], *place) for place in model["places"])
         return cls(ServedModel(**model), servers)
 
 

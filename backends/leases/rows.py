@@ -30,8 +30,6 @@ from store.tables import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from sqlalchemy import Connection, Row, Table
 
     from backends.leases.records import Mode
@@ -90,13 +88,12 @@ def time_of(connection: Connection) -> float:
     return float(connection.execute(_TIME[connection.dialect.name]).scalar_one())
 
 
-def read_snapshot(connection: Connection, now: float, *, also: Sequence[KeptWaiter] = ()) -> Snapshot:
+def read_snapshot(connection: Connection, now: float) -> Snapshot:
     """All of the ledger; a resident of a device that nobody has declared is left out.
 
     Args:
         connection: Sees one state of it.
         now: On the database's clock.
-        also: Waiters that are about to be written.
     """
     devices = tuple(
         Device(row.name, row.memory_mib, row.kind, row.mig_profile, row.foreign_mib, row.host, row.uuid)
@@ -121,8 +118,7 @@ def read_snapshot(connection: Connection, now: float, *, also: Sequence[KeptWait
                 row.refused,
             )
             for row in connection.execute(_WAITERS)
-        )
-        + tuple(also),
+        ),
         transitions=transitions,
         failures=failures,
         costs={

@@ -136,6 +136,8 @@ class Serving:
         with self._lock:
             if time.monotonic() - self._looked.get(address, -_LOOKED_S) < _LOOKED_S:
                 return True
+        # Before the server is asked: what others load and unload meanwhile is theirs to put down.
+        known = self._known(address)
         try:
             with closing(self._loading(address)) as loading:
                 inventory = loading.inventory()
@@ -143,19 +145,25 @@ class Serving:
             if error.http_status in NOT_A_SUPERVISOR:
                 return False
             raise
-        self._reconcile(self._seen(model, [deployment]), address, inventory)
+        self._reconcile(self._seen(model, [deployment]), address, inventory, known)
         with self._lock:
             self._looked[address] = time.monotonic()
         return True
 
-    def _reconcile(self, served: Served, address: ServerAddress, inventory: Inventory) -> None:
-        """Put down what the server has and the ledger does not know, and strike out what it has no longer."""
+    def _reconcile(
+        self, served: Served, address: ServerAddress, inventory: Inventory, known: KeptResident | None
+    ) -> None:
+        """Put down what the server has and the ledger did not know, and strike out what it has no longer."""
         self._ledger.raise_token(inventory.token)
         ids = {address.served_model_id, f"{address.served_model_id}{_DEFAULT_TAG}"}
         here = next((one for one in inventory.found if one.served_model_id in ids), None)
-        known = self._known(address)
+        if known is not None and known.resident.state not in {"ready", "draining"}:
+            # It is being switched: whoever does it puts down how it ends.
+            return
         if here is not None and here.ready and known is None:
-            place = served.model.places[0]
+            places = served.model.places
+            # Ollama does not say where; then it is taken to be where it would rather be.
+            place = next((one for one in places if one.device == inventory.device), places[0])
             self._ledger.adopt(Resident(place, "ready", 0.0, 0.0), served, token=here.token)
         elif here is not None and known is not None and not here.ready:
             self._ledger.reload(known.place, token=known.token)
@@ -196,7 +204,7 @@ class Serving:
                 tags=frozenset(model.placement.tags),
                 exclusive=model.placement.exclusive or footprint is None,
                 # A supervisor has one child.
-                servers=frozenset(server.url for server in servers.values() if server.fences),
+                servers={name: server.url for name, server in servers.items() if server.fences},
             ),
             servers,
         )

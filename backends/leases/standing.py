@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from backends.leases.records import NOBODY, Snapshot
+from backends.leases.records import NOBODY, Snapshot, is_over
 from backends.leases.rows import read_snapshot, time_of
 from store.home import Home
 from store.reading import reading
@@ -194,7 +194,7 @@ def _transition(one: Transition, now: float) -> TransitionStanding:
         owner=None if one.owner == NOBODY else one.owner,
         for_s=now - one.began_at,
         tries=one.tries,
-        overdue=one.expires_at <= now,
+        overdue=is_over(one.expires_at, now),
     )
 
 
@@ -219,6 +219,6 @@ def _waiter(kept: KeptWaiter, now: float) -> WaiterStanding:
         holder=kept.holder,
         waited_s=now - kept.waiter.since,
         devices=tuple(dict.fromkeys(place.device for place in kept.served.model.places)),
-        gone=kept.expires_at <= now,
+        gone=is_over(kept.expires_at, now),
         refused=kept.refused,
     )

@@ -5,8 +5,11 @@ Times are seconds on one clock, the database's or a simulator's. Memory is in Mi
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 Priority = Literal["interactive", "batch"]
 DeviceKind = Literal["whole", "mig", "host"]
@@ -58,7 +61,7 @@ class ServedModel:
         unload_s: Expected seconds until its memory is free again.
         tags: Coexistence tags: a model that has some shares a device only with models that share one of them.
         exclusive: Whether nothing else may be on its device.
-        servers: Those of its servers that have one model at a time.
+        servers: The server of each deployment whose server has one model at a time.
     """
 
     name: str
@@ -69,11 +72,11 @@ class ServedModel:
     unload_s: float = 2.0
     tags: frozenset[str] = frozenset()
     exclusive: bool = False
-    servers: frozenset[str] = frozenset()
+    servers: Mapping[str, str] = field(default_factory=dict)
 
     def may_share(self, other: ServedModel) -> bool:
         """Whether the two may be on one device at the same time; both have to agree."""
-        if self.exclusive or other.exclusive or self.servers & other.servers:
+        if self.exclusive or other.exclusive:
             return False
         return bool(self.tags & other.tags) if self.tags or other.tags else True
 
@@ -114,9 +117,18 @@ class HeldLease:
 
 @dataclass(frozen=True, slots=True)
 class Waiter:
-    """Somebody who waits for a lease on any resident of a model."""
+    """Somebody who waits for a lease on a resident of a model.
+
+    Attributes:
+        deployments: Those of the model's that may serve it; all of them if empty.
+    """
 
     id: str
     model: str
     priority: Priority
     since: float
+    deployments: frozenset[str] = frozenset()
+
+    def may_use(self, place: Place) -> bool:
+        """Whether what is there, or comes there, may serve it."""
+        return not self.deployments or place.deployment in self.deployments

@@ -9,6 +9,7 @@ from contextlib import closing
 from typing import TYPE_CHECKING, Final
 
 from backends.errors import BackendError
+from backends.leases.records import TRIES
 from backends.leases.settling import wait_until_free
 from backends.leases.turning import Told
 from store.errors import StoreError
@@ -29,6 +30,10 @@ _ENDINGS: Final[dict[Phase, tuple[DecisionKind, DecisionKind]]] = {
     "unload": ("unloaded", "unload_failed"),
     "revoke": ("revoked", "revoke_failed"),
 }
+_UNREVOKED: Final = (
+    " The lease has ended all the same: should its holder live, its server still answers what it asks, beside others "
+    "who have its slot now."
+)
 
 
 class Switches:
@@ -141,6 +146,8 @@ class Switches:
 
 
 def _ending(task: Task, detail: str) -> Told:
-    place = task.transition.place
-    kinds = _ENDINGS[task.transition.phase]
-    return Told(kinds[bool(detail)], place.model, detail or "done", place, token=task.transition.token)
+    transition, place = task.transition, task.transition.place
+    if detail and transition.phase == "revoke":
+        detail += " It is tried once more." if transition.tries < TRIES else _UNREVOKED
+    kinds = _ENDINGS[transition.phase]
+    return Told(kinds[bool(detail)], place.model, detail or "done", place, token=transition.token)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -59,7 +58,7 @@ class Decisions:
                 reason=told.reason,
                 priority=waiter.waiter.priority if waiter else None,
                 waiter=waiter.waiter.id if waiter else None,
-                waited_ms=round(max(0.0, time.time() - waiter.waiter.since) * 1000, 3) if waiter else None,
+                waited_ms=round(told.waited_s * 1000, 3) if waiter else None,
                 holder=waiter.holder if waiter else self.holder,
                 token=told.token,
                 duration_ms=None if seconds is None else round(seconds * 1000, 3),

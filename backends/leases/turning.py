@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
 from backends.leases.decisions import Evict, Grant, Load, Wait
-from backends.leases.records import NOBODY, RELEASED, KeptResident
+from backends.leases.records import NOBODY, RELEASED, KeptResident, is_over
 from backends.leases.state import HeldLease, Resident
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ class Beginning:
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """A decision as it is told to people: its kind, about what, and why."""
+    """A decision as it is told to people: its kind, about what, and why; and how long the waiter had waited."""
 
     kind: DecisionKind
     model: str
@@ -57,6 +57,7 @@ class Told:
     place: Place | None = None
     waiter: KeptWaiter | None = None
     token: int | None = None
+    waited_s: float = 0.0
 
 
 @dataclass(slots=True)
@@ -120,14 +121,14 @@ class _Taking:
 
     def _living(self, waiters: Iterable[KeptWaiter]) -> Iterator[KeptWaiter]:
         for kept in waiters:
-            if kept.expires_at > self._now:
-                yield kept
-            else:
+            if is_over(kept.expires_at, self._now):
                 self.turn.forgotten.append(kept)
+            else:
+                yield kept
 
     def _take_over(self) -> None:
         for old in self._snapshot.transitions:
-            if old.expires_at > self._now:
+            if not is_over(old.expires_at, self._now):
                 continue
             kept = self._residents.get(old.place)
             if kept is None:
@@ -136,6 +137,9 @@ class _Taking:
                 again = old.tries > 1
                 reason = "its loading failed, and is tried once more" if again else "its server has lost it"
                 told = Told("load", old.place.model, reason, old.place)
+                if old.phase == "revoke":
+                    reason = "its server could not be told, and is told once more"
+                    told = Told("expire", old.place.model, reason, old.place, token=old.subject)
             else:
                 reason = f"{old.owner}, which was to {old.phase} it, is gone"
                 told = Told("take_over", old.place.model, reason, old.place, token=old.token)
@@ -144,7 +148,7 @@ class _Taking:
 
     def _lasting(self, leases: Iterable[KeptLease]) -> Iterator[KeptLease]:
         for lease in leases:
-            if lease.expires_at > self._now:
+            if not is_over(lease.expires_at, self._now):
                 yield lease
                 continue
             kept = self._residents.get(lease.place)
@@ -206,7 +210,7 @@ class _Taking:
             self._snapshot.devices,
             [kept.resident for kept in self._residents.values()],
             [HeldLease(lease.place, lease.priority) for lease in self._leases],
-            [kept.waiter for kept in self._waiters],
+            [replace(kept.waiter, deployments=frozenset(kept.served.servers)) for kept in self._waiters],
             self._now,
             models=models,
         )
@@ -216,22 +220,17 @@ class _Taking:
     def _follow(self, decision: Decision, kept: KeptWaiter) -> None:
         model = kept.waiter.model
         match decision:
-            case Grant(place=place) if place not in kept.served.model.places:
-                # Another who waits for the model may be served there; this one has left the deployment out.
-                self.turn.waits[kept.waiter.id] = (
-                    f"{model} is ready on {place.device}, where it is not to be asked now"
-                )
             case Grant(place=place, reason=reason):
                 self.turn.granted.append((kept, place))
-                self.turn.told.append(Told("grant", model, reason, place, kept))
+                self._tell("grant", place, reason, kept)
             case Load(place=place, reason=reason):
                 resident = Resident(place, "loading", self._now, self._now)
                 self._begin("load", KeptResident(resident, kept.served, 0))
-                self.turn.told.append(Told("load", model, reason, place, kept))
+                self._tell("load", place, reason, kept)
             case Evict(place=place, reason=reason):
                 evicted = self._residents[place]
                 leaving = replace(evicted.resident, state="draining", since=self._now, cleared_for=model)
-                self.turn.told.append(Told("evict", place.model, reason, place, kept))
+                self._tell("evict", place, reason, kept)
                 self._change(evicted, leaving)
                 if all(lease.place != place for lease in self._leases):
                     self._unload(self._residents[place])
@@ -239,6 +238,10 @@ class _Taking:
                 self.turn.waits[kept.waiter.id] = reason
                 if until is not None and (self.turn.again_at is None or until < self.turn.again_at):
                     self.turn.again_at = until
+
+    def _tell(self, kind: DecisionKind, place: Place, reason: str, kept: KeptWaiter) -> None:
+        waited_s = max(0.0, self._now - kept.waiter.since)
+        self.turn.told.append(Told(kind, place.model, reason, place, kept, waited_s=waited_s))
 
     def _unload(self, kept: KeptResident) -> None:
         if kept.resident.state != "unloading":
@@ -265,15 +268,26 @@ class _Taking:
     def _models(self) -> dict[str, ServedModel]:
         """By name; what those who wait say of a model goes before what was said when it was loaded."""
         models: dict[str, ServedModel] = {}
+        places: dict[str, tuple[Place, ...]] = {}
+        # Who has left a deployment out knows less of the model than the others, who have the last word.
+        waiting = sorted(self._waiters, key=lambda kept: len(kept.served.model.places))
+        for one in waiting:
+            fewer = places.get(one.waiter.model, ())
+            places[one.waiter.model] = tuple(dict.fromkeys((*self._promising(one.served.model), *fewer)))
         for served in [
             *(kept.served for kept in self._residents.values()),
-            *(kept.served for kept in self._waiters),
+            *(kept.served for kept in waiting),
         ]:
             model = self._learned(served.model)
-            before = models.get(model.name)
+            known = models.get(model.name)
             # A resident takes what it was loaded with.
-            memory = model.memory_mib if before is None else max(model.memory_mib, before.memory_mib)
-            models[model.name] = replace(model, memory_mib=memory, places=self._promising(model))
+            memory = model.memory_mib if known is None else max(model.memory_mib, known.memory_mib)
+            models[model.name] = replace(
+                model,
+                memory_mib=memory,
+                places=places.get(model.name) or self._promising(model),
+                servers=model.servers if known is None else {**known.servers, **model.servers},
+            )
         for kept in self._residents.values():
             # Whoever it makes room for may have gone.
             if kept.resident.cleared_for is not None and kept.resident.cleared_for not in models:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import httpx
 
 from backends.errors import LoadingFailed, ModelMisconfigured
+from backends.keys import UnusableKey, masked, read_key
 
 if TYPE_CHECKING:
     from backends.leases.records import ServerAddress
@@ -24,18 +25,19 @@ class Desk:
         """Make one.
 
         Raises:
-            ModelMisconfigured: The environment variable with its key is not set.
+            ModelMisconfigured: The environment variable with its key holds none.
         """
         self.server = server
         headers = {"User-Agent": "imageworks"}
+        self._key: str | None = None
         if server.key_env is not None:
-            key = os.environ.get(server.key_env, "").strip()
-            if not key:
+            try:
+                self._key = read_key(server.key_env, os.environ)
+            except UnusableKey as error:
                 raise ModelMisconfigured(
-                    f"The server at {server.url} has its key in the environment variable {server.key_env}, which is "
-                    f"not set. Set it."
-                )
-            headers["Authorization"] = f"Bearer {key}"
+                    f"The server at {server.url} has its key in the environment variable {error}. Set it."
+                ) from error
+            headers["Authorization"] = f"Bearer {self._key}"
         self._within_s = within_s
         # No proxy of the environment: a model server is on this machine or beside it. No connection outlives its
         # question, since nobody says when the last one was asked.
@@ -82,7 +84,7 @@ class Desk:
             raise LoadingFailed(f"{url} does not answer: {str(error) or type(error).__name__}.") from error
         if not response.is_success:
             raise LoadingFailed(
-                f"{url} answered {response.status_code}: {_said(content)}.", response.status_code
+                f"{url} answered {response.status_code}: {_said(content, self._key)}.", response.status_code
             )
         try:
             said = json.loads(content)
@@ -91,11 +93,11 @@ class Desk:
         return said if isinstance(said, dict) else {}
 
 
-def _said(content: bytes) -> str:
-    text = content[:_WORDS].decode("utf-8", "replace")
+def _said(content: bytes, key: str | None) -> str:
+    text = content.decode("utf-8", "replace")
     try:
         error = json.loads(content).get("error")
     except (ValueError, RecursionError, AttributeError):
-        return " ".join(text.split())
+        error = None
     message = error.get("message") if isinstance(error, dict) else error
-    return " ".join(str(message or text).split()).rstrip(".")[:_WORDS]
+    return " ".join(masked(str(message or text), key).split()).rstrip(".")[:_WORDS]

@@ -33,10 +33,12 @@ class Inventory:
     Attributes:
         found: Models in its memory.
         token: The highest fencing token that it has seen; it refuses lower ones.
+        device: The ledger's name of the device that they are on, where the server says.
     """
 
     found: tuple[Found, ...] = ()
     token: int = 0
+    device: str | None = None
 
 
 class Loading(Protocol):

@@ -70,7 +70,8 @@ class Supervised:
         if not isinstance(name, str) or active.get("state") == "failed":
             return Inventory(token=highest)
         ready = active.get("state") == "ready"
-        return Inventory((Found(name, ready, _whole(active.get("token")), _memory(state)),), highest)
+        found = Found(name, ready, _whole(active.get("token")), _memory(state))
+        return Inventory((found,), highest, _device(state))
 
     @property
     def _where(self) -> str:
@@ -91,6 +92,12 @@ def _memory(state: dict[str, Any]) -> int | None:
     device = state.get("device")
     on_host = isinstance(device, dict) and device.get("kind") == "host"
     return (_whole(_active(state).get("rss_mib")) or None) if on_host else None
+
+
+def _device(state: dict[str, Any]) -> str | None:
+    device = state.get("device")
+    name = device.get("name") if isinstance(device, dict) else None
+    return name if isinstance(name, str) else None
 
 
 def _last_words(active: dict[str, Any]) -> str:

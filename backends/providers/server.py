@@ -5,8 +5,16 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Final
 
-from backends.errors import AttemptFailed, HttpFailure, ModelMisconfigured, ModelUnreachable, StaleLease
-from backends.providers.reading import error_words, short
+from backends.errors import (
+    AttemptFailed,
+    HttpFailure,
+    ModelMisconfigured,
+    ModelUnreachable,
+    NotJson,
+    StaleLease,
+)
+from backends.keys import UnusableKey, masked, read_key
+from backends.providers.reading import error_words, read_json, short
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -16,7 +24,6 @@ if TYPE_CHECKING:
     from registry.schema import Deployment, Model
 
 _CHECK_S: Final = 10.0
-_MASK: Final = "********"
 _OK: Final = 200
 _CONFLICT: Final = 409
 _STALE: Final = b'"stale_lease"'
@@ -48,7 +55,7 @@ class Server:
             environ: For the base URL's variables and the API key.
 
         Raises:
-            ModelMisconfigured: The API key's variable is not set.
+            ModelMisconfigured: The API key's variable holds none.
             BadDeploymentUrl: The base URL cannot be used.
         """
         self.served_model_id = deployment.served_model_id
@@ -68,7 +75,7 @@ class Server:
         url = f"{self._url}{path}"
         response = await self._transport.get(url, headers=self._headers, within_s=_CHECK_S)
         self._refuse(response, url)
-        return response.body
+        return self._shown(response.body)
 
     async def checked(self, path: str) -> bytes:
         """The same, for the check at a step's start.
@@ -122,7 +129,7 @@ class Server:
         observed.http_status = response.status
         observed.bytes_in = len(response.body)
         self._refuse(response, url)
-        return response.body
+        return self._shown(response.body)
 
     @property
     def named(self) -> str:
@@ -131,9 +138,10 @@ class Server:
 
     def not_served(self, served: Iterable[str], advice: str) -> ModelUnreachable:
         """The error of a server that is up and has other models."""
+        has = short(masked(", ".join(sorted(served)), self._key)) or "nothing"
         return ModelUnreachable(
-            f"{self.named} is up, and does not serve {self.served_model_id!r}; it serves "
-            f"{short(', '.join(sorted(served))) or 'nothing'}. {advice}, or correct served_model_id in the registry."
+            f"{self.named} is up, and does not serve {self.served_model_id!r}; it serves {has}. {advice}, or correct "
+            f"served_model_id in the registry."
         )
 
     def _unreachable(self, reason: str) -> ModelUnreachable:
@@ -142,14 +150,22 @@ class Server:
             f"registry's), or choose another model."
         )
 
+    def _shown(self, body: bytes) -> bytes:
+        """A body as it is, or without our key if it is not JSON: then its beginning is shown."""
+        if not self._key or self._key.encode() not in body:
+            return body
+        try:
+            read_json(body)
+        except NotJson:
+            return body.replace(self._key.encode(), masked(self._key, self._key).encode())
+        return body
+
     def _refuse(self, response: Response, url: str) -> None:
         if response.status == _OK:
             return
-        words = error_words(response.body)
+        words = masked(error_words(response.body), self._key)
         if response.status == _CONFLICT and _STALE in response.body:
             raise StaleLease(f"{url} refused the lease: {short(words)}.", http_status=response.status)
-        if self._key:
-            words = words.replace(self._key, _MASK)
         raise HttpFailure(
             f"{url} answered {response.status}: {short(words)}.",
             http_status=response.status,
@@ -160,15 +176,10 @@ class Server:
 def _api_key(model: Model, deployment: Deployment, environ: Mapping[str, str]) -> str | None:
     if deployment.api_key_env is None:
         return None
-    key = environ.get(deployment.api_key_env, "").strip()
-    if not (key.isascii() and key.isprintable()):
-        raise ModelMisconfigured(
-            f"The environment variable {deployment.api_key_env}, the API key of deployment {deployment.name!r} of "
-            f"model {model.name!r}, holds characters that no key has. Set it anew."
-        )
-    if not key:
+    try:
+        return read_key(deployment.api_key_env, environ)
+    except UnusableKey as error:
         raise ModelMisconfigured(
             f"Deployment {deployment.name!r} of model {model.name!r} needs an API key in the environment variable "
-            f"{deployment.api_key_env}, which is not set. Set it, or choose another model."
-        )
-    return key
+            f"{error}. Set it, or choose another model."
+        ) from error

@@ -8,15 +8,16 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-import uvicorn
 
 from backends.nvml import Cards
+from backends.services.serving import web_server
 from backends.services.supervision.app import create_app
 from backends.services.supervision.configuration import (
     DeviceDescription,
     control_key,
     read_configuration,
 )
+from backends.services.supervision.device_memory import DeviceMemory
 from backends.services.supervision.errors import BadConfiguration
 from backends.services.supervision.model_server import ModelServer
 from backends.services.supervision.supervisor import Supervisor
@@ -52,32 +53,37 @@ def supervise(
     # Model servers do not get the key: what they run is less trusted than what may stop them.
     environ = {name: value for name, value in os.environ.items() if name != configuration.control_key_env}
     server = ModelServer(configuration.child_port)
-    cards = Cards()
-
-    def used_mib(device: DeviceDescription) -> int | None:
-        readings = cards.read().devices
-        return next((one.memory_used_mib for one in readings if device.uuid in {one.uuid, one.name}), None)
-
     supervisor = Supervisor(
-        configuration, environ=environ, is_healthy=server.is_healthy, device_used_mib=used_mib
+        configuration,
+        environ=environ,
+        is_healthy=server.is_healthy,
+        device_memory=_memory_of(configuration.device),
     )
-    service = uvicorn.Server(
-        uvicorn.Config(
-            create_app(supervisor, server, key=key),
-            host=host,
-            port=configuration.listens_at,
-            access_log=False,
-            # The model server's own headers are passed on.
-            server_header=False,
-            date_header=False,
-            ws="none",
-            timeout_graceful_shutdown=math.ceil(configuration.longest_drain_s()),
-        )
+    service = web_server(
+        create_app(supervisor, server, key=key, host=host),
+        host=host,
+        port=configuration.listens_at,
+        # The model server's own headers are passed on.
+        server_header=False,
+        date_header=False,
+        timeout_graceful_shutdown=math.ceil(configuration.longest_drain_s()),
     )
     # uvicorn ends in order, and raises the signal again when it has: that is an exit as asked for.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: sys.exit(0))
     service.run()
+
+
+def _memory_of(device: DeviceDescription | None) -> DeviceMemory | None:
+    if device is None or device.uuid is None:
+        return None
+    cards, names = Cards(), {device.uuid}
+
+    def used_mib() -> int | None:
+        readings = cards.read().devices
+        return next((one.memory_used_mib for one in readings if names & {one.uuid, one.name}), None)
+
+    return DeviceMemory(used_mib)
 
 
 def main() -> None:

@@ -15,12 +15,12 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-import uvicorn
 
 from backends.errors import BackendError
 from backends.iqa.app import create_app
 from backends.iqa.loading import load_scorers
 from backends.iqa.metrics import metrics_named
+from backends.services.serving import web_server
 from store.errors import StoreError
 from store.home import Home
 from store.settings import Settings
@@ -53,20 +53,20 @@ def serve(
         server.should_exit = True
 
     application = create_app(
-        served, lambda: load_scorers(served, folder), max_pixels=settings.max_pixels, failed=give_up
+        served,
+        lambda: load_scorers(served, folder),
+        max_pixels=settings.max_pixels,
+        host=host,
+        failed=give_up,
     )
-    # No log of requests: a picture's name may say who made it.
-    config = uvicorn.Config(
+    server = web_server(
         application,
         host=host,
         port=port,
         log_level="warning",
-        access_log=False,
         lifespan="on",
-        ws="none",
         timeout_graceful_shutdown=SHUTDOWN_S,
     )
-    server = uvicorn.Server(config)
     server.run()
     if problems:
         raise problems[0]

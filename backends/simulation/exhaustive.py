@@ -83,7 +83,7 @@ class _InOrder:
         decisions: list[Decision] = []
         waiting: dict[str, Waiter] = {}
         for waiter in sorted(waiters, key=lambda one: (one.since, one.id)):
-            place = board.free_slot(models[waiter.model])
+            place = board.free_slot(waiter)
             if place is not None:
                 board.grant(waiter, place)
                 decisions.append(Grant(waiter.id, place, "is ready"))

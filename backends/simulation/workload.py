@@ -99,8 +99,12 @@ class Workload(_Part):
             name: ServedModel(
                 name=name,
                 memory_mib=model.memory_mib,
-                places=places_on(
-                    devices, model=name, deployments=["simulated"], prefers_slice=model.prefer == "mig"
+                # A deployment has one copy; here every device has a server of its own.
+                places=tuple(
+                    place._replace(deployment=place.device)
+                    for place in places_on(
+                        devices, model=name, deployments=["simulated"], prefers_slice=model.prefer == "mig"
+                    )
                 ),
                 slots=model.slots,
                 load_s=model.load_s,

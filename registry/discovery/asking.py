@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import time
 from typing import TYPE_CHECKING, Any, Final, Self
@@ -35,10 +36,13 @@ class Questions:
         self._page_s = page_s
         self._until = time.monotonic() + _SERVER_S
         self._answer_bytes = answer_bytes
+        # An event loop of its own: a question can then be given up wherever it stands.
+        self._runner = asyncio.Runner()
         # No proxy of the environment: a model server is on this machine or beside it. Nothing compressed: a small
         # answer could fill the memory.
-        self._client = httpx.Client(
-            timeout=httpx.Timeout(page_s, connect=min(page_s, _CONNECT_S)),
+        self._client = httpx.AsyncClient(
+            # A page's own bound is kept apart: these are for one read, and a drop in time would begin them anew.
+            timeout=httpx.Timeout(None, connect=min(page_s, _CONNECT_S)),
             headers={"Accept-Encoding": "identity", "User-Agent": "imageworks"},
             trust_env=False,
             follow_redirects=False,
@@ -50,7 +54,8 @@ class Questions:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._client.close()
+        self._runner.run(self._client.aclose())
+        self._runner.close()
 
     def get(self, path: str) -> tuple[int, Any]:
         """A page's status, and its JSON; None where it is none.
@@ -69,26 +74,34 @@ class Questions:
         return self._asked("POST", path, json=body)
 
     def _asked(self, method: str, path: str, **options: Any) -> tuple[int, Any]:
-        url, now, content = f"{self._url}{path}", time.monotonic(), b""
-        until = min(now + self._page_s, self._until)
-        if now > self._until:
+        left_s = self._until - time.monotonic()
+        if left_s < 0:
             raise ServerSilent(
                 f"{self._url} was asked for {_SERVER_S:g} s, and is not through with its models"
             )
+        page = self._page(method, f"{self._url}{path}", min(self._page_s, left_s), **options)
+        status, content = self._runner.run(page)
         try:
-            with self._client.stream(method, url, **options) as response:
-                for piece in response.iter_raw():
+            return status, json.loads(content)
+        except (ValueError, RecursionError):
+            return status, None
+
+    async def _page(self, method: str, url: str, within_s: float, **options: Any) -> tuple[int, bytes]:
+        content = b""
+        try:
+            async with (
+                asyncio.timeout(within_s),
+                self._client.stream(method, url, **options) as response,
+            ):
+                async for piece in response.aiter_raw():
                     content += piece
                     if len(content) > self._answer_bytes:
                         raise ServerSilent(f"{url} sent more than {self._answer_bytes:,} bytes")
-                    if time.monotonic() > until:
-                        raise ServerSilent(f"{url} sent no whole answer within {self._page_s:g} s")
+        except TimeoutError as error:
+            raise ServerSilent(f"{url} sent no whole answer within {within_s:.3g} s") from error
         except httpx.HTTPError as error:
             raise ServerSilent(f"{url} does not answer: {str(error) or type(error).__name__}") from error
-        try:
-            return response.status_code, json.loads(content)
-        except (ValueError, RecursionError):
-            return response.status_code, None
+        return response.status_code, content
 
 
 def found_at(status: int, said: Any) -> Any:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from registry.addresses import is_private
 from registry.errors import BadDeploymentUrl
-from registry.schema import ROLES
+from registry.schema import MIG_PROFILE, ROLES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -25,7 +25,6 @@ _NAME_LENGTH: Final = 64
 _DEVICE_NAME: Final = re.compile(r"[a-z0-9]+([._-][a-z0-9]+)*")
 _OF_EVERY_MACHINE: Final = re.compile(r"host|gpu-[0-9]{1,3}(\.[0-9]{1,2})?")
 _DEVICE_UUID: Final = re.compile(r"(GPU|MIG)-[A-Za-z0-9-]{1,80}")
-_MIG_PROFILE: Final = re.compile(r"[0-9]g\.[0-9]{1,3}gb(\+[a-z.]+)?")
 _SEEING_NAME: Final = re.compile(r"(^|[^a-z])(vl|vlm|vision|llava|pixtral|internvl)([^a-z]|$)", re.IGNORECASE)
 _CHAT_ROLES: Final = tuple(role for role in ROLES if role != "iqa")
 _CONTEXT: Final = 8192
@@ -181,7 +180,7 @@ def _usable(device: FoundDevice | None) -> FoundDevice | None:
         return None
     fits = device.kind in {"whole", "mig", "host"}
     fits = fits and (device.uuid is None or _DEVICE_UUID.fullmatch(device.uuid) is not None)
-    fits = fits and (device.mig_profile is None or _MIG_PROFILE.fullmatch(device.mig_profile) is not None)
+    fits = fits and (device.mig_profile is None or re.fullmatch(MIG_PROFILE, device.mig_profile) is not None)
     return device if fits else None
 
 

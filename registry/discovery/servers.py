@@ -19,6 +19,7 @@ MOST_MODELS: Final = 200
 """Models of one server that are looked at."""
 
 _SUPERVISOR: Final = "imageworks-supervisor"
+_NEEDS_ITS_KEY: Final = "unauthorized"
 _LOADED_BY_SUPERVISORS: Final = ("vllm", "trtllm", "tf_iqa")
 _UNAUTHORIZED: Final = (401, 403)
 
@@ -102,7 +103,13 @@ def look_at(url: str, kind: Kind | None = None) -> FoundServer:
 
 
 def _supervisor(url: str, questions: Questions) -> FoundServer | None:
-    state = _object(found_at(*questions.get("/state")))
+    status, said = questions.get("/state")
+    if status in _UNAUTHORIZED and _object(_object(said).get("error")).get("code") == _NEEDS_ITS_KEY:
+        raise ServerSilent(
+            f"{url} is a supervisor with a key, which is not sent from here: write its entry by hand, with "
+            "control_key_env, as docs/supervisor.md shows"
+        )
+    state = _object(found_at(status, said))
     provider = state.get("provider")
     if state.get("service") != _SUPERVISOR or provider not in _LOADED_BY_SUPERVISORS:
         return None

@@ -73,6 +73,13 @@ async def test_each_failure_has_its_class(desk, fault, error_class, asked, setti
         assert str(fault.status) in event["error_message"]
 
 
+async def test_an_error_that_no_table_could_hold_is_told_so_that_one_can(desk):
+    with VllmDouble(faults=[Http(400, message="bad \ud800 token")]) as double:
+        async with desk.client() as client:
+            answer = await client.complete(request_of(model_at(double.url)))
+    assert "bad \N{REPLACEMENT CHARACTER} token" in answer.error_message
+
+
 async def test_an_answer_that_says_it_is_not_encoded_is_read(desk):
     body = json.dumps({"choices": [{"message": {"content": json.dumps({"score": 3, "critique": "x"})}}]})
     with VllmDouble(faults=[Raw(body.encode(), encoding="Identity")]) as double:

@@ -72,6 +72,17 @@ def test_slices_that_are_made_and_removed_meanwhile_are_seen(nvml):
         assert list(reader.read()[0]) == ["gpu-0"]
 
 
+def test_a_card_whose_mig_mode_is_switched_meanwhile_is_seen_as_sliced_and_whole_again(nvml):
+    nvml.add_card(0, mig=0)
+    nvml.add_slice(0, 1, "2g.12gb", total_mib=12_000, used_mib=0)
+    with nvml.reader() as reader:
+        for mode, names in ((0, ["gpu-0"]), (1, ["gpu-0", "gpu-0.1"]), (0, ["gpu-0"])):
+            nvml["0.mig"] = mode
+            devices, problems = reader.read()
+            assert (list(devices), problems) == (names, [])
+            assert devices["gpu-0"]["is_sliced"] == (mode == 1)
+
+
 def test_what_a_card_does_not_support_or_allow_is_empty_and_the_rest_is_told(nvml):
     nvml.add_card(
         0,

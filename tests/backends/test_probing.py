@@ -159,6 +159,18 @@ async def test_a_model_that_answers_without_looking_does_not_see(tried):
     assert "it was not looked at. Serve a model that sees, or take the block out." in sentence
 
 
+@pytest.mark.parametrize(
+    ("blind", "seeing"), [("Hm.", "The image could not be rendered."), ("Red, I guess.", "Red, I guess.")]
+)
+async def test_letters_in_a_word_or_a_guess_are_no_look_at_the_picture(tried, blind, seeing):
+    says = ollama_double.Says
+    with OllamaDouble(
+        pulled={"double-vlm": None}, faults=[says("Hello."), says(blind), says(seeing)]
+    ) as double:
+        holds, _ = await tried(writer(double.url, "ollama", vision=1))
+    assert holds["sees"] is False
+
+
 async def test_a_model_that_names_the_color_sees_whatever_is_counted(tried):
     says = ollama_double.Says
     with OllamaDouble(

@@ -7,7 +7,9 @@ import socket
 from contextlib import aclosing
 
 import pytest
+from aiohttp import web
 from client_desk import model_at, request_of
+from served import Served
 from vllm_double import Http, Reset, VllmDouble
 
 from backends.errors import ModelMisconfigured, ModelUnreachable, RemoteNotAllowed
@@ -93,6 +95,51 @@ async def test_the_api_key_is_sent_and_never_shown(desk):
     assert wrong not in answer.error_message
     assert "********" in answer.error_message
     assert not any(secret in str(event) for event in desk.events() for secret in (key, wrong))
+
+
+class Echo(Served):
+    """Says what was sent to it: a key, in whichever answer it is told to give."""
+
+    def __init__(self, status, words):
+        super().__init__()
+        self.status = status
+        self.words = words
+
+    def routes(self):
+        return [web.post("/v1/chat/completions", self._say)]
+
+    async def _say(self, request):
+        return web.Response(status=self.status, text=self.words.format(request.headers["Authorization"]))
+
+
+@pytest.mark.parametrize(
+    ("status", "words", "error_class"),
+    [
+        (200, "<html>{}</html>", "not_json"),
+        (409, '{{"error": {{"code": "stale_lease", "message": "{}"}}}}', "stale_lease"),
+        (401, "<html>{}</html>", "http_4xx"),
+    ],
+    ids=["no JSON", "a stale lease", "a refusal"],
+)
+async def test_whatever_a_server_says_of_the_key_is_not_shown(desk, status, words, error_class):
+    key = "sk-secret-0123456789"
+    with Echo(status, words) as echo:
+        model = model_at(echo.url, deployment={"api_key_env": "DOUBLE_KEY"})
+        async with desk.client(environ={"DOUBLE_KEY": key}) as client:
+            answer = await client.complete(request_of(model))
+    assert answer.error_class == error_class
+    assert key not in answer.error_message
+    assert "********" in answer.error_message
+    assert not any(key in str(event) for event in desk.events())
+
+
+async def test_an_answer_that_holds_the_word_that_is_the_key_comes_unchanged(desk):
+    with VllmDouble(api_key="the") as double:
+        model = model_at(double.url, deployment={"api_key_env": "DOUBLE_KEY"})
+        async with desk.client(environ={"DOUBLE_KEY": "the"}) as client:
+            answer = await client.complete(request_of(model))
+    assert answer.ok
+    assert "********" not in answer.text
 
 
 async def test_a_missing_api_key_names_its_variable(desk):

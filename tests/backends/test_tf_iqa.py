@@ -12,10 +12,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from iqa_double import Bare, Fails, IqaDouble, Refuses
 
-from backends.errors import EmptyAnswer, InvalidRequest, ModelUnreachable, NotJson
-from backends.providers.tf_iqa import infer_body, read_outcomes
+from backends.errors import AttemptFailed, InvalidRequest, ModelUnreachable
+from backends.providers.protocol import Observed, Question
+from backends.providers.tf_iqa import TfIqa, infer_body
 from backends.request import Labels, request_digest
 from backends.scoring import read_scores, score_request
+from backends.transport import Response
 
 pytestmark = pytest.mark.anyio
 
@@ -29,6 +31,16 @@ def nima(url="http://127.0.0.1:9", metrics=BOTH, **changes):
         capabilities={"iqa": {"metrics": metrics}},
         **changes,
     )
+
+
+class Says:
+    """A transport whose server says this, whatever it is asked."""
+
+    def __init__(self, body):
+        self._body = body
+
+    async def post(self, *_, **__):
+        return Response(status=200, body=self._body, retry_after_s=None)
 
 
 def request_to(model, image=None, metrics=(), entry="club/one", **labels):
@@ -48,12 +60,17 @@ def test_a_body_names_the_model_the_metrics_and_one_picture():
 @given(
     st.recursive(
         st.none() | st.booleans() | st.floats() | st.text(),
-        lambda some: st.lists(some) | st.dictionaries(st.sampled_from(["results", "metrics", "error"]), some),
+        lambda some: (
+            st.lists(some) | st.dictionaries(st.sampled_from(["metrics", "error", "error_class"]), some)
+        ),
     )
 )
-def test_whatever_json_a_worker_sends_is_read_or_refused(said):
-    with suppress(NotJson, EmptyAnswer):
-        assert isinstance(read_outcomes(json.dumps(said).encode()), dict)
+async def test_whatever_json_a_worker_sends_is_read_or_refused(said):
+    model, question = nima(), Question(request=request_to(nima()), request_id="a" * 32, pictures=(b"UElD",))
+    for body in (said, {"results": [said]}, {"results": [{"metrics": {"nima_aesthetic": said}}]}):
+        worker = TfIqa(model, model.deployments[0], Says(json.dumps(body).encode()))
+        with suppress(AttemptFailed):
+            assert isinstance(json.loads((await worker.ask(question, Observed())).text), dict)
 
 
 def test_the_digest_covers_the_models_revision_the_picture_and_the_metrics_and_nothing_else():
@@ -201,7 +218,7 @@ async def test_a_worker_without_the_models_metrics_is_told_with_what_starts_it_r
     assert "--metrics nima_aesthetic,nima_technical" in str(told.value)
 
 
-async def test_what_starts_workers_when_asked_need_not_know_their_metrics(desk):
+async def test_what_stands_before_a_worker_need_not_know_its_metrics(desk):
     with IqaDouble(says_metrics=False) as double:
         async with desk.client() as client:
             await client.check(nima(double.url))

@@ -50,7 +50,7 @@ class IqaDouble(Served):
     Attributes:
         metrics: What it serves.
         ready: Whether its networks are loaded.
-        says_metrics: Whether its health tells the metrics; what starts workers when asked does not know them.
+        says_metrics: Whether its health tells the metrics; what stands before a worker need not know them.
         history: Bodies of the requests, in the order in which they came in.
         pictures: Their pictures, decoded.
         headers: Their headers.

@@ -3,6 +3,7 @@
  * NVML_STAND_IN names the file, with one `<device>.<field> <value>` a line. A device is a card's index, or a card's
  * and a slice's such as `0:1`; `driver.init` and `driver.epoch` are about the library as a whole. A value of
  * `unsupported`, `denied` or `lost` is that error of NVML; so is a field that is not there: unsupported.
+ * While driver.hangs is yes, a question for memory has no answer.
  * A driver.epoch that changes makes the library uninitialized, as if another part of the process had shut it down.
  * Each nvmlInit and nvmlShutdown is a line in the file's neighbor `<file>.calls`. As with the real library, a handle
  * is of no use after the library was begun anew.
@@ -10,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 enum { OK = 0, UNINITIALIZED = 1, INVALID_ARGUMENT = 2, NOT_SUPPORTED = 3, NO_PERMISSION = 4, NOT_FOUND = 6,
        INSUFFICIENT_SIZE = 7, DRIVER_NOT_LOADED = 9, GPU_IS_LOST = 15, UNKNOWN = 999 };
@@ -144,6 +146,8 @@ int nvmlDeviceGetUUID(Device *device, char *uuid, unsigned int size) { return te
 int nvmlDeviceGetName(Device *device, char *name, unsigned int size) { return text_of(device, "name", name, size); }
 
 int nvmlDeviceGetMemoryInfo(Device *device, Memory *memory) {
+    char hangs[16] = "";
+    while (look_up("driver", "hangs", hangs, sizeof hangs) && strcmp(hangs, "yes") == 0) usleep(10000);
     int status = number_of(device, "total_mib", &memory->total);
     if (status == OK) status = number_of(device, "used_mib", &memory->used);
     memory->total <<= 20;

@@ -7,7 +7,7 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-import uvicorn
+from backends.services.serving import web_server
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,10 +18,7 @@ READY_S = 30
 @contextmanager
 def served_app(app: Any) -> Iterator[str]:
     """The application's base URL, while it is served."""
-    config = uvicorn.Config(
-        app, host="127.0.0.1", port=0, log_level="error", access_log=False, lifespan="on", ws="none"
-    )
-    server = uvicorn.Server(config)
+    server = web_server(app, host="127.0.0.1", port=0, log_level="error", lifespan="on")
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     deadline = time.monotonic() + READY_S

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import httpx
-import uvicorn
 
+from backends.services.serving import web_server
 from backends.services.supervision.app import create_app
 from backends.services.supervision.configuration import control_key, read_configuration
 from backends.services.supervision.model_server import ModelServer
@@ -60,9 +60,16 @@ def lives(pid: int) -> bool:
 
 
 class Supervised:
-    """A running supervisor, asked over HTTP."""
+    """A running supervisor, asked over HTTP.
 
-    def __init__(self, port: int, child_port: int, key: str | None = None) -> None:
+    Attributes:
+        supervisor: It itself, where it runs within the test's process.
+    """
+
+    def __init__(
+        self, port: int, child_port: int, key: str | None = None, supervisor: Supervisor | None = None
+    ) -> None:
+        self.supervisor = supervisor
         self.url = f"http://127.0.0.1:{port}"
         self.child_url = f"http://127.0.0.1:{child_port}"
         headers = {} if key is None else {"Authorization": f"Bearer {key}"}
@@ -143,22 +150,18 @@ def within(
     app = create_app(
         supervisor, server, key=control_key(configuration, "127.0.0.1", {KEY_VARIABLE: key or ""})
     )
-    service = uvicorn.Server(
-        uvicorn.Config(
-            app,
-            host="127.0.0.1",
-            port=configuration.listens_at,
-            access_log=False,
-            log_config=None,
-            server_header=False,
-            date_header=False,
-            ws="none",
-            timeout_graceful_shutdown=5,
-        )
+    service = web_server(
+        app,
+        host="127.0.0.1",
+        port=configuration.listens_at,
+        log_config=None,
+        server_header=False,
+        date_header=False,
+        timeout_graceful_shutdown=5,
     )
     thread = threading.Thread(target=service.run, name="supervisor", daemon=True)
     thread.start()
-    supervised = Supervised(configuration.listens_at, configuration.child_port, key)
+    supervised = Supervised(configuration.listens_at, configuration.child_port, key, supervisor)
     try:
         wait_until(lambda: service.started or not thread.is_alive(), "the supervisor listens")
         with supervised.client:
@@ -181,7 +184,9 @@ class Program(Supervised):
 
 
 @contextmanager
-def program(folder: Path, models: dict[str, Any], **fields: Any) -> Iterator[Program]:
+def program(
+    folder: Path, models: dict[str, Any], *, environ: dict[str, str] | None = None, **fields: Any
+) -> Iterator[Program]:
     """The supervisor as a program, killed at the end if it still runs."""
     path = write_configuration(folder, models, **fields)
     written = json.loads(path.read_text())
@@ -191,6 +196,7 @@ def program(folder: Path, models: dict[str, Any], **fields: Any) -> Iterator[Pro
             stdout=log,
             stderr=subprocess.STDOUT,
             cwd=ROOT,
+            env=environ,
         )
     supervised = Program(written["port"], written["child_port"], process)
     try:

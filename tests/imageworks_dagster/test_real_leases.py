@@ -13,9 +13,10 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import psutil
 import pytest
 from real_vllm import READY_S, SERVE
-from supervised import program, wait_until
+from supervised import lives, program, wait_until
 
 from imageworks_dagster.demo.making import make_demo
 from store.home import Home
@@ -164,11 +165,13 @@ def test_a_round_is_judged_by_two_models_that_do_not_fit_together_and_a_crash_in
     club,
 ):
     killed = threading.Event()
+    engine: list[psutil.Process] = []
 
     def kill_in_the_middle() -> None:
         wait_until(lambda: club.answered("judge/critiques") >= 3, "critiques come", within_s=900)
         active = club.vllm.active()
         assert active["state"] == "ready"
+        engine.extend(psutil.Process(active["pid"]).children(recursive=True))
         os.kill(active["pid"], signal.SIGKILL)
         killed.set()
 
@@ -177,6 +180,8 @@ def test_a_round_is_judged_by_two_models_that_do_not_fit_together_and_a_crash_in
     club.judges()
     assert killed.is_set()
     assert club.vllm.active()["restarts"] >= 1
+    assert engine, "vLLM's engine is a process of its own"
+    assert not any(lives(process.pid) for process in engine)
 
     rows = club.select("SELECT * FROM judge_signals WHERE error_class IS NULL")
     assert rows
@@ -208,3 +213,26 @@ def test_the_other_model_comes_back_and_goes_again_when_it_is_its_turn(club):
     ]
     assert club.iqa.state()["active"] is None
     assert club.vllm.active()["state"] == "ready"
+
+
+def test_the_server_that_is_left_streams_under_a_lease_and_then_goes_with_all_its_processes(club):
+    state = club.vllm.state()
+    assert state["device"]["used_mib"] > 500
+    question = {
+        "model": "tiny-vlm",
+        "messages": [{"role": "user", "content": "Describe the light."}],
+        "max_completion_tokens": 24,
+        "stream": True,
+    }
+    lease = {"X-ImageWorks-Lease": str(state["token"])}
+    with club.vllm.client.stream(
+        "POST", "/v1/chat/completions", json=question, headers=lease, timeout=120
+    ) as streamed:
+        assert streamed.read().endswith(b"data: [DONE]\n\n")
+
+    pid = state["active"]["pid"]
+    tree = [pid, *(one.pid for one in psutil.Process(pid).children(recursive=True))]
+    order = {"token": state["token"] + 1}
+    gone = club.vllm.client.post("/deactivate", json=order, timeout=120)
+    assert gone.json()["active"] is None, gone.text
+    assert not any(lives(pid) for pid in tree)

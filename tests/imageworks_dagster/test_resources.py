@@ -4,6 +4,7 @@ import json
 import re
 from pathlib import Path
 
+import dagster as dg
 import pytest
 import yaml
 from ollama_double import OllamaDouble
@@ -72,8 +73,6 @@ def test_the_servers_of_a_provider_are_as_registry_and_settings_say_until_a_run_
     part = fields_of(Settings(home=tmp_path))[provider]
     assert json.loads(part.default_value_as_json_str) == {
         "base_url": "",
-        "api_key_env": "",
-        "control_key_env": "",
         "connect_timeout_s": 0.0,
         "first_byte_timeout_s": 0.0,
         "request_timeout_s": 0.0,
@@ -125,10 +124,19 @@ def test_an_address_that_is_none_fails_in_words_that_do_not_show_it(caption):
     assert "secret" not in failure_of(result)
 
 
-def test_a_public_address_needs_consent_which_the_same_run_may_give(caption):
+def test_a_public_address_needs_the_consent_of_the_settings(platform, caption):
     public = {"vllm": {"base_url": "http://models.example.invalid"}}
     assert "IMAGEWORKS_ALLOW_REMOTE" in failure_of(caption(public))
-    assert "does not answer" in failure_of(caption({**public, "allow_remote": True}))
+    platform.settings = Settings(home=platform.settings.home, allow_remote=True)
+    assert "does not answer" in failure_of(caption(public))
+
+
+@pytest.mark.parametrize(
+    "config", [{"allow_remote": True}, {"vllm": {"api_key_env": "AWS_SECRET_ACCESS_KEY"}}]
+)
+def test_a_run_can_neither_consent_nor_name_a_secret(caption, config):
+    with pytest.raises(dg.DagsterInvalidConfigError):
+        caption(config)
 
 
 def test_the_launchpads_text_in_the_guide_works(caption):

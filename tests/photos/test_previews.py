@@ -45,6 +45,19 @@ def test_colors_are_kept(picture):
     assert np.abs(shown.astype(int) - picture.pixels).mean() < 3
 
 
+def test_full_chroma_keeps_colors_that_change_from_pixel_to_pixel(save):
+    pixels = np.zeros((64, 64, 3), np.uint8)
+    pixels[:, ::2, 0], pixels[:, 1::2, 2] = 255, 255
+    picture = decode(save("a.png", pixels))
+
+    def loss(full_chroma):
+        made = preview(picture, PreviewSpec(64, 97, full_chroma))
+        shown = cv2.imdecode(np.frombuffer(made.jpeg, np.uint8), cv2.IMREAD_COLOR_RGB)
+        return np.abs(shown.astype(int) - pixels).mean()
+
+    assert loss(full_chroma=True) < 4 < loss(full_chroma=False)
+
+
 def test_a_preview_carries_no_metadata(save, scene, exif, srgb):
     path = save("a.jpg", scene, exif=exif(6, taken="2024:05:01 12:30:05"), icc_profile=srgb)
     made = preview(decode(path), PreviewSpec(160, 88))

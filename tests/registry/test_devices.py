@@ -123,6 +123,11 @@ def test_an_unknown_device_is_told_where_it_is_used_with_the_nearest(problems):
     assert problem.endswith("declared are attic, slice-a, studio")
 
 
+def test_a_card_of_this_machine_that_is_misspelled_is_told_with_the_nearest(problems):
+    ((_, _, problem),) = problems(on("gpu0"))
+    assert problem.startswith("there is no device gpu0; did you mean gpu-0")
+
+
 def test_an_unknown_device_where_none_are_declared_is_told_with_this_machines_names(problems):
     ((_, _, problem),) = problems(on("card"))
     assert "this machine's are host, gpu-0, gpu-1 and so on, and declared are none" in problem

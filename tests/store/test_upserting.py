@@ -31,6 +31,12 @@ def test_an_upsert_puts_the_new_values_over_the_old(database):
     assert signals(database) == {"a": 1, "b": 9, "c": 3}
 
 
+def test_an_upsert_can_leave_a_column_of_the_old_row_alone(database):
+    database.write(lambda c: upsert(c, measurements, [row("a", 1)]))
+    database.write(lambda c: upsert(c, measurements, [row("a", 9), row("b", 2)], keeping=["signals"]))
+    assert signals(database) == {"a": 1, "b": 2}
+
+
 def test_a_table_that_is_all_key_can_be_upserted(database):
     answer = {
         "request_digest": "d",

@@ -103,9 +103,10 @@ class Activation:
         """Whether it was asked to end."""
         return self._leave.is_set()
 
-    def resident_mib(self) -> int | None:
+    async def resident_mib(self) -> int | None:
         """Resident memory of the server's process tree in MiB; None while there is none."""
-        return None if self._child is None else self._child.resident_mib()
+        # All of /proc is read, which takes its time on a large machine.
+        return None if self._child is None else await asyncio.to_thread(self._child.resident_mib)
 
     def check_ready(self) -> None:
         """Let pass when requests can be answered.

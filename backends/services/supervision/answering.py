@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Final
 
 from starlette.responses import JSONResponse
 
 if TYPE_CHECKING:
     from backends.services.supervision.errors import Refused
+
+_REST_IS_NOT_READ: Final = (HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
 
 
 def error_response(
@@ -35,5 +38,5 @@ def refusal_response(refusal: Refused) -> JSONResponse:
         refusal.code,
         str(refusal),
         retry_after_s=refusal.retry_after_s,
-        close=refusal.status == 413,  # noqa: PLR2004 - Content Too Large
+        close=refusal.status in _REST_IS_NOT_READ,
     )

@@ -20,6 +20,7 @@ from backends.services.supervision.answering import error_response, refusal_resp
 from backends.services.supervision.errors import BadRequest, Refused, Unauthorized
 from backends.services.supervision.forwarding import Forwarding
 from backends.services.supervision.output import KEPT_LINES
+from backends.trusted_hosts import TrustedHosts
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -63,13 +64,16 @@ class Revoke(_Order):
 _AnyOrder = TypeVar("_AnyOrder", bound=_Order)
 
 
-def create_app(supervisor: Supervisor, server: ModelServer, *, key: str | None) -> FastAPI:
+def create_app(
+    supervisor: Supervisor, server: ModelServer, *, key: str | None, host: str = "127.0.0.1"
+) -> FastAPI:
     """The service.
 
     Args:
         supervisor: Follows the orders; its active model is ended when the service ends.
         server: Where requests are forwarded to; opened and closed with the service.
         key: What the control routes ask for as ``Authorization: Bearer``; None for nothing.
+        host: What it listens on. Without a key, only requests that name this host or the loopback are answered.
     """
 
     @asynccontextmanager
@@ -79,6 +83,8 @@ def create_app(supervisor: Supervisor, server: ModelServer, *, key: str | None) 
             await supervisor.close()
 
     app = FastAPI(lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
+    if key is None:
+        app.add_middleware(TrustedHosts, host=host, refused=lambda words: refusal_response(BadRequest(words)))
     _add_error_handlers(app)
     controlled = [Depends(_key_check(key))]
 
@@ -93,25 +99,25 @@ def create_app(supervisor: Supervisor, server: ModelServer, *, key: str | None) 
     ) -> dict[str, Any]:
         if known is not None:
             await supervisor.changed_from(known, wait_s)
-        return supervisor.view()
+        return await supervisor.view()
 
     @app.post("/activate", dependencies=controlled, status_code=202)
     async def activate(request: Request) -> dict[str, Any]:
         order = await _order(request, Activate)
         supervisor.activate(order.model, order.token)
-        return supervisor.view()
+        return await supervisor.view()
 
     @app.post("/deactivate", dependencies=controlled)
     async def deactivate(request: Request) -> dict[str, Any]:
         order = await _order(request, Deactivate)
         await supervisor.deactivate(order.token)
-        return supervisor.view()
+        return await supervisor.view()
 
     @app.post("/revoke", dependencies=controlled)
     async def revoke(request: Request) -> dict[str, Any]:
         order = await _order(request, Revoke)
         supervisor.revoke(order.tokens)
-        return supervisor.view()
+        return await supervisor.view()
 
     @app.get("/logs", dependencies=controlled)
     async def logs(lines: Annotated[int, Query(ge=1, le=KEPT_LINES)] = 200) -> PlainTextResponse:

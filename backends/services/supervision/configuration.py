@@ -4,13 +4,15 @@
 
 from __future__ import annotations
 
-import ipaddress
 import json
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from backends.keys import UnusableKey, read_key
 from backends.services.supervision.errors import BadConfiguration
+from backends.trusted_hosts import is_loopback
+from registry.schema import MIG_PROFILE
 from store.yaml_reading import YamlDocument, YamlError, field_text, read_yaml_document
 
 if TYPE_CHECKING:
@@ -83,7 +85,7 @@ class DeviceDescription(_Part):
     kind: Literal["whole", "mig", "host"] = Field(description="A card, a MIG slice, or a host's memory.")
     memory_mib: int = Field(ge=1, description="Its memory in MiB.")
     uuid: Label | None = Field(default=None, description="NVML's, of the slice for a slice.")
-    mig_profile: str | None = Field(default=None, pattern=r"^[0-9]g\.[0-9]{1,3}gb(\+[a-z.]+)?$")
+    mig_profile: str | None = Field(default=None, pattern=MIG_PROFILE)
 
 
 class Restarts(_Part):
@@ -172,20 +174,20 @@ def control_key(configuration: Configuration, host: str, environ: Mapping[str, s
         environ: The environment's variables.
 
     Raises:
-        BadConfiguration: The variable is empty, or there is none and others than this machine could give orders.
+        BadConfiguration: The variable holds no key, or there is none and others than this machine could give orders.
     """
     name = configuration.control_key_env
     if name is None:
-        if _is_loopback(host):
+        if is_loopback(host):
             return None
         raise BadConfiguration(
             f"The supervisor would listen on {host}, where others than this machine could start and stop its models. "
             "Name the variable that holds a key in control_key_env, or listen on 127.0.0.1."
         )
-    key = environ.get(name, "")
-    if not key:
-        raise BadConfiguration(f"control_key_env names {name}, which is not set: put a key into it.")
-    return key
+    try:
+        return read_key(name, environ)
+    except UnusableKey as error:
+        raise BadConfiguration(f"control_key_env names {error}: put a key into it.") from error
 
 
 def _problem_with_ports(configuration: Configuration) -> str | None:
@@ -195,13 +197,6 @@ def _problem_with_ports(configuration: Configuration) -> str | None:
         f"the supervisor and the model server cannot both listen on port {configuration.child_port}; "
         "give another child_port"
     )
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def _told(document: YamlDocument, problem: Any) -> str:

@@ -9,6 +9,7 @@
         ├── BadRequest           400 bad_request      a header, a path or a body that cannot be read
         ├── Unauthorized         401 unauthorized     a control route without the key
         ├── UnknownModel         404 unknown_model    the configuration has no such model
+        ├── RequestTimeout       408 request_timeout  a request whose body stopped coming
         ├── StaleToken           409 stale_token      an order older than one that was followed
         ├── Busy                 409 busy             another model is active, or this one is on its way out
         ├── StaleLease           409 stale_lease      the lease was given before this activation, or revoked
@@ -71,6 +72,13 @@ class UnknownModel(Refused):
     code = "unknown_model"
 
 
+class RequestTimeout(Refused):
+    """A request whose body stopped coming before it was whole."""
+
+    status = 408
+    code = "request_timeout"
+
+
 class StaleToken(Refused):
     """An order whose token is older than one that was followed already: whoever sent it was overtaken."""
 
@@ -107,7 +115,7 @@ class BodyTooLarge(Refused):
 
 
 class ServerBroke(Refused):
-    """The model server broke off, or could not be reached, before it answered."""
+    """The model server broke off, could not be reached, or took nothing, before it answered."""
 
     status = 502
     code = "server_broke"

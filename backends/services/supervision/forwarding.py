@@ -9,7 +9,13 @@ from typing import TYPE_CHECKING, Final
 import aiohttp
 
 from backends.services.supervision.answering import refusal_response
-from backends.services.supervision.errors import BadRequest, BodyTooLarge, Refused, ServerBroke
+from backends.services.supervision.errors import (
+    BadRequest,
+    BodyTooLarge,
+    Refused,
+    RequestTimeout,
+    ServerBroke,
+)
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable
@@ -21,6 +27,13 @@ if TYPE_CHECKING:
 
 LEASE_HEADER: Final = b"x-imageworks-lease"
 
+READ_S: Final = 60.0
+"""Seconds between two pieces of a body; who sends slower would keep a place in flight."""
+
+TAKE_S: Final = 60.0
+"""Seconds in which the model server has to take some of a body that waits for it."""
+
+_AHEAD_BYTES: Final = 1024 * 1024
 _TOKEN: Final = re.compile(rb"[0-9]{1,19}")
 _HOP_BY_HOP: Final = frozenset(
     {
@@ -115,12 +128,14 @@ class Forwarding:
 
 
 class _RequestBody:
-    """A request's body, taken from the client no faster than the model server takes it."""
+    """A request's body, taken from the client little faster than the model server takes it."""
 
     def __init__(self, headers: _Headers, receive: Receive, max_bytes: int) -> None:
         self._receive = receive
         self._max_bytes = max_bytes
-        self._pieces: asyncio.Queue[bytes | None] = asyncio.Queue(maxsize=1)
+        self._pieces: asyncio.Queue[bytes | None] = asyncio.Queue()
+        self._waiting_bytes = 0
+        self._has_room = asyncio.Event()
         lengths = [value for name, value in headers if name == b"content-length"]
         self.is_sent = any(name == b"transfer-encoding" for name, _ in headers) or lengths not in ([], [b"0"])
         self.is_whole = not self.is_sent
@@ -135,23 +150,51 @@ class _RequestBody:
 
         Raises:
             BodyTooLarge: It sends more than the bound.
+            RequestTimeout: It sends nothing for `READ_S`, and the body is not whole.
+            ServerBroke: The model server takes nothing for `TAKE_S`.
         """
-        size = 0
-        while (message := await self._receive())["type"] != "http.disconnect":
+        size, is_over = 0, False
+        while (message := await self._message(None if is_over else READ_S))["type"] != "http.disconnect":
             piece = message.get("body", b"")
             size += len(piece)
             if size > self._max_bytes:
                 raise self._too_large()
             if piece and self.is_sent:
-                await self._pieces.put(piece)
+                await self._hand_over(piece)
             if not message.get("more_body", False):
-                await self._pieces.put(None)
+                is_over = True
+                self._pieces.put_nowait(None)
 
     async def pieces(self) -> AsyncIterator[bytes]:
         """The pieces, for the model server."""
         while (piece := await self._pieces.get()) is not None:
+            self._waiting_bytes -= len(piece)
+            self._has_room.set()
             yield piece
         self.is_whole = True
+
+    async def _message(self, within_s: float | None) -> Message:
+        try:
+            async with asyncio.timeout(within_s):
+                return await self._receive()
+        except TimeoutError as error:
+            raise RequestTimeout(
+                f"Nothing of the request's body came for {within_s:g} s: send it again."
+            ) from error
+
+    async def _hand_over(self, piece: bytes) -> None:
+        """Leave a piece to the model server. A little may wait for it: only who reads on sees a client leave."""
+        self._waiting_bytes += len(piece)
+        self._pieces.put_nowait(piece)
+        while self._waiting_bytes > _AHEAD_BYTES:
+            self._has_room.clear()
+            try:
+                async with asyncio.timeout(TAKE_S):
+                    await self._has_room.wait()
+            except TimeoutError as error:
+                raise ServerBroke(
+                    f"The model server took nothing of the request's body for {TAKE_S:g} s: look at its log."
+                ) from error
 
     def _too_large(self) -> BodyTooLarge:
         return BodyTooLarge(

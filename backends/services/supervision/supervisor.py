@@ -11,9 +11,10 @@ from backends.services.supervision.activation import Activation, IsHealthy
 from backends.services.supervision.errors import Busy, NotReady, StaleToken, StillEnding, UnknownModel
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from backends.services.supervision.configuration import Configuration, DeviceDescription
+    from backends.services.supervision.device_memory import DeviceMemory
 
 VERSION: Final = 1
 """Of the HTTP contract."""
@@ -34,7 +35,7 @@ class Supervisor:
         *,
         environ: Mapping[str, str],
         is_healthy: IsHealthy,
-        device_used_mib: Callable[[DeviceDescription], int | None] = lambda _device: None,
+        device_memory: DeviceMemory | None = None,
     ) -> None:
         """Nothing is active.
 
@@ -42,13 +43,13 @@ class Supervisor:
             configuration: What may be started, and how.
             environ: The environment that model servers get.
             is_healthy: Looks at a model server.
-            device_used_mib: Reads how much of a card or slice is used, in MiB; None where it cannot tell.
+            device_memory: Of the card or slice; None where it cannot be told.
         """
         self.configuration = configuration
         self.boot = uuid.uuid4().hex
         self._environ = environ
         self._is_healthy = is_healthy
-        self._device_used_mib = device_used_mib
+        self._device_memory = device_memory
         self._active: Activation | None = None
         self._latest: Activation | None = None
         self._highest_token = 0
@@ -143,19 +144,25 @@ class Supervisor:
         """The last lines that the active model wrote, or the one that was active last."""
         return [] if self._latest is None else self._latest.output.last(count)
 
-    def view(self) -> dict[str, Any]:
-        """The state, as the HTTP contract has it."""
-        active = self._active
-        return {
+    async def view(self) -> dict[str, Any]:
+        """The state, as the HTTP contract has it: as it is now, with the memory that is used a moment later."""
+        active, device = self._active, self.configuration.device
+        view: dict[str, Any] = {
             "service": "imageworks-supervisor",
             "version": VERSION,
             "provider": self.configuration.provider,
             "boot": self.boot,
             "token": self._highest_token,
-            "device": self._device(),
+            "device": None if device is None else device.model_dump(),
             "models": list(self.configuration.models),
             "active": None if active is None else _view_of(active),
         }
+        resident = None
+        if active is not None:
+            resident = view["active"]["rss_mib"] = await active.resident_mib()
+        if device is not None:
+            view["device"]["used_mib"] = await self._used_mib(device, resident)
+        return view
 
     async def changed_from(self, state: str, within_s: float) -> None:
         """Return when the active model's state is another one (``none`` if no model is active), or the time is over.
@@ -174,16 +181,10 @@ class Supervisor:
     def _state(self) -> str:
         return _NOTHING_ACTIVE if self._active is None else self._active.state
 
-    def _device(self) -> dict[str, Any] | None:
-        device = self.configuration.device
-        if device is None:
-            return None
-        used: int | None
+    async def _used_mib(self, device: DeviceDescription, resident: int | None) -> int | None:
         if device.kind == "host":
-            used = 0 if self._active is None else self._active.resident_mib() or 0
-        else:
-            used = self._device_used_mib(device)
-        return {**device.model_dump(), "used_mib": used}
+            return resident or 0
+        return None if self._device_memory is None else await self._device_memory.used_mib()
 
     def _check_token(self, token: int) -> None:
         if token < self._highest_token:
@@ -232,7 +233,7 @@ def _view_of(active: Activation) -> dict[str, Any]:
         "pid": active.pid,
         "restarts": active.restarts,
         "in_flight": active.admission.in_flight,
-        "rss_mib": active.resident_mib(),
+        "rss_mib": None,
         "error": active.error,
         "log_tail": active.output.last(_TAIL_LINES) if troubled else [],
     }

@@ -6,6 +6,7 @@ import asyncio
 import base64
 import io
 import json
+import select
 import socket
 import threading
 import time
@@ -237,16 +238,42 @@ def test_a_body_that_asks_for_nothing_that_can_be_done_is_refused_in_words(body,
     assert words in answered.json()["error"]
 
 
-def test_a_body_that_does_not_say_its_size_is_bounded_too():
-    def pieces():
-        for _ in range((MOST_BYTES >> 20) + 2):
-            yield b" " * (1 << 20)
+def connected(url):
+    return socket.create_connection(("127.0.0.1", urlsplit(url).port))
 
-    # A server that has refused reads no further: the client may see the answer, or the end of the connection.
-    broken = suppress(httpx.WriteError, httpx.ReadError, httpx.RemoteProtocolError)
-    with worker(*both()) as url, broken:
-        answered = httpx.post(f"{url}/infer", content=pieces(), headers={"Content-Type": "application/json"})
-        assert answered.status_code == 413
+
+def test_a_body_that_does_not_say_its_size_is_bounded_too():
+    head = b"POST /infer HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
+    piece = b"100000\r\n" + b" " * (1 << 20) + b"\r\n"
+    most, sent, answer = 4 * MOST_BYTES, 0, b""
+    with worker(*both()) as url:
+        # A server that has refused reads no further: the client sees the answer, or the end of the connection.
+        with connected(url) as client, suppress(ConnectionError):
+            client.sendall(head + b"Transfer-Encoding: chunked\r\n\r\n")
+            while sent < most and not select.select([client], [], [], 0)[0]:
+                client.sendall(piece)
+                sent += len(piece)
+            answer = client.recv(1000)
+        assert sent < most
+        assert answer[:12] in {b"HTTP/1.1 413", b""}
+        assert infer(url, image_b64=b64(encoded())).status_code == 200
+
+
+def test_a_head_without_end_is_refused_and_the_next_request_is_answered():
+    with worker(*both()) as url:
+        with connected(url) as client, suppress(ConnectionError):
+            client.sendall(b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\nX: " + b"x" * (1 << 20))
+            client.sendall(b"\r\n\r\n")
+            assert client.recv(1000)[:10] in {b"HTTP/1.1 4", b""}
+        assert httpx.get(f"{url}/healthz").status_code == 200
+
+
+def test_who_asks_for_another_host_is_a_page_in_a_browser_and_refused():
+    with worker(*both()) as url:
+        refused = httpx.post(f"{url}/infer", json={}, headers={"Host": "evil.example"})
+        assert refused.status_code == 400
+        assert "evil.example" in refused.json()["error"]
+        assert infer(url, image_b64=b64(encoded())).status_code == 200
 
 
 def test_another_kind_of_body_is_refused():
@@ -314,10 +341,10 @@ def test_a_body_that_does_not_come_gives_its_place_back(monkeypatch):
     monkeypatch.setattr(app, "READ_S", 0.2)
     with (
         worker(*both(), most_requests=1) as url,
-        socket.create_connection(("127.0.0.1", urlsplit(url).port)) as slow,
+        connected(url) as slow,
     ):
         slow.sendall(
-            b"POST /infer HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 9\r\n\r\n{"
+            b"POST /infer HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nContent-Length: 9\r\n\r\n{"
         )
         assert slow.recv(1000).startswith(b"HTTP/1.1 408")
         assert infer(url, image_b64=b64(encoded())).status_code == 200

@@ -8,6 +8,7 @@ import os
 import tarfile
 from dataclasses import replace
 
+import httpx
 import pytest
 from weights_mirror import SAVED_MODEL, Mirror, archive
 
@@ -69,6 +70,24 @@ def test_the_authors_address_is_asked_and_its_redirections_followed(mirror, tmp_
     assert fetch(replace(NIMA, url=f"{mirror.url}/away"), tmp_path).weights.read_bytes() == b"weights"
     with pytest.raises(DownloadFailed, match="could not be downloaded whole"):
         fetch(replace(METRICS["nima_technical"], url=f"{mirror.url}/round"), tmp_path)
+
+
+@pytest.mark.parametrize("mirror", ["https://mirror.example", "HTTPS://mirror.example"])
+@pytest.mark.parametrize("hops", [["http"], ["http", "https"], ["https", "http", "https"]])
+def test_from_an_encrypted_address_no_hop_may_lead_over_an_unencrypted_one(
+    tmp_path, monkeypatch, mirror, hops
+):
+    left = [*hops]
+
+    def answer(_transport, request):
+        if not left:
+            return httpx.Response(200, content=b"weights")
+        return httpx.Response(302, headers={"Location": f"{left.pop(0)}://elsewhere.example/"})
+
+    monkeypatch.setattr(httpx.HTTPTransport, "handle_request", answer)
+    with pytest.raises(DownloadFailed, match=r"leads to elsewhere\.example without encryption"):
+        fetch(NIMA, tmp_path, mirror=mirror)
+    assert everything(tmp_path) == []
 
 
 def test_every_address_of_the_authors_is_encrypted():

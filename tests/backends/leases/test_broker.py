@@ -259,7 +259,7 @@ async def test_a_server_that_is_asked_with_another_control_key_is_the_same_serve
     judge = model(host)
     async with broker(state) as one, one.lease(judge, judge.deployments, priority="batch"):
         pass
-    with_key = ProviderSettings(control_key_env="OTHER_KEY").deployment(judge.deployments[0])
+    with_key = judge.deployments[0].model_copy(update={"control_key_env": "OTHER_KEY"})
     # This server says that it has no model: what the ledger knew of it is struck out.
     async with broker(state, "two") as two:
         assert await two.loads(judge, [with_key])

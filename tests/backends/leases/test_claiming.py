@@ -66,6 +66,16 @@ def test_a_name_that_nobody_uses_passes_on_and_what_was_on_the_other_device_does
     assert (left.devices, left.residents) == ((HALL,), ())
 
 
+def test_what_was_measured_of_a_card_stays_its_own(state):
+    studio, token = in_use(state)
+    studio.measured("gpu-0", 2_000)
+    again, _ = ledger(state, "studio again", STUDIO)
+    assert [device.foreign_mib for device in again.snapshot().devices] == [2_000]
+    studio.turn(give_back=[token])
+    hall, _ = ledger(state, "hall", HALL)
+    assert [device.foreign_mib for device in hall.snapshot().devices] == [0]
+
+
 def test_who_lives_on_while_the_name_passes_on_is_refused(state):
     studio, token = in_use(state)
     studio.turn(give_back=[token])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from lease_desk import CARD, asked, party, resident, served
+from lease_desk import CARD, asked, on_two_cards, party, resident, served
 
 from backends.leases.state import Device, Place, Resident
 
@@ -104,6 +104,26 @@ def test_an_expired_lease_on_a_server_that_fences_holds_its_slot_until_it_is_rev
     assert two.turn().granted["b"].token > held.token
 
 
+def test_a_revoking_that_fails_is_tried_once_more_before_its_slot_is_given_to_another(state):
+    one, two = party(state), party(state, "two")
+    resident(one)
+    held = one.turn(enter=[asked("a")]).granted["a"]
+    two.turn(enter=[asked("b")])
+    two.release([held.token])
+    (first,) = two.turn().tasks
+    assert two.finish(first.transition, "failed", detail="the key is not set")
+    taken = two.turn()
+    (second,) = taken.tasks
+    assert (second.transition.phase, second.transition.tries) == ("revoke", 2)
+    assert second.transition.subject == held.token
+    assert [told.reason for told in taken.turn.told] == [
+        "its server could not be told, and is told once more"
+    ]
+    assert taken.granted == {}
+    assert two.finish(second.transition, "failed", detail="the key is not set")
+    assert two.turn().granted["b"].token > held.token
+
+
 def test_an_expired_lease_on_a_server_that_does_not_fence_ends_at_once(state):
     model = served(provider="ollama")
     one, two = party(state), party(state, "two")
@@ -114,6 +134,45 @@ def test_an_expired_lease_on_a_server_that_does_not_fence_ends_at_once(state):
     taken = two.turn()
     assert taken.tasks == ()
     assert "b" in taken.granted
+
+
+@pytest.mark.parametrize("provider", ["vllm", "ollama"])
+@pytest.mark.parametrize("waits", ["somebody", "nobody"])
+def test_a_lease_that_ran_out_before_its_holder_looked_for_it_is_not_handed_out(state, provider, waits):
+    model = served(provider=provider)
+    one, two = party(state), party(state, "two")
+    resident(two, model)
+    held = two.turn(enter=[asked("b", model)]).granted["b"]
+    one.turn(enter=[asked("a", model)])
+    # `two` grants it to `one`, which is asleep for longer than that holds.
+    two.turn(give_back=[held.token])
+    (lease,) = two.snapshot().leases
+    assert lease.holder == "one"
+    if waits == "somebody":
+        two.turn(enter=[asked("c", model)])
+    two.release([lease.token])
+    taken = one.turn()
+    assert (taken.granted, taken.standing) == ({}, frozenset())
+    # Who asks again is served again.
+    for task in taken.tasks:
+        assert one.finish(task.transition, "done")
+    two.turn(leave=["c"])
+    taken = one.turn(enter=[asked("a", model)])
+    for task in taken.tasks:
+        assert one.finish(task.transition, "done")
+    assert one.turn().granted["a"].token > lease.token
+
+
+def test_a_turn_whose_answer_was_lost_is_taken_again_without_harm(state):
+    one = party(state)
+    resident(one)
+    granted = [one.turn(enter=[asked("a")]).granted["a"].token for _ in range(2)]
+    assert granted[0] == granted[1]
+    for _ in range(2):
+        assert one.turn(enter=[asked("b")]).standing == {"b"}
+    left = one.snapshot()
+    assert [lease.waiter for lease in left.leases] == ["a"]
+    assert [kept.waiter.id for kept in left.waiters] == ["b"]
 
 
 def test_a_loading_whose_owner_dies_is_taken_over_and_its_owner_fenced_off(state):
@@ -169,6 +228,21 @@ def test_a_model_that_cannot_be_loaded_on_one_device_is_loaded_on_another(state)
         one.finish(task.transition, "failed", detail="broken")
     (task,) = one.turn().tasks
     assert task.transition.place.device == "gpu1"
+
+
+def test_who_has_failed_where_a_model_is_ready_has_it_loaded_at_another_deployment(state):
+    one, two = party(state), party(state, "two")
+    one.declare([CARD, Device("gpu1", 24_000)])
+    both = on_two_cards("d1", "d2")
+    resident(one, both)
+    # The first try failed at d1; it is left out of the next.
+    taken = one.turn(enter=[asked("a", on_two_cards("d2"))])
+    (load,) = taken.tasks
+    assert load.transition.place == Place("judge", "d2", "gpu1")
+    # Nor is the slot at d1 kept from another.
+    assert two.turn(enter=[asked("b", both)]).granted["b"].place.deployment == "d1"
+    assert one.finish(load.transition, "done")
+    assert one.turn().granted["a"].place.deployment == "d2"
 
 
 def test_a_resident_in_the_way_is_drained_unloaded_and_replaced(state):
@@ -228,6 +302,15 @@ def test_memory_of_strangers_is_not_promised(state):
     assert "no device of its has that" in taken.turn.waits["a"]
 
 
+def test_memory_of_strangers_is_not_forgotten_when_another_party_comes(state):
+    one = party(state)
+    one.measured("gpu0", 10_000)
+    party(state, "two")
+    one.declare([Device("gpu0", 20_000)])
+    (device,) = one.snapshot().devices
+    assert (device.memory_mib, device.foreign_mib) == (20_000, 10_000)
+
+
 def test_what_a_server_has_is_adopted_and_what_it_has_lost_is_struck_out(state):
     one = party(state)
     assert one.adopt(Resident(JUDGE, "ready", 0.0, 0.0), served(), token=41)
@@ -270,6 +353,19 @@ def test_a_resident_that_its_server_has_lost_is_loaded_again_by_who_waits(state)
     assert [told.reason for told in taken.turn.told] == ["its server has lost it"]
     assert one.finish(load.transition, "done")
     assert "b" in one.turn().granted
+
+
+def test_leases_on_a_resident_that_cannot_be_loaded_again_end_with_it(state):
+    one = party(state)
+    resident(one)
+    (kept,) = one.snapshot().residents
+    one.turn(enter=[asked("a")])
+    assert one.reload(JUDGE, token=kept.token)
+    for _ in range(2):
+        (load,) = one.turn(enter=[asked("b")]).tasks
+        assert one.finish(load.transition, "failed", detail="no kernel image")
+    left = one.snapshot()
+    assert (left.residents, left.leases) == ((), ())
 
 
 def test_the_token_rises_above_what_a_server_has_seen(state):

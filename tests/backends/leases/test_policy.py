@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
 
 import pytest
@@ -17,7 +18,8 @@ LIMITS = Limits(interactive_wait_s=30, batch_wait_s=900, worth=8, linger_s=3, ch
 
 
 def served(name, memory_mib=16_000, *, devices=(CARD,), prefers_slice=False, **more):
-    places = places_on(devices, model=name, deployments=["only"], prefers_slice=prefers_slice)
+    ordered = places_on(devices, model=name, deployments=["only"], prefers_slice=prefers_slice)
+    places = tuple(place._replace(deployment=place.device) for place in ordered)
     return ServedModel(name, memory_mib, places, **{"slots": 2, "load_s": 60, "unload_s": 2} | more)
 
 
@@ -25,7 +27,7 @@ JUDGE, TAGGER, CHAT = served("judge"), served("tagger"), served("chat", load_s=2
 
 
 def at(model, device="card"):
-    return Place(model.name, "only", device)
+    return Place(model.name, device, device)
 
 
 def ready(model, *, since=0.0, used_at=None, device="card", **more):
@@ -231,6 +233,113 @@ def test_another_copy_takes_the_place_of_what_is_idle_but_never_of_what_is_in_us
     assert waits == Wait("judge@100", "all slots of judge are taken, and no device is idle")
 
 
+TWO = (Device("card", 24_000), Device("second", 24_000))
+
+
+def test_a_deployment_that_may_be_on_several_devices_has_one_copy_of_its_model():
+    places = (Place("judge", "only", "card"), Place("judge", "only", "second"))
+    model = ServedModel("judge", 16_000, places, slots=1, load_s=60)
+    for state in ("ready", "loading", "draining"):
+        residents = [Resident(places[0], state, 0.0, 0.0)]
+        (waits,) = decide(
+            [batch(model, 100)],
+            now=9_000,
+            residents=residents,
+            held=[(places[0], "batch")],
+            devices=TWO,
+            models=[model],
+        )
+        assert isinstance(waits, Wait)
+
+
+def of_one_server(name, deployment, device, server="http://studio:8600"):
+    return ServedModel(name, 16_000, (Place(name, deployment, device),), servers={deployment: server})
+
+
+def test_a_server_of_one_model_at_a_time_gives_up_what_it_has_on_another_device():
+    one, other = of_one_server("one", "d", "card"), of_one_server("other", "d", "second")
+    residents = [Resident(one.places[0], "ready", 0.0, 0.0)]
+    told = {"devices": TWO, "models": (one, other)}
+    (evicted,) = decide([batch(other, 90)], now=100, residents=residents, **told)
+    assert (type(evicted), evicted.place) == (Evict, one.places[0])
+    # Until it is gone nothing else is loaded there, nor where the other is to come.
+    leaving = [replace(residents[0], state="unloading", cleared_for="other")]
+    small = served("small", 2_000, devices=TWO)
+    decided = decide(
+        [batch(other, 90), batch(one, 91), batch(small, 92)],
+        now=100,
+        residents=leaving,
+        devices=TWO,
+        models=(one, other, small),
+    )
+    assert [type(one) for one in decided] == [Wait, Wait, Wait]
+    assert decided[0].reason == "other is on its way"
+    (loaded,) = decide([batch(other, 90)], now=100, **told)
+    assert (type(loaded), loaded.place) == (Load, other.places[0])
+
+
+def test_a_server_of_one_model_at_a_time_keeps_what_is_in_use_on_another_device():
+    one, other = of_one_server("one", "d", "card"), of_one_server("other", "d", "second")
+    residents = [Resident(one.places[0], "ready", 0.0, 0.0)]
+    held = [(one.places[0], "batch")]
+    (waits,) = decide(
+        [batch(other, 90)], now=100, residents=residents, held=held, devices=TWO, models=(one, other)
+    )
+    assert isinstance(waits, Wait)
+    assert "one is in use on card" in waits.reason
+
+
+def test_models_of_two_servers_that_both_have_are_beside_each_other():
+    def on_both(name):
+        return ServedModel(
+            name,
+            16_000,
+            (Place(name, "d1", "card"), Place(name, "d2", "second")),
+            servers={"d1": "http://studio:8600", "d2": "http://studio:8601"},
+        )
+
+    one, other = on_both("one"), on_both("other")
+    residents = [Resident(one.places[0], "ready", 0.0, 0.0)]
+    held = [(one.places[0], "batch")]
+    (loaded,) = decide(
+        [batch(other, 90)], now=100, residents=residents, held=held, devices=TWO, models=(one, other)
+    )
+    assert (type(loaded), loaded.place) == (Load, other.places[1])
+
+
+def test_who_may_not_be_served_where_the_model_is_ready_has_it_loaded_elsewhere():
+    model = ServedModel(
+        "judge", 16_000, (Place("judge", "d1", "card"), Place("judge", "d2", "second")), slots=1
+    )
+    residents = [Resident(model.places[0], "ready", 0.0, 0.0)]
+    elsewhere = replace(batch(model, 1), deployments=frozenset({"d2"}))
+    anywhere = batch(model, 2)
+    decided = decide([elsewhere, anywhere], now=3, residents=residents, devices=TWO, models=[model])
+    # The slot that is free is not taken by who cannot have it.
+    assert what(decided) == [(Load, elsewhere.id), (Grant, anywhere.id)]
+    assert decided[0].place == model.places[1]
+
+
+def test_a_model_that_is_on_its_way_is_waited_for_only_by_those_whom_it_may_serve():
+    model = ServedModel(
+        "judge", 16_000, (Place("judge", "d1", "card"), Place("judge", "d2", "second")), slots=2
+    )
+    residents = [Resident(model.places[0], "loading", 0.0, 0.0)]
+    elsewhere = replace(batch(model, 1), deployments=frozenset({"d2"}))
+    decided = decide([elsewhere, batch(model, 2)], now=3, residents=residents, devices=TWO, models=[model])
+    assert what(decided) == [(Load, elsewhere.id), (Wait, "judge@2")]
+    assert decided[1].reason == "judge is on its way"
+
+
+def test_a_resident_is_not_kept_for_those_whom_it_may_not_serve():
+    model = ServedModel(
+        "judge", 16_000, (Place("judge", "d1", "card"), Place("judge", "d2", "card")), slots=1
+    )
+    residents = [Resident(model.places[0], "ready", 0.0, 0.0)]
+    elsewhere = replace(batch(model, 90), deployments=frozenset({"d2"}))
+    assert what(decide([elsewhere], now=100, residents=residents, models=[model])) == [(Evict, elsewhere.id)]
+
+
 def test_a_model_goes_where_it_would_rather_be_and_leaves_the_large_device_to_large_ones():
     devices = (Device("large", 48_000), Device("card", 24_000), Device("slice", 24_000, "mig", "1g.24gb"))
     for prefers_slice, device in ((False, "card"), (True, "slice")):
@@ -251,6 +360,17 @@ MACHINE_MODELS = {
         served("tiny", 2_000, devices=MACHINE_DEVICES, load_s=5, tags=frozenset({"tf", "x"})),
         served("alone", 6_000, devices=MACHINE_DEVICES, load_s=40, exclusive=True),
         served("wide", 10_000, devices=MACHINE_DEVICES, slots=3, load_s=25),
+        # One deployment that may be anywhere; and two models of one server, each with a card of its own.
+        ServedModel("one-copy", 5_000, tuple(Place("one-copy", "only", one) for one in "abc"), load_s=15),
+        replace(of_one_server("first", "d", "a"), servers={"d": "shared"}),
+        replace(of_one_server("second", "d", "b"), memory_mib=9_000, servers={"d": "shared"}),
+        ServedModel(
+            "either",
+            3_000,
+            (Place("either", "d1", "c"), Place("either", "d2", "a")),
+            load_s=20,
+            servers={"d2": "shared"},
+        ),
     )
 }
 
@@ -270,11 +390,18 @@ class Devices(RuleBasedStateMachine):
     def begin(self, worth, limit):
         self.limits = Limits(interactive_wait_s=min(30, limit), batch_wait_s=limit, worth=worth)
 
-    @rule(model=st.sampled_from(sorted(MACHINE_MODELS)), interactive=st.booleans())
-    def comes(self, model, interactive):
+    @rule(
+        model=st.sampled_from(sorted(MACHINE_MODELS)),
+        interactive=st.booleans(),
+        left_out=st.sampled_from([None, 0, 1]),
+    )
+    def comes(self, model, interactive, left_out):
         self.came += 1
         priority = "interactive" if interactive else "batch"
-        self.waiting[str(self.came)] = Waiter(str(self.came), model, priority, self.now)
+        some = dict.fromkeys(place.deployment for place in MACHINE_MODELS[model].places if self.fits(place))
+        deployments = frozenset(one for index, one in enumerate(some) if index != left_out)
+        waiter = Waiter(str(self.came), model, priority, self.now, deployments)
+        self.waiting[waiter.id] = waiter
         self.carry_out()
 
     @rule(data=st.data())
@@ -300,6 +427,12 @@ class Devices(RuleBasedStateMachine):
     def time_passes(self, seconds):
         self.now += seconds
         self.carry_out()
+
+    def fits(self, place):
+        memory_mib = MACHINE_MODELS[place.model].memory_mib
+        return any(
+            device.name == place.device and memory_mib <= device.memory_mib for device in MACHINE_DEVICES
+        )
 
     def moving(self):
         return [place for place, one in self.residents.items() if one.state in ("loading", "unloading")]
@@ -341,10 +474,12 @@ class Devices(RuleBasedStateMachine):
                     came = self.waiting.pop(waiter)
                     assert self.residents[place].state == "ready"
                     assert place.model == came.model
+                    assert came.may_use(place)
                     self.held.append((place, came.priority))
                 case Load(waiter, place):
                     assert place not in self.residents
                     assert place in MACHINE_MODELS[self.waiting[waiter].model].places
+                    assert self.waiting[waiter].may_use(place)
                     beside = self.on(place.device)
                     assert all(other.state == "ready" for other in beside)
                     self.residents[place] = Resident(place, "loading", self.now, self.now)
@@ -373,6 +508,15 @@ class Devices(RuleBasedStateMachine):
             models = [MACHINE_MODELS[one.model] for one in self.on(device.name)]
             for index, model in enumerate(models):
                 assert all(model.may_share(other) for other in models[index + 1 :])
+
+    @invariant()
+    def no_deployment_has_two_copies_and_no_server_two_models_where_it_has_one(self):
+        copies = Counter((place.model, place.deployment) for place in self.residents)
+        assert all(count == 1 for count in copies.values())
+        servers = Counter(
+            MACHINE_MODELS[place.model].servers.get(place.deployment) for place in self.residents
+        )
+        assert all(count == 1 for server, count in servers.items() if server is not None)
 
     @invariant()
     def no_resident_has_more_leases_than_slots(self):

@@ -13,15 +13,19 @@ from lease_desk import served
 
 from backends.leases.policy import Limits, plan
 from backends.leases.records import (
+    LONGEST_TTL_S,
     NOBODY,
     TRIES,
     Failure,
     KeptLease,
+    KeptResident,
     KeptWaiter,
+    Served,
+    ServerAddress,
     Snapshot,
     Transition,
 )
-from backends.leases.state import Device, Waiter
+from backends.leases.state import Device, Place, Resident, ServedModel, Waiter
 from backends.leases.turning import take_turn
 
 TTL_S = 15.0
@@ -40,7 +44,49 @@ MODELS = {
         ("unfenced", 4_000, BOTH, {"provider": "ollama"}),
     ]
 }
+TWICE = Served(
+    ServedModel("twice", 4_000, (Place("twice", "d1", "large"), Place("twice", "d2", "small")), load_s=5.0),
+    {one: ServerAddress("vllm", f"http://{one}.test:8600", "twice") for one in ("d1", "d2")},
+)
+MODELS["twice"] = TWICE
+# Who asks for the one without d1, or without d2, has just failed there.
+WITHOUT = {
+    f"twice without {left_out}": Served(
+        replace(TWICE.model, places=tuple(one for one in TWICE.model.places if one.deployment != left_out)),
+        {name: server for name, server in TWICE.servers.items() if name != left_out},
+    )
+    for left_out in ("d1", "d2")
+}
+ASKED = MODELS | WITHOUT
 ENDINGS = st.sampled_from(["done", "done", "failed"])
+
+
+JUDGE = served("judge", 4_000, devices=("large",))
+READY = KeptResident(Resident(JUDGE.model.places[0], "ready", 900.0, 900.0), JUDGE, 1)
+
+
+def kept_waiter(name, since, expires_at):
+    return KeptWaiter(Waiter(name, "judge", "batch", since), name, expires_at, JUDGE)
+
+
+def test_what_would_hold_for_longer_than_it_can_is_over_since_a_clock_was_set_back():
+    until = 1_000.0 + LONGEST_TTL_S
+    leases = [
+        KeptLease(token, READY.place, "batch", "gone", str(token), 0.0, expires_at)
+        for token, expires_at in [(2, until), (3, until + 1.0)]
+    ]
+    waiters = [kept_waiter("living", 990.0, until), kept_waiter("gone", 990.0, until + 1.0)]
+    turn = take_turn(
+        Snapshot(1_000.0, DEVICES, (READY,), tuple(leases), tuple(waiters)), partial(plan, limits=LIMITS)
+    )
+    assert [begun.subject for begun in turn.begun] == [3]
+    assert [kept.waiter.id for kept in turn.forgotten] == ["gone"]
+
+
+def test_how_long_a_waiter_has_waited_is_told_by_the_ledgers_clock():
+    snapshot = Snapshot(1_000.0, DEVICES, (READY,), waiters=(kept_waiter("one", 940.0, 1_010.0),))
+    (told,) = take_turn(snapshot, partial(plan, limits=LIMITS)).told
+    assert (told.kind, told.waited_s) == ("grant", 60.0)
 
 
 class InMemory:
@@ -67,7 +113,9 @@ class InMemory:
             self.waiters.pop(waiter, None)
         for waiter in enter:
             until = self.now + TTL_S
-            self.waiters[waiter.id] = KeptWaiter(waiter, party, until, MODELS[waiter.model])
+            served = ASKED[waiter.model]
+            named = replace(waiter, model=served.model.name)
+            self.waiters[waiter.id] = KeptWaiter(named, party, until, served)
         if self.waiters:
             self._write(party, take_turn(self.snapshot(), partial(plan, limits=LIMITS)))
 
@@ -107,6 +155,7 @@ class InMemory:
             if begun.phase == "load":
                 self.residents[begun.place] = replace(self.residents[begun.place], token=token)
         for kept, place in turn.granted:
+            assert place in kept.served.model.places
             del self.waiters[kept.waiter.id]
             token, until = self.next_token(), max(kept.expires_at, self.now + TTL_S)
             self.leases[token] = KeptLease(
@@ -133,7 +182,7 @@ class InMemory:
         place, phase, tries = transition.place, transition.phase, transition.tries
         if ending == "failed" and (phase != "load" or tries >= TRIES):
             self.failures.append(Failure(place, phase, self.now, "it broke"))
-        if phase == "revoke":
+        if phase == "revoke" and (ending == "done" or tries >= TRIES):
             self._end(lease for lease in self.leases.values() if lease.token == transition.subject)
         elif phase == "load" and ending == "done":
             kept = self.residents[place]
@@ -141,10 +190,11 @@ class InMemory:
             self.residents[place] = replace(kept, resident=ready)
         elif (phase == "load" and tries >= TRIES) or (phase == "unload" and ending == "done"):
             self._drop(place)
-        elif phase == "load":
+            self._end(lease for lease in self.leases.values() if lease.place == place)
+        elif phase in {"load", "revoke"}:
             token = self.next_token()
             self.transitions[token] = Transition(
-                token, place, "load", NOBODY, self.now, self.now, tries=tries + 1
+                token, place, phase, NOBODY, self.now, self.now, tries=tries + 1, subject=transition.subject
             )
 
     def reload(self, place):
@@ -190,7 +240,7 @@ class Turns(RuleBasedStateMachine):
 
     @rule(
         party=st.sampled_from(PARTIES),
-        model=st.sampled_from(sorted(MODELS)),
+        model=st.sampled_from(sorted(ASKED)),
         priority=st.sampled_from(["interactive", "batch", "batch"]),
     )
     def somebody_asks(self, party, model, priority):

@@ -76,6 +76,28 @@ def test_sigterm_lets_requests_in_flight_end(tree):
     assert not any(lives(pid) for pid in processes)
 
 
+def test_a_driver_that_hangs_keeps_nobody_waiting(tmp_path, nvml):
+    nvml.add_card(0, used_mib=2048)
+    card = {"name": "card", "kind": "whole", "memory_mib": 24_576, "uuid": "GPU-0"}
+    models = {"tiny": served_by_double()}
+    with program(tmp_path, models, environ=nvml.environment, device=card) as supervised:
+        assert supervised.state()["device"]["used_mib"] == 2048
+
+        nvml["driver.hangs"] = "yes"
+        with ThreadPoolExecutor(2) as callers:
+            asked = [callers.submit(supervised.state) for _ in range(2)]
+            supervised.ready()
+            assert supervised.client.get("/v1/models").status_code == 200
+            assert [one.result()["device"]["used_mib"] for one in asked] == [None, None]
+
+        nvml["driver.hangs"] = "no"
+        wait_until(lambda: supervised.state()["device"]["used_mib"] == 2048, "the driver answers again")
+        nvml["driver.hangs"] = "yes"
+        assert supervised.state()["device"]["used_mib"] is None
+        supervised.process.send_signal(signal.SIGTERM)
+        assert supervised.process.wait(30) == 0
+
+
 def run(*arguments, **environ):
     return subprocess.run(
         [sys.executable, "-m", "backends.services.supervisor", *map(str, arguments)],

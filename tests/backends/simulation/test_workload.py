@@ -81,4 +81,4 @@ def test_a_model_that_would_rather_be_on_a_slice_has_it_first(file):
     workload = read_workload(file("models: {a: {memory_mib: 1000, prefer: mig}, b: {memory_mib: 1000}}"))
     served = workload.served(parse_devices(["24G", "1g.12gb=12G"]))
     assert [place.device for place in served["a"].places] == ["slice-1", "gpu-0"]
-    assert served["b"].places == (Place("b", "simulated", "gpu-0"), Place("b", "simulated", "slice-1"))
+    assert served["b"].places == (Place("b", "gpu-0", "gpu-0"), Place("b", "slice-1", "slice-1"))

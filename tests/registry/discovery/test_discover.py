@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import threading
+from contextlib import contextmanager, suppress
 
 import pytest
 from aiohttp import web
@@ -160,6 +161,20 @@ def test_a_server_that_asks_for_a_key_is_told_apart():
         look_at(double.url)
 
 
+@pytest.mark.parametrize("kind", [None, "vllm", "tf_iqa"])
+def test_a_supervisor_with_a_key_is_told_apart_whatever_it_forwards_without_one(kind):
+    refusal = {"error": {"code": "unauthorized", "message": "This route needs the supervisor's key."}}
+    with (
+        Pages(
+            state=web.json_response(refusal, status=401),
+            healthz={"status": "ok"},
+            v1__models={"data": [{"id": "acme/fine", "max_model_len": 8192}]},
+        ) as double,
+        pytest.raises(ServerSilent, match=r"a supervisor with a key.*control_key_env.*docs/supervisor\.md"),
+    ):
+        look_at(double.url, kind)
+
+
 def test_another_protocol_than_the_one_said_is_told():
     with OllamaDouble() as double, pytest.raises(ServerSilent, match="is no tf_iqa server"):
         look_at(double.url, "tf_iqa")
@@ -174,31 +189,40 @@ def test_an_answer_without_end_is_not_waited_for():
         questions.get("/big")
 
 
-def test_an_answer_that_comes_in_drops_is_not_waited_for():
-    def drip(listening, stop):
+@contextmanager
+def dripping(head):
+    """The URL of a server that sends a head, and then spaces without end."""
+    stop = threading.Event()
+
+    def drip():
         connection, _ = listening.accept()
-        with connection:
-            connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n")
+        with connection, suppress(OSError):
+            connection.sendall(head)
             while not stop.wait(0.02):
-                try:
-                    connection.sendall(b" ")
-                except OSError:
-                    return
+                connection.sendall(b" ")
 
     with socket.create_server(("127.0.0.1", 0)) as listening:
-        stop = threading.Event()
-        thread = threading.Thread(target=drip, args=(listening, stop))
+        thread = threading.Thread(target=drip)
         thread.start()
         try:
-            url = f"http://127.0.0.1:{listening.getsockname()[1]}"
-            with (
-                Questions(url, page_s=0.3) as questions,
-                pytest.raises(ServerSilent, match=r"no whole answer within 0\.3 s"),
-            ):
-                questions.get("/")
+            yield f"http://127.0.0.1:{listening.getsockname()[1]}"
         finally:
             stop.set()
             thread.join()
+
+
+@pytest.mark.parametrize(
+    "head",
+    [b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n", b"HTTP/1.1 200 OK\r\nX-Long: x"],
+    ids=["the body", "the head"],
+)
+def test_an_answer_that_comes_in_drops_is_not_waited_for(head):
+    with (
+        dripping(head) as url,
+        Questions(url, page_s=0.3) as questions,
+        pytest.raises(ServerSilent, match=r"no whole answer within 0\.3 s"),
+    ):
+        questions.get("/")
 
 
 def test_the_command_prints_what_validate_accepts_and_tells_who_is_silent(discover, tmp_path, free_url):

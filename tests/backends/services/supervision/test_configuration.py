@@ -88,10 +88,10 @@ def test_beyond_the_loopback_a_key_is_needed(read, host):
     with pytest.raises(BadConfiguration, match="control_key_env"):
         control_key(read(SMALL), host, {})
 
-    assert control_key(read(f"{SMALL}control_key_env: KEY\n"), host, {"KEY": "k"}) == "k"
+    assert control_key(read(f"{SMALL}control_key_env: KEY\n"), host, {"KEY": "k\n"}) == "k"
 
 
-@pytest.mark.parametrize("environ", [{}, {"KEY": ""}])
+@pytest.mark.parametrize("environ", [{}, {"KEY": ""}, {"KEY": " "}, {"KEY": "schlüssel"}])
 def test_a_key_that_is_named_has_to_be_there(read, environ):
-    with pytest.raises(BadConfiguration, match="KEY, which is not set"):
+    with pytest.raises(BadConfiguration, match=r"KEY, which (is not set|holds characters that no key has)"):
         control_key(read(f"{SMALL}control_key_env: KEY\n"), "127.0.0.1", environ)

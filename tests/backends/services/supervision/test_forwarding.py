@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import socket
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from types import SimpleNamespace
 
 import httpx
 import pytest
 from supervised import served_by_double, wait_until, within
+
+from backends.services.supervision import forwarding
+from backends.services.supervision.admission import Admission
+from backends.services.supervision.forwarding import Forwarding
 
 LEASE = "X-ImageWorks-Lease"
 
@@ -115,7 +122,7 @@ def test_a_client_that_goes_away_cancels_its_request(supervised, request_):
     body = json.dumps(request_).encode()
     with socket.create_connection(("127.0.0.1", int(supervised.url.rpartition(":")[2]))) as client:
         client.sendall(
-            b"POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n%s"
+            b"POST /v1/chat/completions HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: %d\r\n\r\n%s"
             % (len(body), body)
         )
         wait_until(lambda: asked(supervised), "the request arrives")
@@ -128,7 +135,7 @@ def test_a_client_that_goes_away_cancels_its_request(supervised, request_):
 def test_an_upload_is_taken_from_the_client_no_faster_than_the_server_takes_it(supervised):
     size = 16 * 1024 * 1024
     with socket.create_connection(("127.0.0.1", int(supervised.url.rpartition(":")[2]))) as client:
-        client.sendall(b"POST /v1/swallow HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % size)
+        client.sendall(b"POST /v1/swallow HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: %d\r\n\r\n" % size)
         client.setblocking(False)
         sent, stuck = 0, 0
         # Nothing is swallowed yet: what is sent stands in buffers, which soon are full.
@@ -152,6 +159,85 @@ def test_an_upload_is_taken_from_the_client_no_faster_than_the_server_takes_it(s
     assert supervised.double("seen")["received"] == size
 
 
+def connected(supervised):
+    return socket.create_connection(("127.0.0.1", int(supervised.url.rpartition(":")[2])))
+
+
+def test_a_client_that_stops_in_its_body_is_told_and_frees_its_place(supervised, monkeypatch):
+    monkeypatch.setattr(forwarding, "READ_S", 0.2)
+    with connected(supervised) as client:
+        client.sendall(b"POST /v1/one HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 10\r\n\r\nhalf ")
+        answer = b"".join(iter(lambda: client.recv(65536), b""))
+
+    assert answer.startswith(b"HTTP/1.1 408")
+    assert b'"request_timeout"' in answer
+    assert supervised.active()["in_flight"] == 0
+
+
+def test_only_a_body_has_to_come_in_time(supervised, monkeypatch):
+    monkeypatch.setattr(forwarding, "READ_S", 0.2)
+    with ThreadPoolExecutor(1) as callers:
+        waiting = callers.submit(supervised.client.post, "/v1/chat/completions", json={"wait": True})
+        wait_until(lambda: asked(supervised), "the request arrives")
+        # One that does not come in time ends after this one has begun to wait for its answer.
+        with connected(supervised) as client:
+            client.sendall(b"POST /v1/one HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 10\r\n\r\nhalf ")
+            assert client.recv(65536).startswith(b"HTTP/1.1 408")
+        supervised.double("go-on")
+        assert waiting.result().status_code == 200
+
+
+def test_an_upload_that_the_server_does_not_take_frees_its_place(supervised, monkeypatch):
+    monkeypatch.setattr(forwarding, "TAKE_S", 0.2)
+    size = 16 * 1024 * 1024
+    with connected(supervised) as client, ThreadPoolExecutor(1) as sending:
+        client.sendall(b"POST /v1/swallow HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: %d\r\n\r\n" % size)
+        sent = sending.submit(client.sendall, b"x" * size)
+        answer = client.recv(65536)
+        client.shutdown(socket.SHUT_RDWR)
+        sent.exception()
+
+    assert answer.startswith(b"HTTP/1.1 502")
+    assert supervised.active()["in_flight"] == 0
+
+
+@pytest.mark.anyio
+async def test_a_client_that_leaves_while_the_server_takes_nothing_is_seen():
+    class TakesNothing:
+        """As aiohttp does once the connection's buffers are full."""
+
+        is_left = False
+
+        async def ask(self, *_):
+            try:
+                await asyncio.Event().wait()
+            finally:
+                self.is_left = True
+
+    server, in_flight = TakesNothing(), Admission(0)
+    supervisor = SimpleNamespace(
+        configuration=SimpleNamespace(max_body_mib=16), admitted=lambda _: in_flight.counted()
+    )
+    messages = [{"type": "http.request", "body": b"x" * 65536, "more_body": True}] * 4
+    messages.append({"type": "http.disconnect"})
+    scope = {
+        "method": "POST",
+        "path": "/v1/one",
+        "raw_path": b"/v1/one",
+        "query_string": b"",
+        "headers": [(b"content-length", b"1048576")],
+    }
+
+    async def receive():
+        return messages.pop(0)
+
+    async with asyncio.timeout(30):
+        await Forwarding(supervisor, server)(scope, receive, None)
+
+    assert server.is_left
+    assert in_flight.in_flight == 0
+
+
 def test_an_answer_before_the_end_of_the_request_passes(shared):
     answer = shared.client.post("/v1/refuse-early", content=b"x" * 100)
 
@@ -166,6 +252,15 @@ def test_a_body_beyond_the_bound_is_refused(supervised, chunked):
     assert supervised.refusal(supervised.client.post("/v1/big", content=content)) == (413, "body_too_large")
     wait_until(lambda: supervised.active()["in_flight"] == 0, "nothing is in flight")
     assert supervised.client.post("/v1/fits", content=piece * 16).status_code == 200
+
+
+def test_a_head_without_end_is_refused_and_the_next_request_is_answered(shared):
+    with connected(shared) as client, suppress(ConnectionError):
+        client.sendall(b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\nX: " + b"x" * 1024 * 1024)
+        client.sendall(b"\r\n\r\n")
+        assert client.recv(65536)[:10] in {b"HTTP/1.1 4", b""}
+
+    assert shared.client.get("/v1/models").status_code == 200
 
 
 def test_without_a_lease_requests_are_served(shared):
@@ -219,7 +314,7 @@ def test_a_lease_that_is_no_token_is_refused(shared, lease):
 )
 def test_a_path_with_dots_in_it_is_refused(shared, path):
     with socket.create_connection(("127.0.0.1", int(shared.url.rpartition(":")[2]))) as client:
-        client.sendall(f"GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode())
+        client.sendall(f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n".encode())
         answer = b"".join(iter(lambda: client.recv(65536), b""))
 
     assert answer.startswith(b"HTTP/1.1 400")
