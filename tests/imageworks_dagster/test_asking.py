@@ -1,5 +1,6 @@
 """What asking leaves in telemetry, and what a person sees when telemetry fails."""
 
+import asyncio
 import errno
 import os
 import time
@@ -7,6 +8,7 @@ import time
 import pytest
 from vllm_double import VllmDouble
 
+from backends.leases import assembling
 from imageworks_dagster.command.terminal import run_lines
 from store.home import Home
 from store.settings import Settings
@@ -144,6 +146,21 @@ def test_while_a_server_is_asked_the_devices_are_sampled_and_the_samples_name_th
     assert platform.asked(asked) == {CAPTIONS: 5}
     assert platform.asked(recalled) == {}
     assert samples_of(platform) == [(asked.run_id, "host")]
+
+
+def test_leases_are_made_beside_the_event_loop(caption_by_server, monkeypatch):
+    made, beside = assembling.leasing_for, []
+
+    def leasing_for(*args, **options):
+        with pytest.raises(RuntimeError, match="no running event loop"):
+            asyncio.get_running_loop()
+        beside.append(True)
+        return made(*args, **options)
+
+    monkeypatch.setattr(assembling, "leasing_for", leasing_for)
+    with VllmDouble() as double:
+        caption_by_server(double)
+    assert beside == [True]
 
 
 def test_with_sampling_set_to_0_nothing_is_sampled(platform, caption_by_server):
