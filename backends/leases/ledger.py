@@ -361,12 +361,15 @@ class Ledger:
             token: The highest token that the server has seen.
 
         Returns:
-            False if its place is taken meanwhile.
+            False if its deployment has a resident meanwhile, wherever that is.
         """
         with self._database.passing() as connection:
             last, version, now = open_ledger(connection, mode=self._mode)
             found = connection.execute(
-                select(lease_residents.c.state).where(*at(lease_residents, resident.place))
+                select(lease_residents.c.state).where(
+                    lease_residents.c.model == resident.place.model,
+                    lease_residents.c.deployment == resident.place.deployment,
+                )
             ).first()
             if found is not None:
                 return False

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from backends.leases.decisions import Decision
     from backends.leases.policy import Policy
-    from backends.leases.records import KeptLease, KeptWaiter, Phase, Served, Snapshot, Transition
+    from backends.leases.records import Failure, KeptLease, KeptWaiter, Phase, Served, Snapshot, Transition
     from backends.leases.state import Place, ServedModel
     from telemetry.decisions import DecisionKind
 
@@ -181,14 +181,15 @@ class _Taking:
         for kept in self._waiters:
             if kept.refused is not None:
                 continue
-            why = {
-                failure.place: failure.detail
+            failures = [
+                failure
                 for failure in self._snapshot.failures
                 if failure.ended_at >= kept.waiter.since
                 and self._concerns(failure.place, failure.phase, kept)
-            }
+            ]
             places = kept.served.model.places
-            if places and all(any(_blocks(failed, place) for failed in why) for place in places):
+            if places and all(any(self._blocks(one, place, kept) for one in failures) for place in places):
+                why = {failure.place: failure.detail for failure in failures}
                 self.turn.refused.append((kept, " ".join(dict.fromkeys(why.values()))))
         refused = {kept.waiter.id for kept, _ in self.turn.refused}
         self._waiters = [
@@ -202,6 +203,15 @@ class _Taking:
         return (
             phase == "unload" and resident is not None and resident.resident.cleared_for == kept.waiter.model
         )
+
+    def _blocks(self, failure: Failure, place: Place, kept: KeptWaiter) -> bool:
+        """Whether it leaves no hope for a place: its own loading, or what had to leave its device or its server."""
+        if failure.phase == "load":
+            return failure.place == place
+        leaving = self._residents[failure.place].served.model
+        server = kept.served.model.servers.get(place.deployment)
+        at_its_server = server is not None and leaving.servers.get(failure.place.deployment) == server
+        return at_its_server or failure.place.device == place.device
 
     def _plan(self) -> None:
         waiters = {kept.waiter.id: kept for kept in self._waiters}
@@ -317,8 +327,3 @@ class _Taking:
             if failure.phase == "load" and failure.ended_at > self._now - AVOIDED_S
         ]
         return tuple(place for place in model.places if place not in failed) or model.places
-
-
-def _blocks(failed: Place, place: Place) -> bool:
-    """Whether a failure leaves no hope for a place: its own loading, or what had to leave its device."""
-    return failed == place if failed.model == place.model else failed.device == place.device

@@ -28,6 +28,8 @@ MODELS = {
     "large-1": (20_000, 1),
     "large-2": (22_000, 2),
 }
+# Models on these devices are one server's, which has one of them at a time.
+SHARED = [("small-3", "a"), ("middle-1", "b"), ("large-2", "a")]
 TTL_S = 1.0
 WAIT_S = 4.0
 LOAD_S = 0.03
@@ -127,7 +129,7 @@ class Crowd:
 
 def crowded_host() -> ModelHost:
     """Servers on these devices, of these models."""
-    return ModelHost(DEVICES, MODELS, LOAD_S)
+    return ModelHost(DEVICES, MODELS, LOAD_S, shared=SHARED)
 
 
 def write_config(
@@ -140,6 +142,7 @@ def write_config(
         "url": url,
         "devices": DEVICES,
         "models": MODELS,
+        "shared": SHARED,
         "ttl_s": TTL_S,
         "wait_s": WAIT_S,
         "load_s": LOAD_S,

@@ -30,11 +30,13 @@ def served(
     return Served(ServedModel(name, memory_mib, places, **{"load_s": 0.0, **facts}), {"only": server})
 
 
-def on_two_cards(*deployments: str, name: str = "judge", **facts: Any) -> Served:
+def on_two_cards(*deployments: str, name: str = "judge", url: str | None = None, **facts: Any) -> Served:
     """A model with the deployment d1 on one card and d2 on another, of which these may be asked."""
     devices = {"d1": "gpu0", "d2": "gpu1"}
     places = tuple(Place(name, one, devices[one]) for one in deployments)
-    servers = {one: ServerAddress("vllm", f"http://{devices[one]}.test:8600", name) for one in deployments}
+    servers = {
+        one: ServerAddress("vllm", url or f"http://{devices[one]}.test:8600", name) for one in deployments
+    }
     return Served(ServedModel(name, 16_000, places, **{"load_s": 0.0, **facts}), servers)
 
 

@@ -8,6 +8,7 @@ import queue
 import random
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -59,9 +60,33 @@ def served_model(name: str, memory: int, slots: int, devices: list[Device], conf
         if device.name in names
         for place in places_on([device], model=name, deployments=[device.name], prefers_slice=False)
     )
-    servers = {device: ServerAddress("vllm", config["url"], f"{name}@{device}") for device in names}
-    load_s = config["load_s"]
-    return Served(ServedModel(name, memory, places, slots=slots, load_s=load_s, unload_s=0.01), servers)
+    # A server is known by its address; this one has another that leads to the same host.
+    shared = config["url"].replace("127.0.0.1", "localhost")
+    urls = {device: shared if is_shared(name, device, config) else config["url"] for device in names}
+    servers = {device: ServerAddress("vllm", url, f"{name}@{device}") for device, url in urls.items()}
+    model = ServedModel(
+        name,
+        memory,
+        places,
+        slots=slots,
+        load_s=config["load_s"],
+        unload_s=0.01,
+        servers={device: url for device, url in urls.items() if url == shared},
+    )
+    return Served(model, servers)
+
+
+def is_shared(name: str, device: str, config: dict[str, Any]) -> bool:
+    return (name, device) in [tuple(one) for one in config["shared"]]
+
+
+def without(served: Served, deployment: str) -> Served:
+    """The model as whoever has just failed at a deployment asks for it."""
+    model, servers = served.model, dict(served.servers)
+    servers.pop(deployment)
+    left = {name: url for name, url in model.servers.items() if name in servers}
+    places = tuple(place for place in model.places if place.deployment in servers)
+    return Served(replace(model, places=places, servers=left), servers)
 
 
 def take(
@@ -69,9 +94,12 @@ def take(
 ) -> dict[str, Any]:
     answers: queue.SimpleQueue[Answered] = queue.SimpleQueue()
     model = rng.choice(sorted(served))
+    asked = served[model]
+    if len(asked.servers) > 1 and rng.random() < 0.2:
+        asked = without(asked, rng.choice(sorted(asked.servers)))
     priority = "interactive" if rng.random() < 0.3 else "batch"
     began = time.monotonic()
-    attendant.enter(Asked(waiter, priority, served[model]), answers.put)  # type: ignore[arg-type]
+    attendant.enter(Asked(waiter, priority, asked), answers.put)  # type: ignore[arg-type]
     if rng.random() < 0.05:
         # Some change their mind.
         attendant.leave(waiter)
@@ -81,6 +109,7 @@ def take(
     if answer.held is None:
         return {"refused": answer.refused}
     lease = answer.held.lease
+    assert lease.place in asked.model.places
     # It does not look at its clock: whoever was stopped for long is to be refused by the server.
     response = client.post(
         "/use",

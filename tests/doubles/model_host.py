@@ -19,7 +19,7 @@ from backends.errors import LoadingFailed
 from backends.loading.protocol import Inventory
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterator, Mapping
 
     from backends.leases.records import ServerAddress
 
@@ -28,9 +28,17 @@ class ModelHost:
     """All servers of a test: one a model and device."""
 
     def __init__(
-        self, devices: Mapping[str, int], models: Mapping[str, tuple[int, int]], load_s: float
+        self,
+        devices: Mapping[str, int],
+        models: Mapping[str, tuple[int, int]],
+        load_s: float,
+        *,
+        shared: Collection[tuple[str, str]] = (),
     ) -> None:
-        """``models``: memory in MiB and slots, by name."""
+        """``models``: memory in MiB and slots, by name; ``shared``: models and devices that are one server's, of which
+        it has one at a time.
+        """
+        self.shared = shared
         self.devices = devices
         self.models = models
         self.load_s = load_s
@@ -57,6 +65,9 @@ class ModelHost:
             used = sum(self.models[one][0] for one, where in self._resident if where == device)
             if used > self.devices[device]:
                 self.violations.append(f"{used} MiB on {device}, which has {self.devices[device]}")
+            at_once = [one for one in self._resident if one in self.shared]
+            if key in self.shared and len(at_once) > 1:
+                self.violations.append(f"{at_once} at once in a server of one")
         time.sleep(self.load_s)
         return 200, {}
 

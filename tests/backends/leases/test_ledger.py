@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from lease_desk import CARD, asked, on_two_cards, party, resident, served
 
@@ -273,6 +275,21 @@ def test_an_unloading_that_fails_is_told_to_who_waits_for_it_and_tried_again_for
     assert [task.transition.phase for task in taken.tasks] == ["unload"]
 
 
+def test_an_unloading_that_fails_on_another_device_of_the_server_is_told_too(state):
+    one = party(state)
+    one.declare([CARD, Device("gpu1", 24_000)])
+    pair = [
+        replace(model, model=replace(model.model, servers={deployment: "http://studio.test:8600"}))
+        for deployment, name in [("d1", "judge"), ("d2", "other")]
+        for model in [on_two_cards(deployment, name=name, url="http://studio.test:8600")]
+    ]
+    resident(one, pair[0])
+    (unload,) = one.turn(enter=[asked("b", pair[1])]).tasks
+    assert (unload.transition.phase, unload.transition.place.device) == ("unload", "gpu0")
+    assert one.finish(unload.transition, "failed", detail="the supervisor does not answer")
+    assert one.turn().refused == {"b": "the supervisor does not answer"}
+
+
 def test_what_a_switch_takes_is_learned(state):
     one = party(state, learns=True)
     (load,) = one.turn(enter=[asked("a")]).tasks
@@ -317,6 +334,7 @@ def test_what_a_server_has_is_adopted_and_what_it_has_lost_is_struck_out(state):
     lease = one.turn(enter=[asked("a")]).granted["a"]
     assert lease.token > 41
     assert not one.adopt(Resident(JUDGE, "ready", 0.0, 0.0), served(), token=41)
+    assert not one.adopt(Resident(JUDGE._replace(device="gpu1"), "ready", 0.0, 0.0), served(), token=41)
     # Somebody who saw it before it was loaded anew strikes nothing out.
     assert not one.miss(JUDGE, token=7)
     assert one.miss(JUDGE, token=41)

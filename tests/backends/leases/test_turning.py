@@ -49,6 +49,15 @@ TWICE = Served(
     {one: ServerAddress("vllm", f"http://{one}.test:8600", "twice") for one in ("d1", "d2")},
 )
 MODELS["twice"] = TWICE
+# Two models of one supervisor, each with a device of its own.
+SUPERVISOR = "http://pair.test:8600"
+MODELS |= {
+    name: Served(
+        ServedModel(name, 4_000, (Place(name, "d", device),), load_s=5.0, servers={"d": SUPERVISOR}),
+        {"d": ServerAddress("vllm", SUPERVISOR, name)},
+    )
+    for name, device in [("pair-1", "large"), ("pair-2", "small")]
+}
 # Who asks for the one without d1, or without d2, has just failed there.
 WITHOUT = {
     f"twice without {left_out}": Served(
@@ -326,6 +335,7 @@ class Turns(RuleBasedStateMachine):
     def check_all(self):
         self.memory_is_never_promised_twice()
         self.nobody_is_beside_whom_it_may_not_be()
+        self.a_deployment_has_one_copy_and_a_supervisor_one_model()
         self.slots_are_never_exceeded()
         self.leases_are_on_residents_that_answer()
         self.nothing_is_done_twice_at_once()
@@ -346,6 +356,12 @@ class Turns(RuleBasedStateMachine):
             for other in residents
             if one.place != other.place and one.place.device == other.place.device
         )
+
+    @invariant()
+    def a_deployment_has_one_copy_and_a_supervisor_one_model(self):
+        places = list(self.ledger.residents)
+        assert len({(place.model, place.deployment) for place in places}) == len(places)
+        assert sum(place.model in {"pair-1", "pair-2"} for place in places) <= 1
 
     @invariant()
     def slots_are_never_exceeded(self):
