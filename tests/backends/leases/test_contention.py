@@ -40,7 +40,7 @@ def test_memory_and_slots_are_never_exceeded_and_nobody_waits_for_ever(tmp_path,
         config = write_config(tmp_path, url, state_url=state_url)
         settings = Settings(home=tmp_path / "home", state_url=state_url)
         with StateDatabase.open(settings) as database:
-            crowd = Crowd(tmp_path / "config.json", processes=8, each=130, seed=7)
+            crowd = Crowd(tmp_path / "config.json", processes=8, each=150, seed=7)
             crowd.run(within_s=1200)
             told = crowd.told
             assert host.violations == []
