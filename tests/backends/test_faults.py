@@ -77,7 +77,7 @@ async def test_a_batch_survives_faults_in_a_tenth_of_its_attempts_and_its_events
 
 async def test_a_server_that_dies_for_good_ends_the_map_in_time_and_what_was_answered_is_kept(desk):
     with ExitStack() as running:
-        double = running.enter_context(VllmDouble(latency_s=0.01))
+        double = running.enter_context(VllmDouble(latency_s=0.03))
         requests = [request_of(model_at(double.url), text_of(entry)) for entry in range(ENTRIES)]
         answered = []
 
