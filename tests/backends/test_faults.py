@@ -92,11 +92,13 @@ async def test_a_server_that_dies_for_good_ends_the_map_in_time_and_what_was_ans
         async with desk.client(breaker_failures=3, breaker_wait_s=0.5, concurrency=4) as client:
             with pytest.raises(BackendDown, match=r"did not come back within 0\.5 s"):
                 await ask_until_it_dies(client)
-    assert all(answer.ok for answer in answered)
-    assert 100 <= len(answered) < ENTRIES
+    good = [answer for answer in answered if answer.ok]
+    # Who tried whether it is back may have had the last of its attempts.
+    assert {answer.error_class for answer in answered} <= {None, "connect_failed"}
+    assert 100 <= len(good) < ENTRIES
     with VllmDouble(port=double.port) as again:
         async with desk.client() as client, aclosing(client.map(requests)) as done:
             answers = [answer async for _, answer in done]
     recalled = {answer.request_id for answer in answers if answer.recalled}
-    assert {answer.request_id for answer in answered} <= recalled
+    assert {answer.request_id for answer in good} <= recalled
     assert len(again.history) == ENTRIES - len(recalled)
