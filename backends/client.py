@@ -14,6 +14,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
 from dataclasses import replace
@@ -62,6 +63,8 @@ _BEING_KEPT: Final = 64
 # A run that is terminated has 6 s for all its clean-up, and requests in flight end before this. Keeping bounds itself
 # to half of it.
 _CLOSE_S: Final = 4.0
+# What was looked up a moment ago need not be looked up again: a fast server would wait for the database.
+_STANDS_S: Final = 1.0
 _EVER: Final = datetime.min.replace(tzinfo=UTC)
 
 
@@ -213,8 +216,8 @@ class Client:
         async def look_up_chunk(chunk: Sequence[Request]) -> list[LookedUp]:
             return await self._look_up_chunk(chunk, fresh=fresh)
 
-        async def ask(request: Request, digest: str) -> Answer:
-            return await self._once(request, digest, slots, since)
+        async def ask(item: LookedUp) -> Answer:
+            return await self._once(item.request, item.digest, slots, since, looked_up=item.at)
 
         return answers_of(
             requests,
@@ -228,9 +231,10 @@ class Client:
 
     async def _look_up_chunk(self, chunk: Sequence[Request], *, fresh: bool) -> list[LookedUp]:
         digests = [request_digest(request) for request in chunk]
+        at = time.monotonic()
         kept = {} if fresh else await self._keeper.find_all(digests)
         return [
-            LookedUp(request, digest, self._recalled(request, kept[digest]) if digest in kept else None)
+            LookedUp(request, digest, self._recalled(request, kept[digest]) if digest in kept else None, at)
             for request, digest in zip(chunk, digests, strict=True)
         ]
 
@@ -255,7 +259,15 @@ class Client:
             repaired=kept.repaired,
         )
 
-    async def _once(self, request: Request, digest: str, slots: asyncio.Semaphore, since: datetime) -> Answer:
+    async def _once(
+        self,
+        request: Request,
+        digest: str,
+        slots: asyncio.Semaphore,
+        since: datetime,
+        *,
+        looked_up: float | None = None,
+    ) -> Answer:
         """Wait for the same request where it is on its way already; recall it, or ask, otherwise.
 
         Args:
@@ -263,6 +275,7 @@ class Client:
             digest: Names it.
             slots: Bound the requests in flight.
             since: When an answer has to have been kept for it to be recalled.
+            looked_up: When nothing was found kept of it, by the monotonic clock; None if nobody has looked.
         """
         while (leader := self._in_flight.get(digest)) is not None:
             await asyncio.wait([leader])
@@ -276,8 +289,13 @@ class Client:
         future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         self._in_flight[digest] = future
         try:
-            # Only now: one like it may have been answered since this one's chunk was looked up.
-            kept = await self._keeper.find(digest)
+            # One like it may have been answered since this one's chunk was looked up.
+            stands = (
+                looked_up is not None
+                and time.monotonic() - looked_up < _STANDS_S
+                and not self._keeper.kept_lately(digest)
+            )
+            kept = None if stands else await self._keeper.find(digest)
             recalled = None if kept is None or kept.kept_at < since else self._recalled(request, kept)
             answer = recalled or await self._ask(request, digest, slots)
         except BaseException:

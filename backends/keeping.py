@@ -27,6 +27,7 @@ T = TypeVar("T")
 _LOG: Final = logging.getLogger(__name__)
 _LOOK_UPS_TOGETHER: Final = 500
 _KEPT_TOGETHER: Final = 500
+_REMEMBERED: Final = 10_000
 # A commit and a sync cost milliseconds of processor, however many answers they keep. A kill asks those of so short a
 # time again.
 _KEEP_WITHIN_S: Final = 0.1
@@ -60,6 +61,11 @@ class Keeper:
         )
         self._linking = Batched(self._link_together, at_most=_KEPT_TOGETHER)
         self._kept_any = False
+        self._lately: dict[str, None] = {}
+
+    def kept_lately(self, digest: str) -> bool:
+        """Whether this client has kept an answer to the request, or is about to; of the last some thousands."""
+        return digest in self._lately
 
     def find(self, digest: str) -> Awaitable[KeptAnswer | None]:
         """What is kept for one request, looked up together with what others look for at the same time."""
@@ -72,7 +78,10 @@ class Keeper:
     async def keep(self, answer: KeptAnswer) -> None:
         """Keep an answer whose event is written. Whoever is cancelled while waiting has it kept all the same."""
         self._kept_any = True
-        await asyncio.shield(self._keeping.add(answer))
+        self._lately[answer.request_digest] = None
+        while len(self._lately) > _REMEMBERED:
+            del self._lately[next(iter(self._lately))]
+        await self._keeping.add(answer)
 
     def link(self, digest: str, photo_ids: frozenset[str]) -> None:
         """Say that a kept answer is about these photos too; it is done some time soon."""

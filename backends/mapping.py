@@ -25,11 +25,19 @@ _CLEAN_UP_S: Final = 2.0
 
 @dataclass(frozen=True, slots=True)
 class LookedUp:
-    """A request with its digest and, if it was answered before, that answer."""
+    """A request with its digest and, if it was answered before, that answer.
+
+    Attributes:
+        request: The request.
+        digest: Names it.
+        answer: What was answered; None if it is to be asked.
+        at: When that was looked up, by the monotonic clock.
+    """
 
     request: Request
     digest: str
     answer: Answer | None
+    at: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +49,7 @@ async def answers_of(
     requests: Iterable[Request] | AsyncIterable[Request],
     *,
     look_up: Callable[[Sequence[Request]], Awaitable[Sequence[LookedUp]]],
-    ask: Callable[[Request, str], Awaitable[Answer]],
+    ask: Callable[[LookedUp], Awaitable[Answer]],
     at_once: int,
     threads: Executor,
 ) -> AsyncGenerator[tuple[Request, Answer]]:
@@ -74,7 +82,7 @@ class _SideBySide:
     def __init__(
         self,
         look_up: Callable[[Sequence[Request]], Awaitable[Sequence[LookedUp]]],
-        ask: Callable[[Request, str], Awaitable[Answer]],
+        ask: Callable[[LookedUp], Awaitable[Answer]],
         at_once: int,
     ) -> None:
         # Bounded: whoever reads slowly is not asked for ahead of.
@@ -109,7 +117,7 @@ class _SideBySide:
                 await self.done.put((item.request, item.answer))
             else:
                 await self._room.acquire()
-                self.start(self._ask_one(item.request, item.digest))
+                self.start(self._ask_one(item))
 
     async def end(self) -> None:
         under_way = list(self._tasks)
@@ -118,9 +126,9 @@ class _SideBySide:
         if under_way:
             await asyncio.wait(under_way, timeout=_CLEAN_UP_S)
 
-    async def _ask_one(self, request: Request, digest: str) -> None:
+    async def _ask_one(self, item: LookedUp) -> None:
         try:
-            await self.done.put((request, await self._ask(request, digest)))
+            await self.done.put((item.request, await self._ask(item)))
         except Exception as error:  # noqa: BLE001 - raised where the answers are read
             await self.done.put(_Failed(error))
         finally:

@@ -5,12 +5,12 @@ What is kept is what the backend said, not what was made of it: every recall che
 
 from __future__ import annotations
 
-import json
 import zlib
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
+import orjson
 from sqlalchemy import delete, func, select
 
 from store.tables import kept_answer_photos, kept_answers
@@ -113,7 +113,7 @@ def look_up(database: StateDatabase, digests: Collection[str]) -> dict[str, Kept
                     provider=provider,
                     photo_ids=frozenset(photos.get(digest, ())),
                     kept_at=kept_at,
-                    **json.loads(zlib.decompress(body)),
+                    **orjson.loads(zlib.decompress(body)),
                 )
     return found
 
@@ -227,7 +227,7 @@ def _row(answer: KeptAnswer) -> dict[str, Any]:
         "output_tokens": answer.output_tokens,
         "repaired": answer.repaired,
     }
-    body = zlib.compress(json.dumps(raw).encode("ascii"), 1)
+    body = zlib.compress(orjson.dumps(raw), 1)
     return {
         "request_digest": answer.request_digest,
         "answered_by": answer.answered_by,

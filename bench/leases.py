@@ -17,7 +17,7 @@ from backends.leases.policy import Limits
 from backends.leases.serving import Serving
 from backends.leases.state import Device
 from backends.loading.protocol import Found, Inventory
-from bench.own_time import REQUESTS, asked_in_a_new_home
+from bench.own_time import REQUESTS, asked_in_a_new_process
 from bench.result import Result
 from store.database import StateDatabase
 from store.settings import Settings
@@ -60,9 +60,9 @@ class LoadsAtOnce:
 def run() -> list[Result]:
     """A lease in the ledger; then critiques without leases, with them, and without again."""
     lease_ms = lease_and_release()
-    before, _ = asked_in_a_new_home()
-    leased, cpu = asked_in_a_new_home(broker_over)
-    after, _ = asked_in_a_new_home()
+    before, _ = asked_in_a_new_process()
+    leased, cpu = asked_in_a_new_process(broker_over)
+    after, _ = asked_in_a_new_process()
     return [
         Result("lease_and_release", lease_ms, "ms", 3.0),
         Result("own_time_with_leases", leased / REQUESTS * 1e6, "us", 500.0),

@@ -10,6 +10,8 @@ from numbers import Real
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final
 
+import orjson
+
 from telemetry.columns import checked
 from telemetry.errors import NewerRecord, RecordFormatError
 from telemetry.record_kinds import KINDS
@@ -17,9 +19,10 @@ from telemetry.record_kinds import KINDS
 if TYPE_CHECKING:
     from telemetry.record_kinds import Record, RecordKind
 
-_ENCODE: Final = json.JSONEncoder(
-    ensure_ascii=True, allow_nan=False, check_circular=False, separators=(",", ":")
-).encode
+# What is no plain value is refused by orjson, and then written in words. A NaN is written as nothing.
+_PLAIN_ONLY: Final = (
+    orjson.OPT_PASSTHROUGH_DATACLASS | orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_PASSTHROUGH_SUBCLASS
+)
 
 # There is one empty tuple in CPython, and this is asked for each field of each event. Where there were two, the field
 # would be written as an empty list, which is read the same.
@@ -27,7 +30,7 @@ _NO_ITEMS: Final = ()
 
 
 def to_json(record: Record) -> bytes:
-    """A record as one line of ASCII JSON, without a newline and without empty fields.
+    """A record as one line of JSON in UTF-8, without a newline and without empty fields.
 
     Never raises for a value of the wrong type: what JSON cannot hold is replaced (a NaN by nothing, another
     object by its text), so that a strange value cannot cost a record. Texts that others write are cut, so that
@@ -46,9 +49,9 @@ def to_json(record: Record) -> bytes:
         if name in values:
             values[name] = [dict(zip(row_names, read_row(row), strict=False)) for row in values[name]]
     try:
-        return _ENCODE(values).encode()
-    except (TypeError, ValueError):
-        return _ENCODE(_plain(values)).encode()
+        return orjson.dumps(values, option=_PLAIN_ONLY)
+    except orjson.JSONEncodeError:
+        return json.dumps(_plain(values), separators=(",", ":")).encode()
 
 
 def from_json(kind: RecordKind, line: bytes | str, *, seq: int | None = None) -> Record:

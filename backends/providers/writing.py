@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import json
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
+
+import orjson
 
 if TYPE_CHECKING:
     from backends.providers.protocol import Repair
     from registry.schema import Model
 
 
-_ENCODE: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
-
-
 def encode(value: Any) -> bytes:
     """A value as JSON in UTF-8."""
-    # Lone surrogates, from a file name that is not UTF-8, become question marks: no server takes them.
-    return _ENCODE(value).encode("utf-8", "replace")
+    try:
+        return orjson.dumps(value)
+    except orjson.JSONEncodeError:
+        # Lone surrogates, from a file name that is not UTF-8, become question marks: no server takes them.
+        return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
 
 
 @lru_cache(maxsize=64)
