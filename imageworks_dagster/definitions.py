@@ -9,9 +9,9 @@ import dagster as dg
 
 from imageworks.baseline.functions import EMBEDDED, embedded_revisions
 from imageworks_dagster.assembly import Assembly
+from imageworks_dagster.assets.batch_nodes import batch_node_assets
 from imageworks_dagster.assets.judge import judge_assets
 from imageworks_dagster.assets.nodes import node_assets
-from imageworks_dagster.assets.scorers import scorer_assets
 from imageworks_dagster.assets.tagger import tagger_assets
 from imageworks_dagster.checks import asset_checks
 from imageworks_dagster.pipelines import PIPELINES
@@ -79,7 +79,7 @@ def definitions_of(assembly: Assembly) -> dg.Definitions:
             *judge_assets(assembly),
             *tagger_assets(assembly),
             node_assets(assembly),
-            *scorer_assets(),
+            *batch_node_assets(),
         ],
         asset_checks=asset_checks(assembly),
         jobs=jobs,
