@@ -54,7 +54,7 @@ def assemble(settings: Settings, overrides: Mapping[str, Any]) -> Assembly:
     revisions = overrides.get("embedded_revisions") or embedded_revisions()
     usual = Assembly(
         settings=settings,
-        hub=PromptHub.load(home.prompts),
+        hub=PromptHub.load_cached(home.prompts, home.cached_prompts),
         registry=Registry.load(home.registry, embedded=revisions),
         embedded=EMBEDDED,
         embedded_revisions=revisions,

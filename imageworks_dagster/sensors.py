@@ -36,10 +36,9 @@ def _observing(assembly: Assembly) -> dg.SensorDefinition:
 
         home = Home.of(assembly.settings)
         registry = Registry.load(home.registry, embedded=assembly.embedded_revisions)
+        hub = PromptHub.load_cached(home.prompts, home.cached_prompts)
         changed = [
-            *changed_observations(
-                context.instance, assembly, hub=PromptHub.load(home.prompts), registry=registry
-            ),
+            *changed_observations(context.instance, assembly, hub=hub, registry=registry),
             *changed_choices(context.instance, assembly.settings, registry),
         ]
         if not changed:

@@ -198,7 +198,10 @@ def _home(folder: Path | None) -> Home:
 
 
 def _hub(folder: Path | None, files: Iterable[Path] = ()) -> PromptHub:
-    return PromptHub.load(_home(folder).prompts, files=files)
+    home, tried = _home(folder), list(files)
+    if tried:
+        return PromptHub.load(home.prompts, files=tried)
+    return PromptHub.load_cached(home.prompts, home.cached_prompts)
 
 
 def _named(text: str, folder: Path | None) -> tuple[PromptProfile, Mapping[str, str]]:

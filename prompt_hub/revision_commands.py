@@ -212,7 +212,8 @@ def _who(store: PromptStore, as_name: str | None) -> Identity:
 def _saved(
     store: PromptStore, settings: Settings, who: Identity, profile_id: str, message: str
 ) -> tuple[Revision, bool]:
-    hub = PromptHub.load(Home.of(settings).prompts)
+    home = Home.of(settings)
+    hub = PromptHub.load_cached(home.prompts, home.cached_prompts)
     profile = hub.get(profile_id)
     store.access.require(who, "author", f"save a revision of {profile_id}")
     layers = hub.provenance[profile_id]
