@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import copy
 import difflib
+import operator
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -109,17 +110,32 @@ def _each_above(files: Iterable[Path]) -> Iterator[LayerFiles]:
         yield "user", (file,)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Merged:
     """A merged profile, with what tells whether merging again would give the same.
 
     Attributes:
-        made_from: Layer and identity of each document, and of its parent's; holds while those documents are kept.
+        layers: The layer of each document.
+        documents: What it was merged from, over its parent.
+        parent: What it extends.
         profile: What came of it.
     """
 
-    made_from: tuple[object, ...]
+    layers: tuple[Layer, ...]
+    documents: tuple[YamlDocument, ...]
+    parent: Merged | None
     profile: LayeredProfile
+
+    def is_of(
+        self, layers: tuple[Layer, ...], documents: tuple[YamlDocument, ...], parent: Merged | None
+    ) -> bool:
+        """Whether it was merged from these very documents: they are kept here, so no other can take their place."""
+        return (
+            self.layers == layers
+            and self.parent is parent
+            and len(self.documents) == len(documents)
+            and all(map(operator.is_, self.documents, documents))
+        )
 
 
 def merged_profiles(
@@ -232,14 +248,13 @@ class _Merging:
         if parent_id is not None:
             self._check_parent(parent_id, saying[-1], inside)
             parent = self.merged(parent_id, inside)
-        made_from = (
-            *((document.layer, id(document.document)) for document in documents),
-            None if parent is None else parent.made_from,
-        )
+        layers = tuple(document.layer for document in documents)
+        yaml = tuple(document.document for document in documents)
         known = self.known.get(profile_id)
-        if known is not None and known.made_from == made_from:
+        if known is not None and known.is_of(layers, yaml, parent):
             return known
-        return Merged(made_from, _laid(profile_id, documents, None if parent is None else parent.profile))
+        laid = _laid(profile_id, documents, None if parent is None else parent.profile)
+        return Merged(layers, yaml, parent, laid)
 
     def _check_parent(self, parent_id: str, document: _Document, inside: tuple[str, ...]) -> None:
         problem = None
