@@ -1,7 +1,7 @@
 """Which prompt profile and which model each stage of a run asks with.
 
 Resolved once, for all stages of the run, before any work: an explicit choice in the run's configuration, else
-what the batch has pinned, else the pipeline's default profile and the model role. Pure: values to values.
+what the batch has pinned, else the pipeline's default profile and the model role. What is kept of prompts is read.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from imageworks.contracts import Contract
     from imageworks_dagster.pipelines import Asks, Pipeline, StageDeclaration
     from prompt_hub.hub import PromptHub
+    from prompt_hub.revisions.store import PromptStore
     from prompt_hub.schema import PromptProfile
     from registry.registry import Registry
     from registry.schema import Model
@@ -31,12 +32,21 @@ DEFAULT = "default"
 
 @dataclass(frozen=True)
 class Choice:
-    """What one stage asks with, fixed for the whole run."""
+    """What one stage asks with, fixed for the whole run.
+
+    Attributes:
+        asset: the stage.
+        profile: the prompt profile.
+        profile_stage: the profile stage.
+        model: the model.
+        reference: how a kept revision was chosen, such as ``club-judge@production``; empty for what the files say.
+    """
 
     asset: str
     profile: PromptProfile
     profile_stage: str
     model: Model
+    reference: str = ""
 
 
 @dataclass(frozen=True)
@@ -54,6 +64,7 @@ def resolve_choices(
     configured: Mapping[str, Mapping[str, Any]],
     pins: Mapping[str, Mapping[str, Any]],
     hub: PromptHub,
+    prompts: PromptStore,
     registry: Registry,
 ) -> dict[str, Choice | ScorerChoice]:
     """The choice of every planned stage that asks a model, by asset; of one that may score, where one is chosen.
@@ -65,6 +76,7 @@ def resolve_choices(
             `DEFAULT` means none and no pin.
         pins: what the batch has pinned, by asset.
         hub: the prompt profiles there are.
+        prompts: the revisions of them that are kept, and their labels.
         registry: the models there are.
 
     Raises:
@@ -84,7 +96,7 @@ def resolve_choices(
             continue
         try:
             choices[stage.asset] = (
-                _resolve(pipeline, stage, chosen, hub, registry)
+                _resolve(pipeline, stage, chosen, hub=hub, prompts=prompts, registry=registry)
                 if stage.asks is not None
                 else _resolve_scorer(stage, chosen["model"], registry)
             )
@@ -115,12 +127,19 @@ def _resolve(
     pipeline: Pipeline,
     stage: StageDeclaration,
     chosen: Mapping[str, str],
+    *,
     hub: PromptHub,
+    prompts: PromptStore,
     registry: Registry,
 ) -> Choice:
+    # Not at the top: the definitions load this module, and the state database is opened by runs alone.
+    from prompt_hub.revisions.references import Reference  # noqa: PLC0415 - see above
+    from prompt_hub.revisions.store import resolve  # noqa: PLC0415 - see above
+
     asks = stage.asks
     assert asks is not None  # noqa: S101 - the caller goes through the asking stages alone
-    profile = hub.get(chosen.get("profile") or pipeline.default_profile)
+    named = chosen.get("profile") or pipeline.default_profile
+    profile = resolve(named, hub, prompts)
     problems = _profile_problems(pipeline, asks, profile)
     if problems:
         raise WrongChoice(f"profile {profile.id!r} cannot be used: {'; '.join(problems)}.")
@@ -130,7 +149,13 @@ def _resolve(
     problem = _model_problem(model, template.images)
     if problem:
         raise WrongChoice(f"model {model.name!r} {problem}.")
-    return Choice(asset=stage.asset, profile=profile, profile_stage=asks.profile_stage, model=model)
+    return Choice(
+        asset=stage.asset,
+        profile=profile,
+        profile_stage=asks.profile_stage,
+        model=model,
+        reference=named if Reference.parse(named).is_kept else "",
+    )
 
 
 def _resolve_scorer(stage: StageDeclaration, model: str, registry: Registry) -> ScorerChoice:

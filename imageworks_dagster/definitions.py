@@ -9,9 +9,9 @@ import dagster as dg
 
 from imageworks.baseline.functions import EMBEDDED, embedded_revisions
 from imageworks_dagster.assembly import Assembly
+from imageworks_dagster.assets.batch_nodes import batch_node_assets
 from imageworks_dagster.assets.judge import judge_assets
 from imageworks_dagster.assets.nodes import node_assets
-from imageworks_dagster.assets.scorers import scorer_assets
 from imageworks_dagster.assets.tagger import tagger_assets
 from imageworks_dagster.checks import asset_checks
 from imageworks_dagster.pipelines import PIPELINES
@@ -54,7 +54,7 @@ def assemble(settings: Settings, overrides: Mapping[str, Any]) -> Assembly:
     revisions = overrides.get("embedded_revisions") or embedded_revisions()
     usual = Assembly(
         settings=settings,
-        hub=PromptHub.load(home.prompts),
+        hub=PromptHub.load_cached(home.prompts, home.cached_prompts),
         registry=Registry.load(home.registry, embedded=revisions),
         embedded=EMBEDDED,
         embedded_revisions=revisions,
@@ -79,7 +79,7 @@ def definitions_of(assembly: Assembly) -> dg.Definitions:
             *judge_assets(assembly),
             *tagger_assets(assembly),
             node_assets(assembly),
-            *scorer_assets(),
+            *batch_node_assets(),
         ],
         asset_checks=asset_checks(assembly),
         jobs=jobs,

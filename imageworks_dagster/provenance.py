@@ -44,7 +44,9 @@ def provenance_tags(
     for asset in (declaration.asset, *declaration.reads):
         if asset in manifest.profiles:
             profile, model = manifest.profiles[asset], manifest.models[asset]
-            versions[f"prompts/{profile.profile_id}/{profile.profile_stage}"] = profile.stage_hash
+            # What a kept revision says is told by the batch's own node: an edit of the files does not reach it.
+            if not profile.is_kept:
+                versions[f"prompts/{profile.profile_id}/{profile.profile_stage}"] = profile.stage_hash
             versions[f"models/{model.model}"] = model.model_revision
     return {
         f"{INPUT_VERSION_TAG}/{key}": versions[key]

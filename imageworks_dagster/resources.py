@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 import dagster as dg
 from pydantic import Field, PrivateAttr, create_model
 
+from store.home import Home
 from store.settings import Settings
 
 if TYPE_CHECKING:
@@ -142,7 +143,8 @@ class PromptHubResource(dg.ConfigurableResource["PromptHubResource"]):
         """The profiles as they are now."""
         from prompt_hub.hub import PromptHub  # noqa: PLC0415 - as above
 
-        return PromptHub.load(Path(self.user_folder))
+        folder = Path(self.user_folder)
+        return PromptHub.load_cached(folder, Home(folder.parent).cached_prompts)
 
 
 class ModelRegistryResource(dg.ConfigurableResource["ModelRegistryResource"]):

@@ -19,9 +19,17 @@ import duckdb
 from dagster._core.execution.plan.objects import ErrorSource
 
 from backends.devices import devices
-from imageworks_dagster.choices import Choice, explicit_pins, resolve_choices, resolved_roles
+from imageworks_dagster.choices import (
+    Choice,
+    ScorerChoice,
+    explicit_pins,
+    resolve_choices,
+    resolved_roles,
+)
 from imageworks_dagster.judging.rules import rules_of
 from imageworks_dagster.pipelines import JUDGE
+from prompt_hub.revisions.access import system_user
+from prompt_hub.revisions.store import PromptStore
 from prompt_hub.schema import PromptProfile
 from registry.schema import Model
 from store.batches import pin
@@ -42,7 +50,7 @@ from telemetry.manifest import (
 from telemetry.summary import run_summary
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection, Iterable, Mapping
 
     from imageworks_dagster.opened import OpenStore
     from imageworks_dagster.pipelines import Pipeline
@@ -126,9 +134,17 @@ def enter_run(
     try:
         manifest = read_manifest(store.home, run_id)
     except MissingManifest:
+        prompts = PromptStore.over(store.database)
         choices = resolve_choices(
-            pipeline, planned=planned, configured=configured, pins=batch.pins, hub=hub, registry=registry
+            pipeline,
+            planned=planned,
+            configured=configured,
+            pins=batch.pins,
+            hub=hub,
+            prompts=prompts,
+            registry=registry,
         )
+        _keep_profiles(prompts, choices.values(), hub, run_id)
         for asset, chosen in explicit_pins(pipeline, configured).items():
             pin(store.database, pipeline.name, batch.name, asset, **chosen)
         code = describe_code(PROJECT_ROOT)
@@ -193,10 +209,25 @@ def _close(store: OpenStore, run_id: str, status: Status) -> None:
     close_manifest(store.home, run_id, status, summary=summary)
 
 
+def _keep_profiles(
+    prompts: PromptStore, choices: Iterable[Choice | ScorerChoice], hub: PromptHub, run_id: str
+) -> None:
+    """Keep the profiles that a run asks with: what answered can be looked at, and asked with, ever after."""
+    for choice in choices:
+        if isinstance(choice, Choice) and not choice.reference:
+            prompts.revisions.keep(
+                choice.profile,
+                author=str(system_user()),
+                message=f"Used by run {run_id}.",
+                layers=hub.provenance[choice.profile.id],
+            )
+
+
 def _pinned_profile(choice: Choice) -> PinnedProfile:
     profile = choice.profile
     return PinnedProfile(
         profile_id=profile.id,
+        reference=choice.reference,
         profile_stage=choice.profile_stage,
         profile_hash=profile.hash,
         stage_hash=profile.stage_hash(choice.profile_stage),

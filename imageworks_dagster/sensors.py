@@ -10,7 +10,6 @@ import dagster as dg
 
 from imageworks_dagster.assembly import Assembly
 from imageworks_dagster.assets.nodes import changed_observations
-from imageworks_dagster.assets.scorers import changed_scorers
 from imageworks_dagster.partitions import PARTITIONS
 from prompt_hub.hub import PromptHub
 from registry.registry import Registry
@@ -33,13 +32,14 @@ def _observing(assembly: Assembly) -> dg.SensorDefinition:
         description="Sees edits of prompts, models and roles, so that what they make stale shows as stale.",
     )
     def observing(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
+        from imageworks_dagster.assets.chosen import changed_choices
+
         home = Home.of(assembly.settings)
         registry = Registry.load(home.registry, embedded=assembly.embedded_revisions)
+        hub = PromptHub.load_cached(home.prompts, home.cached_prompts)
         changed = [
-            *changed_observations(
-                context.instance, assembly, hub=PromptHub.load(home.prompts), registry=registry
-            ),
-            *changed_scorers(context.instance, assembly.settings, registry),
+            *changed_observations(context.instance, assembly, hub=hub, registry=registry),
+            *changed_choices(context.instance, assembly.settings, registry),
         ]
         if not changed:
             return dg.SkipReason("no prompt, no model and no role has changed")

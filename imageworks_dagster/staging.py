@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
-from imageworks_dagster.assets.scorers import NONE, observe_scorer
+from imageworks_dagster.assets.batch_nodes import NONE, BatchNode, node_of, observe
+from imageworks_dagster.assets.chosen import promoted_version, scorer_version
 from imageworks_dagster.assets.stage import as_failure, picture_markdown, table_markdown
 from imageworks_dagster.explained import EXPLAINED
 from imageworks_dagster.opened import open_store
@@ -120,22 +121,30 @@ def _run_stage(
             **provenance_tags(
                 pipeline, declaration, run.manifest, assembly=assembly, hub=hub, registry=registry
             ),
-            **_scorer_tags(context.instance, pipeline, declaration, run, batch.name),
+            **_chosen_tags(context.instance, pipeline, declaration, run, batch.name),
         },
     )
 
 
-def _scorer_tags(
+def _chosen_tags(
     instance: dg.DagsterInstance, pipeline: Pipeline, declaration: StageDeclaration, run: Run, batch: str
 ) -> dict[str, str]:
-    """What the tables of this run are scored with, of the stages on the way that it has planned."""
+    """What the batch has chosen for the tables of this run, of the stages on the way that it has planned."""
     tags: dict[str, str] = {}
     for stage in (declaration, *(pipeline.stage(asset) for asset in declaration.reads)):
-        if stage.scores and stage.asset in run.planned:
-            model = run.scorer(stage.asset)
-            version = NONE if model is None else f"{model.name} {model.model_revision}"
-            tags |= observe_scorer(instance, stage, batch, version)
+        node = node_of(pipeline, stage)
+        if node is not None and stage.asset in run.planned:
+            tags |= observe(instance, node, batch, _chosen_version(node, run))
     return tags
+
+
+def _chosen_version(node: BatchNode, run: Run) -> str:
+    asset = node.stage.asset
+    if node.kind == "scorers":
+        model = run.scorer(asset)
+        return NONE if model is None else scorer_version(model.name, model.model_revision)
+    profile = run.manifest.profiles[asset]
+    return promoted_version(profile.profile_id, profile.stage_hash) if profile.is_kept else NONE
 
 
 def _planned(context: dg.AssetExecutionContext, pipeline: Pipeline) -> list[str]:

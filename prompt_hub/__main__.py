@@ -1,16 +1,14 @@
-"""The command line of the Prompt Hub: `python -m prompt_hub list|inspect|export|validate|render|diff`."""
+"""The command line of the Prompt Hub: what profiles say, and what is kept of them."""
 
 import json
+import logging
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
 from prompt_hub.checking import stage_warnings, template_problems, template_warnings
 from prompt_hub.errors import PromptHubError, RenderError
@@ -20,9 +18,11 @@ from prompt_hub.hub import PromptHub
 from prompt_hub.layers import SHIPPED
 from prompt_hub.rendering import Rendered
 from prompt_hub.rendering import render as render_stage
-from prompt_hub.schema import StageTemplate
+from prompt_hub.revision_commands import HomeOption, ReferenceArgument, add_commands, opened
+from prompt_hub.revisions.references import Reference, kept_revision
+from prompt_hub.schema import PromptProfile, StageTemplate
+from prompt_hub.showing import show
 from store.errors import StoreError
-from store.fitted_table import fitted
 from store.home import Home
 from store.settings import Settings
 from store.yaml_reading import YamlError, field_text, read_yaml
@@ -34,11 +34,6 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-
-HomeOption = Annotated[
-    Path | None, typer.Option("--home", help="Home folder; IMAGEWORKS_HOME or .imageworks if not given.")
-]
-ProfileArgument = Annotated[str, typer.Argument(help="Id of a profile.")]
 
 
 class Form(StrEnum):
@@ -59,7 +54,7 @@ class Output(StrEnum):
 def list_profiles(*, home: HomeOption = None) -> None:
     """All profiles with their stages and hashes."""
     hub = _hub(home)
-    _show(
+    show(
         ["profile", "application", "stages", "hash", "from", "description"],
         (
             [
@@ -77,10 +72,9 @@ def list_profiles(*, home: HomeOption = None) -> None:
 
 
 @app.command()
-def inspect(profile_id: ProfileArgument, *, home: HomeOption = None) -> None:
+def inspect(reference: ReferenceArgument, *, home: HomeOption = None) -> None:
     """One profile: hashes, variables, parameters, and the file that each field comes from."""
-    hub = _hub(home)
-    profile = hub.get(profile_id)
+    profile, layers = _named(reference, home)
     typer.echo(f"{profile.id} ({profile.application}): {profile.description}")
     typer.echo(f"profile_hash {profile.hash}")
     if profile.extends:
@@ -95,19 +89,19 @@ def inspect(profile_id: ProfileArgument, *, home: HomeOption = None) -> None:
             needed = "" if declaration.required else " (may be left out)"
             typer.echo(f"  variable {variable}{needed}: {declaration.description}")
     typer.echo("\nWhere each field comes from:")
-    for field, file in hub.provenance[profile_id].items():
+    for field, file in layers.items():
         typer.echo(f"  {field}  {_shown(file)}")
 
 
 @app.command()
 def export(
-    profile_id: ProfileArgument,
+    reference: ReferenceArgument,
     form: Annotated[Form, typer.Option("--format", help="yaml or json.")] = Form.YAML,
     *,
     home: HomeOption = None,
 ) -> None:
     """The effective profile: what it extends and includes is put in."""
-    profile = _hub(home).get(profile_id)
+    profile, _ = _named(reference, home)
     if form is Form.JSON:
         content = profile.model_dump(mode="json", exclude={"extends"})
         typer.echo(json.dumps(content, indent=2, ensure_ascii=False))
@@ -145,7 +139,7 @@ def validate(
 
 @app.command()
 def render(
-    profile_id: ProfileArgument,
+    reference: ReferenceArgument,
     stage: Annotated[str, typer.Argument(help="Profile stage, such as critique.")],
     variables: Annotated[Path, typer.Option("--vars", help="YAML or JSON file with the variables.")],
     form: Annotated[Output, typer.Option("--format", help="text or json.")] = Output.TEXT,
@@ -156,12 +150,13 @@ def render(
     values = read_yaml(variables)
     if not isinstance(values, dict):
         raise RenderError(f"{variables} must hold a mapping of variables to values.")
-    rendered = render_stage(_hub(home).get(profile_id), stage, values)
+    profile, _ = _named(reference, home)
+    rendered = render_stage(profile, stage, values)
     if form is Output.JSON:
         typer.echo(json.dumps(_as_json(rendered), indent=2, ensure_ascii=False))
         return
     typer.echo(
-        f"# {profile_id}/{stage}  stage_hash {short(rendered.stage_hash)}  pictures {rendered.images}  "
+        f"# {reference}/{stage}  stage_hash {short(rendered.stage_hash)}  pictures {rendered.images}  "
         f"{json.dumps(rendered.parameters)}"
     )
     typer.echo(f"\n## system\n\n{rendered.system}\n\n## user\n\n{rendered.user}")
@@ -169,15 +164,14 @@ def render(
 
 @app.command()
 def diff(
-    first: ProfileArgument,
-    second: ProfileArgument,
+    first: ReferenceArgument,
+    second: ReferenceArgument,
     *,
     home: HomeOption = None,
 ) -> None:
     """What two effective profiles say differently, and which stages ask something else."""
-    hub = _hub(home)
-    one, other = hub.get(first), hub.get(second)
-    typer.echo(profile_diff(one, other), nl=False)
+    (one, _), (other, _) = _named(first, home), _named(second, home)
+    typer.echo(profile_diff(one, other, names=(first, second)), nl=False)
     stages = list(differing_stages(one, other))
     for name, before, after in stages:
         typer.echo(f"{name}: stage_hash {short(before) or '(none)'} -> {short(after) or '(none)'}")
@@ -185,8 +179,13 @@ def diff(
         typer.echo("Every stage asks the same.")
 
 
+add_commands(app)
+
+
 def main() -> None:
     """Run a command; an error of ours is a sentence and exit code 1."""
+    # Whoever calls the library hears of refusals by its log; here they are said as errors.
+    logging.getLogger("prompt_hub").addHandler(logging.NullHandler())
     try:
         app()
     except (PromptHubError, StoreError, YamlError) as error:
@@ -199,7 +198,21 @@ def _home(folder: Path | None) -> Home:
 
 
 def _hub(folder: Path | None, files: Iterable[Path] = ()) -> PromptHub:
-    return PromptHub.load(_home(folder).prompts, files=files)
+    home, tried = _home(folder), list(files)
+    if tried:
+        return PromptHub.load(home.prompts, files=tried)
+    return PromptHub.load_cached(home.prompts, home.cached_prompts)
+
+
+def _named(text: str, folder: Path | None) -> tuple[PromptProfile, Mapping[str, str]]:
+    """The profile of a reference, and the file of each of its fields."""
+    reference = Reference.parse(text)
+    if not reference.is_kept:
+        hub = _hub(folder)
+        return hub.get(reference.profile_id), hub.provenance[reference.profile_id]
+    with opened(folder) as (store, _):
+        revision = kept_revision(reference, store.labels, store.revisions)
+    return revision.profile, revision.layers
 
 
 def _by_user(hub: PromptHub, profile_id: str) -> bool:
@@ -228,17 +241,6 @@ def _as_json(rendered: Rendered) -> dict[str, Any]:
         "profile_hash": rendered.profile_hash,
         "stage_hash": rendered.stage_hash,
     }
-
-
-def _show(names: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    table = Table(*names)
-    for row in rows:
-        # Text, not markup: a description may look like a style or a link.
-        table.add_row(*(Text(cell) for cell in row))
-    # A pipe has no width; what is cut off there cannot be read by anybody.
-    in_terminal = sys.stdout.isatty()
-    console = Console(width=None if in_terminal else 10_000, soft_wrap=not in_terminal)
-    console.print(fitted(table, console) if in_terminal else table)
 
 
 if __name__ == "__main__":

@@ -6,9 +6,23 @@ PromptHubError
 ├── UnknownProfile          no profile has this id
 ├── UnknownStage            the profile has no such stage
 ├── TemplateRefused         a template's text does what templates may not, or cannot be read
-└── RenderError             a prompt cannot be made; nothing is sent
-    ├── VariablesRefused        a variable is missing, not declared, not plain JSON, or misses its schema
-    └── RenderLimit             a template prints or loops more than it may
+├── RenderError             a prompt cannot be made; nothing is sent
+│   ├── VariablesRefused        a variable is missing, not declared, not plain JSON, or misses its schema
+│   └── RenderLimit             a template prints or loops more than it may
+├── BadReference            a text names no prompt
+├── RevisionError           something about what the state database keeps of a profile
+│   ├── UnknownRevision         no revision has such a hash
+│   ├── AmbiguousRevision       several revisions have hashes that begin so
+│   ├── DamagedRevision         what is kept is not what was
+│   ├── UnknownLabel            the profile has no such label
+│   ├── BadLabel                a text that cannot name a label
+│   ├── LabelMoved              somebody else moved the label meanwhile
+│   ├── NothingToRollBack       the label was never moved
+│   └── PromotionRefused        the revision does not meet what the label requires
+└── AccessError             something about who may do what
+    ├── AccessRefused           the role is missing; it is kept and logged
+    ├── UnknownRole             there is no such role
+    └── LastAdmin               nobody would be left who may give roles
 """
 
 from __future__ import annotations
@@ -112,3 +126,59 @@ class VariablesRefused(RenderError):
 
 class RenderLimit(RenderError):
     """A template prints or loops more than it may."""
+
+
+class BadReference(PromptHubError):
+    """A text names no prompt."""
+
+
+class RevisionError(PromptHubError):
+    """Something about what the state database keeps of a profile."""
+
+
+class UnknownRevision(RevisionError):
+    """No revision of the profile has such a hash."""
+
+
+class AmbiguousRevision(RevisionError):
+    """Several revisions of the profile have hashes that begin so."""
+
+
+class DamagedRevision(RevisionError):
+    """What is kept is not what was."""
+
+
+class UnknownLabel(RevisionError):
+    """The profile has no such label."""
+
+
+class BadLabel(RevisionError):
+    """A text that cannot name a label."""
+
+
+class LabelMoved(RevisionError):
+    """Somebody else moved the label meanwhile."""
+
+
+class NothingToRollBack(RevisionError):
+    """The label has pointed at its revision from the beginning."""
+
+
+class PromotionRefused(RevisionError):
+    """The revision does not meet what the label requires."""
+
+
+class AccessError(PromptHubError):
+    """Something about who may do what."""
+
+
+class AccessRefused(AccessError):
+    """Somebody's role does not allow what they wanted; it is kept and logged."""
+
+
+class UnknownRole(AccessError):
+    """There is no such role."""
+
+
+class LastAdmin(AccessError):
+    """Nobody would be left who may give roles."""

@@ -26,14 +26,21 @@ def profile_yaml(profile: PromptProfile) -> str:
     return _yaml(content)
 
 
-def profile_diff(first: PromptProfile, second: PromptProfile) -> str:
-    """A unified diff of two effective profiles; empty when there is no difference but their `extends`."""
+def profile_diff(first: PromptProfile, second: PromptProfile, *, names: tuple[str, str] | None = None) -> str:
+    """A unified diff of two effective profiles; empty when there is no difference but their `extends`.
+
+    Args:
+        first: The one before.
+        second: The one after.
+        names: What to call them; their ids if None.
+    """
+    before, after = names or (first.id, second.id)
     return "".join(
         difflib.unified_diff(
             profile_yaml(first).splitlines(keepends=True),
             profile_yaml(second).splitlines(keepends=True),
-            fromfile=first.id,
-            tofile=second.id,
+            fromfile=before,
+            tofile=after,
         )
     )
 

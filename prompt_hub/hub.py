@@ -8,6 +8,7 @@ from functools import cached_property
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Self
 
+from prompt_hub.caching import read_cache, sources, write_cache
 from prompt_hub.errors import UnknownProfile
 from prompt_hub.hashing import hub_digest
 from prompt_hub.loading import load_profiles
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from pathlib import Path
 
+    from prompt_hub.memory import Memory
     from prompt_hub.schema import PromptProfile
 
 
@@ -32,24 +34,57 @@ class PromptHub:
     provenance: Mapping[str, Mapping[str, str]]
 
     @classmethod
-    def load(cls, user_folder: Path | None = None, *, files: Iterable[Path] = ()) -> Self:
-        """Read the shipped profiles and the user's over them.
+    def load(
+        cls, user_folder: Path | None = None, *, files: Iterable[Path] = (), memory: Memory | None = None
+    ) -> Self:
+        """Read the shipped profiles and the user's over them, and check them all.
 
         Args:
             user_folder: Folder of the user's YAML files; None, or one that does not exist, is an empty layer.
             files: Files that stand above the user's layer: those that somebody is trying out.
+            memory: What an earlier load left, for a faster one.
 
         Raises:
             ProfileFileError: A file is broken; all that is wrong, each with file, line and field.
             ProfileCycle: Profiles extend, or partials include, one another in a circle.
         """
-        profiles, provenance = load_profiles(user_folder, files)
+        profiles, provenance = load_profiles(user_folder, files, memory=memory)
         return cls(MappingProxyType(profiles), MappingProxyType(provenance))
+
+    @classmethod
+    def load_cached(cls, user_folder: Path, cache: Path) -> Self:
+        """The same for a start that is to be quick: what was checked before, from the same files, is not checked again.
+
+        Args:
+            user_folder: Folder of the user's YAML files.
+            cache: A file that may be deleted at any time.
+
+        Raises:
+            ProfileFileError, ProfileCycle: As `load`.
+        """
+        try:
+            made_from = sources(user_folder)
+        except OSError:
+            return cls.load(user_folder)  # which says what is wrong, and where
+        if (kept := read_cache(cache, made_from)) is not None:
+            profiles, hashes, provenance = kept
+            hub = cls(profiles, MappingProxyType(provenance))
+            hub.__dict__["hashes"] = hashes
+            return hub
+        hub = cls.load(user_folder)
+        if sources(user_folder) == made_from:
+            write_cache(cache, made_from, hub)
+        return hub
+
+    @cached_property
+    def hashes(self) -> Mapping[str, str]:
+        """`profile_hash` of every profile, by id."""
+        return {profile_id: profile.hash for profile_id, profile in self.profiles.items()}
 
     @cached_property
     def version(self) -> str:
         """`prompt_hub_version`: digest of all effective profiles."""
-        return hub_digest({profile_id: profile.hash for profile_id, profile in self.profiles.items()})
+        return hub_digest(self.hashes)
 
     def get(self, profile_id: str) -> PromptProfile:
         """The profile of this id.

@@ -9,8 +9,11 @@ from __future__ import annotations
 
 import copy
 import difflib
+import operator
+import os
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal
 
 from prompt_hub.errors import FileProblem, ProfileCycle, ProfileFileError
@@ -18,7 +21,7 @@ from prompt_hub.profile_files import read_profile_file
 from store.yaml_reading import field_text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from store.yaml_reading import FieldPath, YamlDocument
 
@@ -27,7 +30,7 @@ Layer = Literal["base", "application", "user"]
 SHIPPED = Path(__file__).parent / "profiles"
 MAX_PARENTS = 16
 
-_SUFFIXES = frozenset({".yaml", ".yml"})
+_SUFFIXES = (".yaml", ".yml")
 
 
 @dataclass(frozen=True)
@@ -80,63 +83,121 @@ class LayeredProfile:
         }
 
 
-def read_profiles(user_folder: Path | None, files: Iterable[Path] = ()) -> dict[str, LayeredProfile]:
-    """Read all layers and merge them, by id in alphabetical order.
+LayerFiles = tuple[Layer, tuple[Path, ...]]
+"""A layer and its files. Of one id, no layer has two files."""
+
+
+def layer_files(user_folder: Path | None, files: Iterable[Path] = ()) -> list[LayerFiles]:
+    """All layers with their files, the lowest first.
 
     Args:
         user_folder: The user's layer; None, or a folder that does not exist, is an empty one.
         files: Files that stand above the user's layer, one after the other: those that somebody is trying out.
 
     Raises:
+        ProfileFileError: A folder cannot be listed.
+    """
+    return [
+        ("base", _files(SHIPPED / "base")),
+        ("application", tuple(file for folder in _application_folders() for file in _files(folder))),
+        ("user", _files(user_folder) if user_folder is not None else ()),
+        *_each_above(files),
+    ]
+
+
+def _each_above(files: Iterable[Path]) -> Iterator[LayerFiles]:
+    for file in files:
+        yield "user", (file,)
+
+
+@dataclass(frozen=True, eq=False)
+class Merged:
+    """A merged profile, with what tells whether merging again would give the same.
+
+    Attributes:
+        layers: The layer of each document.
+        documents: What it was merged from, over its parent.
+        parent: What it extends.
+        profile: What came of it.
+    """
+
+    layers: tuple[Layer, ...]
+    documents: tuple[YamlDocument, ...]
+    parent: Merged | None
+    profile: LayeredProfile
+
+    def is_of(
+        self, layers: tuple[Layer, ...], documents: tuple[YamlDocument, ...], parent: Merged | None
+    ) -> bool:
+        """Whether it was merged from these very documents: they are kept here, so no other can take their place."""
+        return (
+            self.layers == layers
+            and self.parent is parent
+            and len(self.documents) == len(documents)
+            and all(map(operator.is_, self.documents, documents))
+        )
+
+
+def merged_profiles(
+    layers: Iterable[LayerFiles],
+    *,
+    read: Callable[[Path], YamlDocument | tuple[FileProblem, ...]] = read_profile_file,
+    known: Mapping[str, Merged] = MappingProxyType({}),
+) -> dict[str, Merged]:
+    """Read all layers and merge them, by id in alphabetical order.
+
+    Args:
+        layers: As `layer_files` gives them.
+        read: Reads a file.
+        known: What was merged before from documents that `read` still gives; taken over where nothing has changed.
+
+    Raises:
         ProfileFileError: A file is broken; all that is wrong in all files.
         ProfileCycle: Profiles extend one another in a circle.
     """
-    layers: list[list[Path]] = [_files(SHIPPED / "base")]
-    layers.append([file for folder in _application_folders() for file in _files(folder)])
-    kinds: list[Layer] = ["base", "application", "user"]
-    layers.append(_files(user_folder) if user_folder is not None else [])
-    for file in files:
-        kinds.append("user")
-        layers.append([file])
     written: dict[str, list[_Document]] = {}
     problems: list[FileProblem] = []
-    for kind, paths in zip(kinds, layers, strict=True):
-        problems.extend(_read_layer(kind, paths, written))
+    for kind, paths in layers:
+        problems.extend(_read_layer(kind, paths, written, read))
     if problems:
         raise ProfileFileError(tuple(problems))
-    merging = _Merging(written)
-    return {profile_id: merging.profile(profile_id, ()) for profile_id in sorted(written)}
+    merging = _Merging(written, known)
+    return {profile_id: merging.merged(profile_id, ()) for profile_id in sorted(written)}
 
 
 def _application_folders() -> list[Path]:
     return sorted(folder for folder in SHIPPED.iterdir() if folder.is_dir() and folder.name != "base")
 
 
-def _files(folder: Path) -> list[Path]:
+def _files(folder: Path) -> tuple[Path, ...]:
     try:
-        return sorted(
-            path for path in folder.iterdir() if path.suffix in _SUFFIXES and not path.name.startswith(".")
-        )
+        names = sorted(os.listdir(folder))  # noqa: PTH208 - a path for each of a thousand costs more than the listing
     except FileNotFoundError:
-        return []
+        return ()
     except OSError as error:
         problem = f"cannot be listed: {error.strerror or error}"
         raise ProfileFileError((FileProblem(str(folder), None, "", problem),)) from error
+    return tuple(folder / name for name in names if name.endswith(_SUFFIXES) and not name.startswith("."))
 
 
-def _read_layer(kind: Layer, paths: list[Path], written: dict[str, list[_Document]]) -> Iterator[FileProblem]:
+def _read_layer(
+    kind: Layer,
+    paths: Iterable[Path],
+    written: dict[str, list[_Document]],
+    read: Callable[[Path], YamlDocument | tuple[FileProblem, ...]],
+) -> Iterator[FileProblem]:
     seen: dict[str, _Document] = {}
     for path in paths:
-        read = read_profile_file(path)
-        if isinstance(read, tuple):
-            yield from read
+        found = read(path)
+        if isinstance(found, tuple):
+            yield from found
             continue
-        document = _Document(kind, read)
+        document = _Document(kind, found)
         twin = seen.setdefault(document.id, document)
         if twin is not document:
             yield FileProblem(
-                read.source,
-                read.line_of(("id",)),
+                found.source,
+                found.line_of(("id",)),
                 "id",
                 f"{document.id!r} is also in {twin.document.source}; give one of the two another id",
             )
@@ -166,38 +227,34 @@ class _Document:
 @dataclass
 class _Merging:
     written: Mapping[str, list[_Document]]
-    done: dict[str, LayeredProfile] = field(default_factory=dict)
+    known: Mapping[str, Merged]
+    done: dict[str, Merged] = field(default_factory=dict)
 
-    def profile(self, profile_id: str, inside: tuple[str, ...]) -> LayeredProfile:
+    def merged(self, profile_id: str, inside: tuple[str, ...]) -> Merged:
         if profile_id in inside:
             raise ProfileCycle(
                 "Profiles extend one another in a circle",
                 (*inside[inside.index(profile_id) :], profile_id),
             )
         if profile_id not in self.done:
-            self.done[profile_id] = self._merged(profile_id, (*inside, profile_id))
+            self.done[profile_id] = self._merge(profile_id, (*inside, profile_id))
         return self.done[profile_id]
 
-    def _merged(self, profile_id: str, inside: tuple[str, ...]) -> LayeredProfile:
+    def _merge(self, profile_id: str, inside: tuple[str, ...]) -> Merged:
         documents = self.written[profile_id]
-        content: dict[str, Any] = {}
-        origins: dict[FieldPath, Origin] = {}
-        touched = any(document.layer == "user" for document in documents)
         saying = [document for document in documents if "extends" in document.value]
         parent_id = saying[-1].value["extends"] if saying else None
+        parent = None
         if parent_id is not None:
             self._check_parent(parent_id, saying[-1], inside)
-            parent = self.profile(parent_id, inside)
-            content = copy.deepcopy(dict(parent.content))
-            origins = dict(parent.origins)
-            touched = touched or parent.touched_by_user
-            for name in ("id", "extends"):
-                content.pop(name, None)
-                origins.pop((name,), None)
-        for document in documents:
-            origins[()] = document.origin(())
-            _patch(content, document.value, (), origins, document)
-        return LayeredProfile(profile_id, content, origins, touched)
+            parent = self.merged(parent_id, inside)
+        layers = tuple(document.layer for document in documents)
+        yaml = tuple(document.document for document in documents)
+        known = self.known.get(profile_id)
+        if known is not None and known.is_of(layers, yaml, parent):
+            return known
+        laid = _laid(profile_id, documents, None if parent is None else parent.profile)
+        return Merged(layers, yaml, parent, laid)
 
     def _check_parent(self, parent_id: str, document: _Document, inside: tuple[str, ...]) -> None:
         problem = None
@@ -212,6 +269,23 @@ class _Merging:
         if problem is not None:
             origin = document.origin(("extends",))
             raise ProfileFileError((FileProblem(origin.file, origin.line, "extends", problem),))
+
+
+def _laid(profile_id: str, documents: list[_Document], parent: LayeredProfile | None) -> LayeredProfile:
+    content: dict[str, Any] = {}
+    origins: dict[FieldPath, Origin] = {}
+    touched = any(document.layer == "user" for document in documents)
+    if parent is not None:
+        content = copy.deepcopy(dict(parent.content))
+        origins = dict(parent.origins)
+        touched = touched or parent.touched_by_user
+        for name in ("id", "extends"):
+            content.pop(name, None)
+            origins.pop((name,), None)
+    for document in documents:
+        origins[()] = document.origin(())
+        _patch(content, document.value, (), origins, document)
+    return LayeredProfile(profile_id, content, origins, touched)
 
 
 def _patch(

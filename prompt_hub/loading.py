@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 
 from prompt_hub.errors import FileProblem, ProfileFileError, TemplateRefused
-from prompt_hub.layers import read_profiles
+from prompt_hub.layers import layer_files, merged_profiles
+from prompt_hub.memory import Checked, Memory
 from prompt_hub.partials import with_partials
 from prompt_hub.profile_files import validation_problems
 from prompt_hub.schema import PromptProfile
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
     from prompt_hub.layers import LayeredProfile
@@ -22,8 +23,8 @@ _TEXTS = ("system", "user")
 
 
 def load_profiles(
-    user_folder: Path | None, files: Iterable[Path] = ()
-) -> tuple[dict[str, PromptProfile], dict[str, dict[str, str]]]:
+    user_folder: Path | None, files: Iterable[Path] = (), *, memory: Memory | None = None
+) -> tuple[dict[str, PromptProfile], dict[str, Mapping[str, str]]]:
     """All effective profiles by id, and the file of each of their fields.
 
     The templates of shipped profiles are held by this package's tests; those that the user's layer touches are
@@ -32,24 +33,38 @@ def load_profiles(
     Args:
         user_folder: The user's layer; None, or a folder that does not exist, is an empty one.
         files: Files that stand above it.
+        memory: What an earlier load left; what this one makes is left in it, and nothing where it raises.
 
     Raises:
         ProfileFileError: A file is broken; all that is wrong.
         ProfileCycle: Profiles extend, or partials include, one another in a circle.
     """
-    layered = read_profiles(user_folder, files)
-    profiles: dict[str, PromptProfile] = {}
+    memory = memory if memory is not None else Memory()
+    merged = merged_profiles(layer_files(user_folder, files), read=memory.read, known=memory.merged)
+    checked: dict[str, Checked] = {}
     problems: list[FileProblem] = []
-    for profile_id, merged in layered.items():
+    for profile_id, one in merged.items():
+        known = memory.checked.get(profile_id)
         try:
-            profiles[profile_id] = effective(merged)
-            if merged.touched_by_user:
-                problems.extend(_template_problems(merged, profiles[profile_id]))
+            made = known if known is not None and known.made_from is one.profile else _checked(one.profile)
         except ProfileFileError as error:
             problems.extend(error.problems)
+        else:
+            checked[profile_id] = made
+            problems.extend(made.problems)
     if problems:
         raise ProfileFileError(tuple(dict.fromkeys(problems)))
-    return profiles, {profile_id: merged.provenance() for profile_id, merged in layered.items()}
+    memory.merged, memory.checked = merged, checked
+    return (
+        {profile_id: one.profile for profile_id, one in checked.items()},
+        {profile_id: one.provenance for profile_id, one in checked.items()},
+    )
+
+
+def _checked(layered: LayeredProfile) -> Checked:
+    profile = effective(layered)
+    problems = tuple(_template_problems(layered, profile)) if layered.touched_by_user else ()
+    return Checked(layered, profile, layered.provenance(), problems)
 
 
 def effective(layered: LayeredProfile) -> PromptProfile:

@@ -53,6 +53,11 @@ class Home:
         return self.root / "state.db"
 
     @property
+    def cached_prompts(self) -> Path:
+        """Prompt profiles as they were checked; may be deleted at any time."""
+        return self.root / "cache" / "prompts.json"
+
+    @property
     def assets(self) -> Path:
         """Tables: `<asset>/<batch>/<run_id>/part-*.parquet`."""
         return self.root / "assets"

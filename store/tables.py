@@ -286,3 +286,72 @@ lease_costs = Table(
     Column("unload_s", Double),
     Column("peak_mib", Integer),
 )
+
+# The Prompt Hub's revisions, who may do what, and what was done.
+
+prompt_revisions = Table(
+    "prompt_revisions",
+    metadata,
+    Column("profile_hash", Text, primary_key=True),
+    Column("profile_id", Text, nullable=False, index=True),
+    Column("content", Text, nullable=False, doc="the effective profile as RFC 8785 canonical JSON"),
+    Column("layers", JSON, nullable=False, doc="{field: the file that it came from}"),
+    Column("parents", JSON, nullable=False, doc="hashes of the revisions that it was made from"),
+    Column("lineage", JSON, nullable=False, doc="how it was made, where a program made it"),
+    Column("author", Text, nullable=False),
+    Column("message", Text, nullable=False),
+    Column("saved_at", UtcTime, nullable=False),
+)
+
+prompt_labels = Table(
+    "prompt_labels",
+    metadata,
+    Column("profile_id", Text, primary_key=True),
+    Column("label", Text, primary_key=True),
+    Column("profile_hash", ForeignKey("prompt_revisions.profile_hash"), nullable=False),
+)
+
+# Only ever added to.
+prompt_label_moves = Table(
+    "prompt_label_moves",
+    metadata,
+    Column("move_id", Integer, primary_key=True),
+    Column("profile_id", Text, nullable=False),
+    Column("label", Text, nullable=False),
+    Column("from_hash", Text, doc="empty where the label is new"),
+    Column("to_hash", Text, doc="empty where the label was taken away"),
+    Column("who", Text, nullable=False),
+    Column("acted_by", Text, doc="the admin who acted in this name"),
+    Column("why", Text, nullable=False),
+    Column("overrode", Text, doc="the requirements that were passed over, in words"),
+    Column("moved_at", UtcTime, nullable=False),
+    Index(None, "profile_id", "label"),
+)
+
+prompt_protected_labels = Table(
+    "prompt_protected_labels",
+    metadata,
+    Column("label", Text, primary_key=True),
+)
+
+prompt_roles = Table(
+    "prompt_roles",
+    metadata,
+    Column("identity", Text, primary_key=True),
+    Column("role", Text, nullable=False),
+    Column("given_by", Text, nullable=False),
+    Column("given_at", UtcTime, nullable=False),
+    CheckConstraint("role IN ('viewer', 'author', 'publisher', 'admin')", name="role"),
+)
+
+# Only ever added to.
+prompt_refusals = Table(
+    "prompt_refusals",
+    metadata,
+    Column("refusal_id", Integer, primary_key=True),
+    Column("who", Text, nullable=False),
+    Column("acted_by", Text, doc="the admin who acted in this name"),
+    Column("action", Text, nullable=False),
+    Column("why", Text, nullable=False),
+    Column("refused_at", UtcTime, nullable=False),
+)

@@ -51,12 +51,21 @@ class PinnedProfile(_Part):
     """The prompt of one stage, as it stood when the run began."""
 
     profile_id: str = Field(description="Prompt profile.")
+    reference: str = Field(
+        default="",
+        description="How it was chosen, such as `club-judge@production`; empty: by its id, from the files.",
+    )
     profile_stage: str = Field(description="Profile stage, such as `critique`.")
     profile_hash: str = Field(description="SHA-256 of the whole effective profile.")
     stage_hash: str = Field(description="SHA-256 of the effective profile stage.")
     content: dict[str, JsonValue] = Field(
         default_factory=dict, description="The effective profile or stage itself, from which the run renders."
     )
+
+    @property
+    def is_kept(self) -> bool:
+        """Whether it is a kept revision, and not what the files said."""
+        return self.reference != ""
 
 
 class PinnedModel(_Part):

@@ -9,6 +9,7 @@ from typing import cast
 import dagster as dg
 
 from imageworks_dagster.assembly import Assembly
+from imageworks_dagster.assets.batch_nodes import batch_nodes
 from imageworks_dagster.assets.stage import node_keys
 from imageworks_dagster.choices import resolved_roles
 from imageworks_dagster.pipelines import PIPELINES
@@ -28,7 +29,7 @@ def used_nodes(assembly: Assembly) -> list[str]:
         for pipeline in PIPELINES.values()
         for stage in pipeline.asking
         for key in node_keys(pipeline, stage, assembly)
-    }
+    } - {node.key for node in batch_nodes()}
     return sorted(used | {f"models/{name}" for name in assembly.registry.models})
 
 

@@ -12,7 +12,7 @@ import dagster as dg
 
 from backends.providers.protocol import can_be_asked
 from imageworks_dagster.assembly import Assembly
-from imageworks_dagster.assets.scorers import scorer_key
+from imageworks_dagster.assets.batch_nodes import node_of
 from imageworks_dagster.choices import DEFAULT, candidate_models, scoring_models, usable_profiles
 from imageworks_dagster.partitions import PARTITIONS
 from imageworks_dagster.pipelines import Pipeline, StageDeclaration
@@ -101,19 +101,19 @@ def dependencies(pipeline: Pipeline, declaration: StageDeclaration, assembly: As
 def node_keys(pipeline: Pipeline, declaration: StageDeclaration, assembly: Assembly) -> list[str]:
     """Keys of the prompts and models that a stage may itself ask with, and of its role, which chooses the model.
 
-    Of a stage that may score photos, the node that says which model scores a batch's.
+    And of the node that says what a batch has chosen for itself: the model that scores it, a revision of the prompt.
     """
-    if declaration.scores is not None:
-        return [scorer_key(declaration)]
+    node = node_of(pipeline, declaration)
+    chosen = [node.key] if node is not None else []
     if declaration.asks is None:
-        return []
+        return chosen
     asks = declaration.asks
     prompts = [
         f"prompts/{name}/{asks.profile_stage}" for name in usable_profiles(pipeline, asks, assembly.hub)
     ]
     models = [f"models/{name}" for name in candidate_models(asks.role, assembly.registry)]
     roles = [f"roles/{asks.role}"] if asks.role in assembly.registry.roles else []
-    return [*prompts, *models, *roles]
+    return [*chosen, *prompts, *models, *roles]
 
 
 def choice_options(
@@ -139,8 +139,9 @@ def choice_options(
         "profile": dg.Field(
             str,
             default_value="",
-            description=f"Prompt profile: {', '.join(profiles)}. Empty: the batch's, else {pipeline.default_profile}; "
-            f"{DEFAULT!r} ends the batch's.",
+            description=f"Prompt profile: {', '.join(profiles)}, or a kept revision of one, such as "
+            f"{pipeline.default_profile}@production. Empty: the batch's, else {pipeline.default_profile}; {DEFAULT!r} "
+            f"ends the batch's.",
         ),
         "model": dg.Field(
             str,

@@ -23,6 +23,7 @@ from imageworks_dagster.partitions import add_batches
 from imageworks_dagster.pipelines import PIPELINES
 from imageworks_dagster.run_process import close_dead_runs, process_tags
 from imageworks_dagster.turns import turn
+from prompt_hub.revisions.store import PromptStore
 from store.batches import batch as registered_batch
 from store.batches import name_for, register
 from telemetry.compaction import compact
@@ -156,6 +157,7 @@ def _check_choices(
         configured=configured,
         pins=registered_batch(store.database, pipeline_name, batch).pins,
         hub=parts.hub,
+        prompts=PromptStore.over(store.database),
         registry=parts.registry,
     )
 

@@ -43,8 +43,8 @@ SHOW_MS = 60_000
 """Bounds for a loaded machine; nothing waits longer than it must."""
 
 GROUPS = ("judge_vision", "personal_tagger", "platform")
-SCORERS = ("signals",)
-"""Nodes that have no version before some batch names an image-quality model."""
+CHOSEN = ("captions", "critiques", "descriptions", "keywords", "playoff", "signals")
+"""Nodes that have no version before some batch names a kept prompt, or an image-quality model, for such a stage."""
 EXPANDED = "global%40global%3Ajudge_vision%2Cglobal%40global%3Apersonal_tagger"
 
 
@@ -175,14 +175,14 @@ def chromium(*, width: int, height: int) -> Iterator[tuple[Page, list[str]]]:
 def open_graph(page: Page, url: str) -> None:
     """Show the asset graph of materialized batches: both pipelines' stages, and a list of all groups beside it.
 
-    Ends when every asset is shown as a success, but for the scorers of a demo that scores no photos.
+    Ends when every asset is shown as a success, but for what a batch may choose and the demo does not.
     """
     page.goto(f"{url}/asset-groups?expanded={EXPANDED}")
     for group in GROUPS:
         listed(page).filter(has_text=group).get_by_role("img", name="arrow_drop_down").click()
     assets = listed(page).count() - len(GROUPS)
-    expect(listed(page).get_by_role("img", name="run_success")).to_have_count(assets - len(SCORERS))
-    expect(listed(page).get_by_role("img", name="missing")).to_have_count(len(SCORERS))
+    expect(listed(page).get_by_role("img", name="run_success")).to_have_count(assets - len(CHOSEN))
+    expect(listed(page).get_by_role("img", name="missing")).to_have_count(len(CHOSEN))
     expect(page.locator("foreignObject").filter(has_text="results")).to_be_visible()
 
 

@@ -7,7 +7,11 @@ from imageworks_dagster.choices import explicit_pins, resolve_choices
 from imageworks_dagster.errors import WrongChoice
 from imageworks_dagster.pipelines import JUDGE, TAGGER
 from prompt_hub.hub import PromptHub
+from prompt_hub.revisions.access import Identity
+from prompt_hub.revisions.store import PromptStore
 from registry.registry import Registry
+from store.database import StateDatabase
+from store.settings import Settings
 
 REGISTRY = """
 models:
@@ -57,8 +61,14 @@ def registry(tmp_path_factory):
     return Registry.load(file, embedded=embedded_revisions())
 
 
+@pytest.fixture(scope="module")
+def prompts(tmp_path_factory):
+    with StateDatabase.open(Settings(home=tmp_path_factory.mktemp("kept") / "home")) as database:
+        yield PromptStore.over(database)
+
+
 @pytest.fixture
-def resolve_with(registry):
+def resolve_with(registry, prompts):
     def with_hub(hub):
         def resolved(pipeline, *, configured=None, pins=None, planned=None):
             return resolve_choices(
@@ -67,6 +77,7 @@ def resolve_with(registry):
                 configured=configured or {},
                 pins=pins or {},
                 hub=hub,
+                prompts=prompts,
                 registry=registry,
             )
 
@@ -283,3 +294,36 @@ def test_only_what_was_chosen_by_name_is_pinned():
     )
 
     assert pins == {"tagger/captions": {"profile": "storyteller"}}
+
+
+def test_a_kept_revision_is_chosen_by_label_or_hash_and_the_files_by_the_id(
+    resolve_with, prompts, hub, tmp_path
+):
+    shipped = hub.get("club-judge")
+    prompts.revisions.keep(shipped, author="ann", message="")
+    prompts.labels.move(
+        Identity("ann"), "production", prompts.revisions.get("club-judge", shipped.hash), why=""
+    )
+    (tmp_path / "mine.yaml").write_text("id: club-judge\ndescription: Mine.\n", encoding="utf-8")
+    resolved = resolve_with(PromptHub.load(tmp_path))
+
+    def chosen(profile):
+        choice = resolved(JUDGE, configured={"judge/critiques": {"profile": profile}})["judge/critiques"]
+        return choice.profile.hash == shipped.hash, choice.reference
+
+    assert chosen("club-judge@production") == (True, "club-judge@production")
+    assert chosen(f"club-judge@{shipped.hash[:12]}") == (True, f"club-judge@{shipped.hash[:12]}")
+    assert chosen("club-judge") == (False, "")
+
+
+@pytest.mark.parametrize(
+    ("profile", "words"),
+    [
+        ("club-judge@nightly", "has no label 'nightly'"),
+        ("club-judge@012345abcdef", "No revision 012345abcdef"),
+        ("club-judge@", "names no prompt"),
+    ],
+)
+def test_a_reference_to_nothing_is_a_wrong_choice(resolve, profile, words):
+    with pytest.raises(WrongChoice, match=words):
+        resolve(JUDGE, configured={"judge/critiques": {"profile": profile}})

@@ -6,6 +6,7 @@ import copy
 import json
 from io import StringIO
 from pathlib import Path
+from random import Random
 from tempfile import TemporaryDirectory
 
 import pytest
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
 from prompt_hub.hub import PromptHub
+from prompt_hub.memory import Memory
 
 PROFILE = {
     "id": "made",
@@ -56,13 +58,20 @@ PROFILE = {
 }
 
 
+# Drawn as a whole: hypothesis' own choices for ten thousand profiles would cost more than the profiles.
+CHANCES = st.integers(0, 2**32 - 1).map(Random)
+
+SHIPPED = Memory()
+"""So that what ships is read once."""
+
+
 def loaded(*texts, profile_id="made"):
     """The profile from a user's layer of these files, the later above the earlier."""
     with TemporaryDirectory() as folder:
         files = [Path(folder, f"{number}.yaml") for number, _ in enumerate(texts)]
         for file, text in zip(files, texts, strict=True):
             file.write_text(text, encoding="utf-8")
-        return PromptHub.load(None, files=files).get(profile_id)
+        return PromptHub.load(None, files=files, memory=SHIPPED).get(profile_id)
 
 
 def hashes(profile):
@@ -76,20 +85,20 @@ def as_json(content):
 ORIGINAL = hashes(loaded(as_json(PROFILE)))
 
 
-def shuffled(draw, value):
+def shuffled(chance, value):
     """The same mapping with its keys in another order, all the way down."""
     if isinstance(value, dict):
-        return {name: shuffled(draw, value[name]) for name in draw(st.permutations(list(value)))}
+        return {name: shuffled(chance, value[name]) for name in chance.sample(list(value), len(value))}
     return value
 
 
-def split(draw, value):
+def split(chance, value):
     """Two mappings that make the first one when the second is laid over the other."""
     lower, upper = {}, {}
     for name, item in value.items():
-        side = draw(st.sampled_from(["lower", "upper", "both"]))
+        side = chance.choice(["lower", "upper", "both"])
         if side == "both" and isinstance(item, dict):
-            lower[name], upper[name] = split(draw, item)
+            lower[name], upper[name] = split(chance, item)
         elif side == "both":
             lower[name], upper[name] = copy.deepcopy(item), item
         else:
@@ -97,47 +106,47 @@ def split(draw, value):
     return lower, upper
 
 
-def written(draw, content):
+def written(chance, content):
     """One of the ways to write the same content."""
-    style = draw(st.sampled_from(["json", "indented", "block", "flow"]))
+    style = chance.choice(["json", "indented", "block", "flow"])
     if style == "json":
         return json.dumps(content)
     if style == "indented":
-        return json.dumps(content, indent=draw(st.integers(1, 7)), ensure_ascii=False)
+        return json.dumps(content, indent=chance.randint(1, 7), ensure_ascii=False)
     writer = YAML()
     writer.default_flow_style = style == "flow"
-    writer.width = draw(st.sampled_from([60, 4000]))
-    writer.indent(mapping=draw(st.sampled_from([2, 6])), sequence=4, offset=2)
+    writer.width = chance.choice([60, 4000])
+    writer.indent(mapping=chance.choice([2, 6]), sequence=4, offset=2)
     text = StringIO()
     writer.dump(content, text)
     return "# A comment.\n\n" + text.getvalue()
 
 
 @settings(deadline=None, max_examples=60)
-@given(st.data())
-def test_formatting_and_the_order_of_keys_change_no_hash(data):
-    content = shuffled(data.draw, PROFILE)
-    assert hashes(loaded(written(data.draw, content))) == ORIGINAL
+@given(CHANCES)
+def test_formatting_and_the_order_of_keys_change_no_hash(chance):
+    content = shuffled(chance, PROFILE)
+    assert hashes(loaded(written(chance, content))) == ORIGINAL
 
 
 @settings(deadline=None, max_examples=60)
-@given(st.data())
-def test_which_layer_says_what_changes_no_hash(data):
-    layers = [{**part, "id": "made"} for part in split(data.draw, PROFILE)]
-    assert hashes(loaded(*(written(data.draw, layer) for layer in layers))) == ORIGINAL
+@given(CHANCES)
+def test_which_layer_says_what_changes_no_hash(chance):
+    layers = [{**part, "id": "made"} for part in split(chance, PROFILE)]
+    assert hashes(loaded(*(written(chance, layer) for layer in layers))) == ORIGINAL
 
 
 @settings(deadline=None, max_examples=60)
-@given(st.data())
-def test_what_is_inherited_and_what_is_said_anew_changes_no_hash(data):
-    own = {name: PROFILE[name] for name in PROFILE if name == "id" or data.draw(st.booleans())}
+@given(CHANCES)
+def test_what_is_inherited_and_what_is_said_anew_changes_no_hash(chance):
+    own = {name: PROFILE[name] for name in PROFILE if name == "id" or chance.random() < 0.5}
     parent = {**{name: item for name, item in PROFILE.items() if name not in own}, "id": "parent"}
     parent.setdefault("application", "base")
     # A parent is a whole profile, so the partials that its stages include come along.
     if "stages" in parent:
         parent["partials"] = PROFILE["partials"]
     files = (parent, {**own, "extends": "parent"})
-    assert hashes(loaded(*(written(data.draw, file) for file in files))) == ORIGINAL
+    assert hashes(loaded(*(written(chance, file) for file in files))) == ORIGINAL
 
 
 def test_a_partial_is_the_same_as_its_text():
@@ -217,6 +226,42 @@ def test_each_change_of_meaning_changes_the_hash_of_its_profile_and_stage(place)
     assert {name for name in stage_hashes if stage_hashes[name] != ORIGINAL[1][name]} == (
         {stage} if stage else set()
     )
+
+
+@pytest.mark.slow
+@settings(deadline=None, max_examples=5000)
+@given(CHANCES)
+def test_one_meaning_has_one_hash_however_it_is_written_split_and_inherited(chance):
+    own = {name: PROFILE[name] for name in PROFILE if name == "id" or chance.random() < 0.5}
+    parent = {**{name: item for name, item in PROFILE.items() if name not in own}, "id": "parent"}
+    parent.setdefault("application", "base")
+    if "stages" in parent:
+        parent["partials"] = PROFILE["partials"]
+    layers = [
+        {**part, "id": content["id"]}
+        for content in (parent, {**own, "extends": "parent"})
+        for part in split(chance, content)
+    ]
+    assert hashes(loaded(*(written(chance, shuffled(chance, one)) for one in layers))) == ORIGINAL
+
+
+@pytest.mark.slow
+@settings(deadline=None, max_examples=5000)
+@given(CHANCES)
+def test_every_change_of_meaning_has_another_hash_however_it_is_written(chance):
+    places = chance.sample(MEANINGS, chance.randint(1, 4))
+    content = copy.deepcopy(PROFILE)
+    for place in places:
+        if place[-2:] == ("caption", "type"):
+            continue
+        inner = content
+        for step in place[:-1]:
+            inner = inner[step]
+        inner[place[-1]] = other_than(place, inner[place[-1]])
+    made = hashes(loaded(written(chance, shuffled(chance, content))))
+    if content != PROFILE:
+        assert made[0] != ORIGINAL[0]
+        assert made == hashes(loaded(as_json(content)))
 
 
 def test_the_order_of_the_answers_fields_has_a_meaning_and_only_the_required_list_says_it():

@@ -1,0 +1,245 @@
+"""Commands about what is kept of prompts: `save history label rollback unlabel roles protect refusals`."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from prompt_hub.errors import BadReference
+from prompt_hub.hashing import short
+from prompt_hub.hub import PromptHub
+from prompt_hub.revisions.access import Identity, system_user
+from prompt_hub.revisions.labels import Move
+from prompt_hub.revisions.references import Reference, kept_revision
+from prompt_hub.revisions.revisions import Revision
+from prompt_hub.revisions.store import PromptStore
+from prompt_hub.showing import show
+from store.database import StateDatabase
+from store.home import Home
+from store.settings import Settings
+
+HomeOption = Annotated[
+    Path | None, typer.Option("--home", help="Home folder; IMAGEWORKS_HOME or .imageworks if not given.")
+]
+ProfileArgument = Annotated[str, typer.Argument(help="Id of a profile.")]
+ReferenceArgument = Annotated[
+    str, typer.Argument(help="club-judge for what the files say, club-judge@label or club-judge@hash.")
+]
+AsOption = Annotated[
+    str | None, typer.Option("--as", help="Act in another's name, with that one's role. For admins.")
+]
+WhyOption = Annotated[str, typer.Option("--why", help="Why; it stays in the history.")]
+
+
+def add_commands(app: typer.Typer) -> None:
+    """Put the commands into a command line."""
+    for command in (save, history, label, rollback, unlabel, roles, protect, refusals):
+        app.command()(command)
+
+
+def save(
+    profile_id: ProfileArgument,
+    *,
+    message: Annotated[str, typer.Option("--message", "-m", help="What is different about it.")],
+    as_name: AsOption = None,
+    home: HomeOption = None,
+) -> None:
+    """Keep a profile, as its files say it now, as a revision."""
+    with opened(home) as (store, settings):
+        who = _who(store, as_name)
+        revision, is_new = _saved(store, settings, who, profile_id, message)
+    told = "is kept" if is_new else "was kept before"
+    typer.echo(f"{profile_id}@{short(revision.hash)} {told}.")
+
+
+def history(profile_id: ProfileArgument, *, home: HomeOption = None) -> None:
+    """A profile's revisions, the newest first, and how its labels were moved, the last move first."""
+    with opened(home) as (store, _):
+        revisions = store.revisions.history(profile_id)
+        moves = store.labels.history(profile_id)
+        labels = store.labels.of(profile_id)
+    if not revisions:
+        typer.echo(
+            f"No revision of {profile_id} is kept yet. Runs keep what they use, and `save` keeps it now."
+        )
+        return
+    at = {one.hash: [name for name, pointed in labels.items() if pointed == one.hash] for one in revisions}
+    show(
+        ["revision", "saved", "author", "labels", "made from", "message"],
+        (
+            [
+                short(one.hash),
+                _time(one.saved_at),
+                one.author,
+                " ".join(at[one.hash]),
+                " ".join(map(short, one.parents)),
+                one.message,
+            ]
+            for one in revisions
+        ),
+    )
+    if moves:
+        show(["moved", "label", "from", "to", "who", "why"], (_cells(move) for move in reversed(moves)))
+
+
+def label(
+    name: Annotated[str, typer.Argument(help="Label, such as production.")],
+    reference: ReferenceArgument,
+    *,
+    why: WhyOption = "",
+    expect: Annotated[
+        str | None, typer.Option(help="Hash that it points at now; refused if it does not.")
+    ] = None,
+    override: Annotated[
+        bool, typer.Option("--override", help="Pass over tests that did not pass. For admins, with a reason.")
+    ] = False,
+    as_name: AsOption = None,
+    home: HomeOption = None,
+) -> None:
+    """Let a label point at a revision. What the files say is kept as one first."""
+    with opened(home) as (store, settings):
+        who = _who(store, as_name)
+        named = Reference.parse(reference)
+        if named.is_kept:
+            revision = kept_revision(named, store.labels, store.revisions)
+        else:
+            revision, _ = _saved(store, settings, who, named.profile_id, why or f"For the label {name}.")
+        expected = None if expect is None else store.revisions.get(named.profile_id, expect).hash
+        move = store.labels.move(who, name, revision, why=why, expected=expected, override=override)
+    _tell(move)
+
+
+def rollback(
+    name: Annotated[str, typer.Argument(help="Label, such as production.")],
+    profile_id: ProfileArgument,
+    *,
+    why: WhyOption,
+    as_name: AsOption = None,
+    home: HomeOption = None,
+) -> None:
+    """Move a label back to what it pointed at before its last move."""
+    with opened(home) as (store, _):
+        _tell(store.labels.roll_back(_who(store, as_name), profile_id, name, why=why))
+
+
+def unlabel(
+    name: Annotated[str, typer.Argument(help="Label, such as staging.")],
+    profile_id: ProfileArgument,
+    *,
+    why: WhyOption,
+    as_name: AsOption = None,
+    home: HomeOption = None,
+) -> None:
+    """Take a label away. Its history stays."""
+    with opened(home) as (store, _):
+        _tell(store.labels.remove(_who(store, as_name), profile_id, name, why=why))
+
+
+def roles(
+    name: Annotated[str | None, typer.Argument(help="Whom to give a role; nobody: show all.")] = None,
+    role: Annotated[
+        str | None, typer.Argument(help="viewer, author, publisher or admin; none takes it away.")
+    ] = None,
+    *,
+    as_name: AsOption = None,
+    home: HomeOption = None,
+) -> None:
+    """Who may do what. As long as nobody has a role, everybody is an admin; then the others are viewers."""
+    with opened(home) as (store, _):
+        if name is not None and role is not None:
+            give = store.access.take_away if role == "none" else None
+            who = _who(store, as_name)
+            if give is not None:
+                give(who, name)
+            else:
+                store.access.give(who, name, role)
+        elif name is not None:
+            raise BadReference(
+                f"Say which role {name} is to have: viewer, author, publisher, admin, or none."
+            )
+        given = store.access.roles()
+        protected = store.access.protected()
+    if given:
+        show(["who", "role"], ([person, has] for person, has in given.items()))
+    else:
+        typer.echo("Nobody was given a role, so everybody is an admin.")
+    typer.echo(f"Protected labels: {', '.join(sorted(protected)) or 'none'}.")
+
+
+def protect(
+    name: Annotated[str, typer.Argument(help="Label, such as production.")],
+    *,
+    off: Annotated[bool, typer.Option("--off", help="Take the protection away.")] = False,
+    as_name: AsOption = None,
+    home: HomeOption = None,
+) -> None:
+    """Let a label be moved by publishers alone."""
+    with opened(home) as (store, _):
+        change: Callable[[Identity, str], None] = store.access.unprotect if off else store.access.protect
+        change(_who(store, as_name), name)
+    typer.echo(f"{name} is {'no longer protected' if off else 'protected'}.")
+
+
+def refusals(*, home: HomeOption = None) -> None:
+    """What somebody was not allowed to do, the last first."""
+    with opened(home) as (store, _):
+        found = store.access.refusals()
+    if not found:
+        typer.echo("Nobody was refused anything.")
+        return
+    show(
+        ["when", "who", "may not", "why"],
+        ([_time(one.refused_at), str(one.who), one.action, one.why] for one in reversed(found)),
+    )
+
+
+@contextmanager
+def opened(home: Path | None) -> Iterator[tuple[PromptStore, Settings]]:
+    """What is kept of prompts, in the home folder or where the settings say; and those settings."""
+    settings = Settings() if home is None else Settings(home=home)
+    with StateDatabase.open(settings) as database:
+        yield PromptStore.over(database), settings
+
+
+def _who(store: PromptStore, as_name: str | None) -> Identity:
+    user = system_user()
+    return user if as_name is None else store.access.acting_as(user, as_name)
+
+
+def _saved(
+    store: PromptStore, settings: Settings, who: Identity, profile_id: str, message: str
+) -> tuple[Revision, bool]:
+    home = Home.of(settings)
+    hub = PromptHub.load_cached(home.prompts, home.cached_prompts)
+    profile = hub.get(profile_id)
+    store.access.require(who, "author", f"save a revision of {profile_id}")
+    layers = hub.provenance[profile_id]
+    is_new = store.revisions.keep(profile, author=str(who), message=message, layers=layers)
+    return store.revisions.get(profile_id, profile.hash), is_new
+
+
+def _cells(move: Move) -> list[str]:
+    why = move.why if move.overrode is None else f"{move.why} (overriding: {move.overrode})"
+    return [
+        _time(move.moved_at),
+        move.label,
+        short(move.from_hash or ""),
+        short(move.to_hash or ""),
+        str(move.who),
+        why,
+    ]
+
+
+def _tell(move: Move) -> None:
+    where = f"points at {short(move.to_hash)}" if move.to_hash else "is taken away"
+    before = f", before at {short(move.from_hash)}" if move.from_hash else ""
+    typer.echo(f"{move.label} of {move.profile_id} {where}{before}.")
+    if move.overrode:
+        typer.echo(f"Passed over: {move.overrode}.", err=True)
+
+
+def _time(when: datetime) -> str:
+    return when.astimezone().strftime("%Y-%m-%d %H:%M")

@@ -1,0 +1,52 @@
+"""What the state database keeps of prompts, opened together."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Self
+
+from prompt_hub.revisions.access import Access
+from prompt_hub.revisions.labels import Labels
+from prompt_hub.revisions.references import Reference, kept_revision
+from prompt_hub.revisions.revisions import Revisions
+
+if TYPE_CHECKING:
+    from prompt_hub.hub import PromptHub
+    from prompt_hub.revisions.labels import Unmet
+    from prompt_hub.schema import PromptProfile
+    from store.database import StateDatabase
+
+
+@dataclass(frozen=True)
+class PromptStore:
+    """Revisions, their labels, and who may do what with them."""
+
+    revisions: Revisions
+    labels: Labels
+    access: Access
+
+    @classmethod
+    def over(cls, database: StateDatabase, *, unmet: Unmet | None = None) -> Self:
+        """The store of a state database.
+
+        Args:
+            database: Keeps it all.
+            unmet: Says which requirements of a label a revision does not meet; none are required if None.
+        """
+        access, revisions = Access(database), Revisions(database)
+        return cls(revisions, Labels(database, access, revisions, unmet=unmet), access)
+
+
+def resolve(text: str, hub: PromptHub, store: PromptStore) -> PromptProfile:
+    """The profile that a reference names: of the files for `id`, kept for `id@label` and `id@hash`.
+
+    Raises:
+        BadReference: It names no prompt.
+        UnknownProfile: No file has this id.
+        RevisionError: The database keeps no such revision, or no such label.
+        store.errors.DatabaseUnreachable: Nobody can say.
+    """
+    reference = Reference.parse(text)
+    if not reference.is_kept:
+        return hub.get(reference.profile_id)
+    return kept_revision(reference, store.labels, store.revisions).profile
