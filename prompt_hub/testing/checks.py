@@ -86,16 +86,16 @@ def words_of(assertion: Assertion) -> str:
         mode="json", by_alias=True, exclude_unset=True, exclude={"type", "field", "weight"}
     )
     options = ", ".join(
-        (
-            json.dumps(value, ensure_ascii=False)
-            if name == "value"
-            else f"{name} {json.dumps(value, ensure_ascii=False)}"
-        )
-        for name, value in said.items()
+        _shown(value) if name == "value" else f"{name} {_shown(value)}" for name, value in said.items()
     )
     name = getattr(assertion, "field", None)
     where = f" of {name}" if name else ""
     return f"{assertion.type}{where}: {_short(options)}" if options else f"{assertion.type}{where}"
+
+
+def _shown(value: Any) -> str:
+    # As it is written in the file: a pattern is hard enough to read without its backslashes doubled.
+    return f'"{value}"' if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 class _NoSuchField(Exception):
@@ -157,8 +157,7 @@ def _same(one: Any, other: Any) -> bool:
 
 
 def _contains(assertion: a.Contains, said: Said) -> Problem:
-    there, missing = _looked_for(assertion, said)
-    del there
+    _, missing = _looked_for(assertion, said)
     return f"it lacks {', '.join(map(repr, missing))}: {_short(_text(assertion, said))}" if missing else None
 
 
@@ -208,22 +207,21 @@ def _json_path(assertion: a.JsonPath, said: Said) -> Problem:
     except ValueError as error:
         return str(error)
     if len(values) < assertion.min or (assertion.max is not None and len(values) > assertion.max):
-        return f"it finds {len(values)} values"
+        return f"it finds {len(values)} value{'' if len(values) == 1 else 's'}"
     if "equals" not in assertion.model_fields_set:
         return None
-    other = next((value for value in values if not _same(value, assertion.equals)), None)
-    unlike = not all(_same(value, assertion.equals) for value in values)
-    return f"it finds {_short(json.dumps(other, ensure_ascii=False))}" if unlike else None
+    others = [value for value in values if not _same(value, assertion.equals)]
+    return f"it finds {_short(json.dumps(others, ensure_ascii=False))}" if others else None
 
 
 def _length(assertion: a.Length, said: Said) -> Problem:
     value = value_of(assertion, said)
     count = len(value) if isinstance(value, list) else len(text_of(value))
-    return _outside(assertion, count, "items" if isinstance(value, list) else "characters")
+    return _outside(assertion, count, "item" if isinstance(value, list) else "character")
 
 
 def _words(assertion: a.Words, said: Said) -> Problem:
-    return _outside(assertion, count_words(_text(assertion, said)), "words")
+    return _outside(assertion, count_words(_text(assertion, said)), "word")
 
 
 def count_words(text: str) -> int:
@@ -233,7 +231,11 @@ def count_words(text: str) -> int:
 
 def _outside(assertion: a.Length | a.Words, count: int, unit: str) -> Problem:
     low, high = assertion.min or 0, assertion.max
-    return None if low <= count and (high is None or count <= high) else f"it has {count} {unit}"
+    return (
+        None
+        if low <= count and (high is None or count <= high)
+        else f"it has {count} {unit}{'' if count == 1 else 's'}"
+    )
 
 
 def _language(assertion: a.Language, said: Said) -> Problem:

@@ -34,7 +34,8 @@ th, td { text-align: left; vertical-align: top; padding: .6rem .75rem; border-bo
 tr:last-child > th, tr:last-child > td { border-bottom: 0; }
 thead th { background: var(--soft); }
 td, thead th + th { border-left: 1px solid var(--line); min-width: 22rem; }
-tbody th { min-width: 11rem; max-width: 16rem; font-weight: 600; }
+tbody th { min-width: 9rem; max-width: 16rem; font-weight: 600; background: var(--back); }
+tr > th:first-child { position: sticky; left: 0; }
 tbody th span { display: block; font-weight: normal; }
 .state { font-weight: 600; }
 .passed { color: var(--passed); } .failed { color: var(--failed); } .incomplete { color: var(--incomplete); }
@@ -104,7 +105,7 @@ def _head(column: SetOutcome) -> str:
     return (
         f"{_text(column.reference)} "
         f'<span class="hash">profile_hash {short(column.profile_hash)}</span>{model}'
-        f'<span class="state {column.state}">{column.state}, {passed} of {len(column.tests)} tests</span>'
+        f'<span class="state {column.state}">{column.state}: {passed} of {len(column.tests)} tests passed</span>'
     )
 
 
