@@ -39,6 +39,9 @@ def path_of(text: str) -> Query | CompoundJSONPath:
         raise ValueError(f"is longer than {MAX_PATH_CHARACTERS} characters, the limit of a path")
     if text.count("..") > _DESCENTS:
         raise ValueError(f"goes down with .. more than {_DESCENTS} times; name the fields")
+    if text.count("$") > 1:
+        # For every value that a filter looks at, all of the answer would be gone through.
+        raise ValueError("names the root $ more than once; in a filter, begin with @")
     try:
         return _environment().compile(text)
     except JSONPathError as error:

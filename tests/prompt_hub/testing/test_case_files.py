@@ -81,6 +81,7 @@ def test_a_wrong_assertion_is_told_with_its_line_and_field(tests_folder, asserti
     [
         ("{type: json-path, path: 'a b'}", "is no JSONPath"),
         ("{type: json-path, path: '$..a..b..c'}", "goes down with .. more than 2 times"),
+        ("{type: json-path, path: '$..[?$..y]'}", "names the root $ more than once"),
         ("{type: json-path, path: \"$[?match(@.a, '(a+)+')]\"}", "is no JSONPath"),
         ("{type: language, value: klingon}", "is no language that can be told"),
         ("{type: schema, schema: {type: string, pattern: '(a+)+$'}}", "is not allowed in a schema here"),
