@@ -22,6 +22,7 @@ from prompt_hub.revision_commands import HomeOption, ReferenceArgument, add_comm
 from prompt_hub.revisions.references import Reference, kept_revision
 from prompt_hub.schema import PromptProfile, StageTemplate
 from prompt_hub.showing import show
+from prompt_hub.testing.commands import run_tests
 from store.errors import StoreError
 from store.home import Home
 from store.settings import Settings
@@ -180,6 +181,7 @@ def diff(
 
 
 add_commands(app)
+app.command("test")(run_tests)
 
 
 def main() -> None:

@@ -10,6 +10,9 @@ PromptHubError
 │   ├── VariablesRefused        a variable is missing, not declared, not plain JSON, or misses its schema
 │   └── RenderLimit             a template prints or loops more than it may
 ├── BadReference            a text names no prompt
+├── CaseFileError           a file of prompt tests is broken: names file, line and field
+├── NothingToTest           no set of tests is meant, or none of this name
+├── ReadsNoPrompt           a model answers by rule, so it cannot test a prompt
 ├── RevisionError           something about what the state database keeps of a profile
 │   ├── UnknownRevision         no revision has such a hash
 │   ├── AmbiguousRevision       several revisions have hashes that begin so
@@ -130,6 +133,30 @@ class RenderLimit(RenderError):
 
 class BadReference(PromptHubError):
     """A text names no prompt."""
+
+
+class CaseFileError(PromptHubError):
+    """A file of prompt tests is broken; none of it is used.
+
+    Attributes:
+        problems: Everything that was found wrong, at least one.
+    """
+
+    def __init__(self, problems: tuple[FileProblem, ...]) -> None:
+        super().__init__("\n".join(str(problem) for problem in problems))
+        self.problems = problems
+
+    def __reduce__(self) -> tuple[type[CaseFileError], tuple[tuple[FileProblem, ...]]]:
+        """Keep the facts apart when the error crosses a process."""
+        return CaseFileError, (self.problems,)
+
+
+class NothingToTest(PromptHubError):
+    """No set of tests is meant, or none of this name."""
+
+
+class ReadsNoPrompt(PromptHubError):
+    """A model answers by rule and reads no prompt, so its answers say nothing about one."""
 
 
 class RevisionError(PromptHubError):

@@ -17,6 +17,9 @@ from prompt_hub.revisions.references import Reference, kept_revision
 from prompt_hub.revisions.revisions import Revision
 from prompt_hub.revisions.store import PromptStore
 from prompt_hub.showing import show
+from prompt_hub.testing.case_files import load_case_sets
+from prompt_hub.testing.requirements import present_in, required_sets
+from registry.registry import Registry
 from store.database import StateDatabase
 from store.home import Home
 from store.settings import Settings
@@ -99,7 +102,7 @@ def label(
     as_name: AsOption = None,
     home: HomeOption = None,
 ) -> None:
-    """Let a label point at a revision. What the files say is kept as one first."""
+    """Let a label point at a revision that passed the tests it requires. What the files say is kept as one first."""
     with opened(home) as (store, settings):
         who = _who(store, as_name)
         named = Reference.parse(reference)
@@ -200,8 +203,14 @@ def refusals(*, home: HomeOption = None) -> None:
 def opened(home: Path | None) -> Iterator[tuple[PromptStore, Settings]]:
     """What is kept of prompts, in the home folder or where the settings say; and those settings."""
     settings = Settings() if home is None else Settings(home=home)
+    folders = Home.of(settings)
     with StateDatabase.open(settings) as database:
-        yield PromptStore.over(database), settings
+        unmet = required_sets(
+            lambda: load_case_sets(folders.prompts),
+            database,
+            present_in(lambda: Registry.load(folders.registry)),
+        )
+        yield PromptStore.over(database, unmet=unmet), settings
 
 
 def _who(store: PromptStore, as_name: str | None) -> Identity:

@@ -355,3 +355,20 @@ prompt_refusals = Table(
     Column("why", Text, nullable=False),
     Column("refused_at", UtcTime, nullable=False),
 )
+
+# Only ever added to.
+prompt_test_results = Table(
+    "prompt_test_results",
+    metadata,
+    Column("result_id", Integer, primary_key=True),
+    Column("profile_hash", Text, nullable=False),
+    Column("profile_id", Text, nullable=False),
+    Column("set_name", Text, nullable=False),
+    Column("set_hash", Text, nullable=False, doc="of the set as it is run, with its photos' bytes"),
+    Column("model", Text, nullable=False, doc="empty where no model was asked"),
+    Column("model_revision", Text, nullable=False, doc="likewise"),
+    Column("tests", JSON, nullable=False, doc="[{test, state, rate, clean, samples}]"),
+    Column("who", Text, nullable=False),
+    Column("ran_at", UtcTime, nullable=False),
+    Index(None, "profile_hash", "set_hash"),
+)

@@ -1,4 +1,4 @@
-"""The commands: judge, tag, demo, status, config, publish, forget, models, ui."""
+"""The commands: judge, tag, demo, status, config, publish, forget, models, prompts, ui."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from stamina.instrumentation import set_on_retry_hooks
 
 from imageworks_dagster.command.commands import choice_options, run_command
 from imageworks_dagster.command.models import app as models_app
+from imageworks_dagster.command.prompts import app as prompts_app
 from imageworks_dagster.command.running import (
     Finished,
     Interrupted,
@@ -46,6 +47,7 @@ app = typer.Typer(
     help="Judge competitions and tag photo libraries on your own machine.",
 )
 app.add_typer(models_app, name="models")
+app.add_typer(prompts_app, name="prompts")
 console = Console()
 errors = Console(stderr=True)
 

@@ -19,8 +19,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class PromptStore:
-    """Revisions, their labels, and who may do what with them."""
+    """Revisions, their labels, and who may do what with them, in one state database."""
 
+    database: StateDatabase
     revisions: Revisions
     labels: Labels
     access: Access
@@ -34,7 +35,7 @@ class PromptStore:
             unmet: Says which requirements of a label a revision does not meet; none are required if None.
         """
         access, revisions = Access(database), Revisions(database)
-        return cls(revisions, Labels(database, access, revisions, unmet=unmet), access)
+        return cls(database, revisions, Labels(database, access, revisions, unmet=unmet), access)
 
 
 def resolve(text: str, hub: PromptHub, store: PromptStore) -> PromptProfile:

@@ -25,6 +25,28 @@ def edit(tmp_path):
     return write
 
 
+REQUIRES_NOTHING = """\
+profile: library
+sets:
+  prompt: &static
+    mode: static
+    tests:
+      - description: it is about a photograph
+        stage: caption
+        vars: {signals: "Sharpness: sharp (150)", existing_keywords: [], folder_words: []}
+        assert: [{type: contains, value: photograph}]
+  form: *static
+"""
+
+
+@pytest.fixture
+def requiring_nothing(tmp_path):
+    """A user's own tests of `library`, which no label requires."""
+    folder = tmp_path / "home" / "prompts" / "tests"
+    folder.mkdir(parents=True)
+    (folder / "library.yaml").write_text(REQUIRES_NOTHING, encoding="utf-8")
+
+
 @pytest.fixture
 def command(tmp_path, monkeypatch):
     """Runs a command in one home folder; an error of ours is raised."""
@@ -59,7 +81,9 @@ def rows(output, heading):
     return [[cell.strip() for cell in line.split("│")[1:-1]] for line in lines]
 
 
-def test_a_prompt_is_saved_promoted_and_rolled_back_by_two_people(command, two_people, edit):
+def test_a_prompt_is_saved_promoted_and_rolled_back_by_two_people(
+    command, two_people, edit, requiring_nothing
+):
     first = digits(command("save", "library", "-m", "As shipped", by="bob"))
     command("label", "production", f"library@{first}", "--why", "The first", by="ann")
     edit(0.7)
@@ -86,7 +110,7 @@ def test_a_prompt_is_saved_promoted_and_rolled_back_by_two_people(command, two_p
     assert "move production of library" in command("refusals")
 
 
-def test_what_is_kept_is_inspected_exported_and_compared_by_its_reference(command, edit):
+def test_what_is_kept_is_inspected_exported_and_compared_by_its_reference(command, edit, requiring_nothing):
     command("label", "production", "library", "--why", "As it is")
     edit(0.7)
     before = command("inspect", "library@production")
