@@ -51,7 +51,7 @@ def _problems(schema: object, place: Place, *, closed: bool = False) -> Iterator
         return
     kinds = _types(schema)
     if kinds is None:
-        yield (*place, "type"), f"must be one of {', '.join(TYPES)}, or a list of them"
+        yield (*place, "type"), f"must be one of {', '.join(TYPES)}, or a list of some, each once"
         return
     yield from _wrong_words(schema, place, kinds)
     yield from _wrong_limits(schema, place)
@@ -87,7 +87,11 @@ def _types(schema: Mapping[str, Any]) -> tuple[str, ...] | None:
     kinds = named if isinstance(named, list) else [named]
     if any(kind not in TYPES for kind in kinds if isinstance(kind, str)):
         return None
-    if not all(isinstance(kind, str) for kind in kinds) or ("type" in schema and not kinds):
+    if (
+        not all(isinstance(kind, str) for kind in kinds)
+        or ("type" in schema and not kinds)
+        or len(set(kinds)) < len(kinds)
+    ):
         return None
     return tuple(kinds)
 
