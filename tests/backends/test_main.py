@@ -8,6 +8,8 @@ import sys
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 
 def backends(*arguments, cwd=None, env=None):
     return subprocess.run(

@@ -10,6 +10,8 @@ from prompt_hub.hub import PromptHub
 from prompt_hub.revisions.access import Identity
 from prompt_hub.revisions.store import PromptStore
 
+pytestmark = pytest.mark.slow
+
 ANN = Identity("ann")
 KEYWORDS = "tagger/keywords"
 SENSOR = "observe_prompts_and_models_sensor"

@@ -13,6 +13,8 @@ from vllm_double import VllmDouble
 from imageworks_dagster.definitions import build_definitions
 from store.settings import Settings
 
+pytestmark = pytest.mark.slow
+
 GUIDE = Path(__file__).parents[2] / "docs" / "models.md"
 CAPTIONS = "tagger/captions"
 NOWHERE = "http://127.0.0.1:9"

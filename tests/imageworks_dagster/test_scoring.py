@@ -12,6 +12,8 @@ from made_up_photos import write_photo
 from imageworks_dagster.pipelines import JUDGE
 from store.batches import batch as registered_batch
 
+pytestmark = pytest.mark.slow
+
 SENSOR = "observe_prompts_and_models_sensor"
 SIGNALS = "judge/signals"
 UP_TO_SIGNALS = ["judge/entries", "judge/compliance", SIGNALS]

@@ -18,6 +18,8 @@ from imageworks_dagster.assets.nodes import observe_now
 from imageworks_dagster.pipelines import TAGGER
 from imageworks_dagster.tagging import captions
 
+pytestmark = pytest.mark.slow
+
 PHOTOS = 2
 BATCH = "harbor"
 WORKSPACE = Path(__file__).parents[2] / "workspace.yaml"

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 
-import psutil
 import pytest
+from supervised import lives, wait_until
 
 from prompt_hub.testing.functions import run_function
 
@@ -46,6 +46,7 @@ def test_a_function_that_is_not_there_is_told(run):
     assert run("def other(): ...") == "ours.py:says failed: KeyError: 'says'"
 
 
+@pytest.mark.slow
 def test_a_function_that_goes_on_is_ended_with_all_that_it_started(run, tmp_path):
     said = run(
         "def says(answer, context):\n"
@@ -53,11 +54,12 @@ def test_a_function_that_goes_on_is_ended_with_all_that_it_started(run, tmp_path
         "    child = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)'])\n"
         f"    open({str(tmp_path / 'child')!r}, 'w').write(str(child.pid))\n"
         "    time.sleep(600)\n",
-        time_limit_s=3,
+        time_limit_s=6,
     )
-    assert said == "ours.py:says took longer than 3 s and was ended"
+    assert said == "ours.py:says took longer than 6 s and was ended"
     number = int((tmp_path / "child").read_text())
-    assert not psutil.pid_exists(number) or psutil.Process(number).status() == psutil.STATUS_ZOMBIE
+    # The kill has been sent; the system takes its time with it.
+    wait_until(lambda: not lives(number), "what it started is gone")
 
 
 def test_a_function_sees_no_secret_of_the_environment(run, monkeypatch):

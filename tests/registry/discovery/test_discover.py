@@ -22,6 +22,8 @@ from registry.discovery.servers import MOST_MODELS, FoundDevice, look_at
 from registry.errors import ServerSilent
 from registry.registry import Registry
 
+pytestmark = pytest.mark.slow
+
 
 class Pages(Served):
     """A server that has these pages, as JSON or as it is."""
