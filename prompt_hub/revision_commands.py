@@ -153,10 +153,9 @@ def roles(
     """Who may do what. As long as nobody has a role, everybody is an admin; then the others are viewers."""
     with opened(home) as (store, _):
         if name is not None and role is not None:
-            give = store.access.take_away if role == "none" else None
             who = _who(store, as_name)
-            if give is not None:
-                give(who, name)
+            if role == "none":
+                store.access.take_away(who, name)
             else:
                 store.access.give(who, name, role)
         elif name is not None:

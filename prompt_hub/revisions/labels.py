@@ -158,7 +158,7 @@ class Labels:
             )
         profile_id = revision.profile.id
         action = f"move {label} of {profile_id} to {short(revision.hash)}"
-        self._access.require(who, "publisher" if label in self._access.protected() else "author", action)
+        self._require_mover(who, label, action)
         unmet = self._unmet(label, revision)
         if unmet and not override:
             raise PromotionRefused(
@@ -183,11 +183,7 @@ class Labels:
             AccessRefused: `who` may not move it.
         """
         now = self.at(profile_id, label).hash
-        self._access.require(
-            who,
-            "publisher" if label in self._access.protected() else "author",
-            f"roll {label} of {profile_id} back",
-        )
+        self._require_mover(who, label, f"roll {label} of {profile_id} back")
         before = self.history(profile_id, label)[-1].from_hash
         if before is None:
             raise NothingToRollBack(
@@ -203,12 +199,11 @@ class Labels:
             AccessRefused: `who` may not move it.
         """
         now = self.at(profile_id, label).hash
-        self._access.require(
-            who,
-            "publisher" if label in self._access.protected() else "author",
-            f"take {label} of {profile_id} away",
-        )
+        self._require_mover(who, label, f"take {label} of {profile_id} away")
         return self._write(who, profile_id, label, None, why, expected=now, overrode=None)
+
+    def _require_mover(self, who: Identity, label: str, action: str) -> None:
+        self._access.require(who, "publisher" if label in self._access.protected() else "author", action)
 
     def _write(
         self,
