@@ -93,8 +93,9 @@ async def test_a_server_that_dies_for_good_ends_the_map_in_time_and_what_was_ans
             with pytest.raises(BackendDown, match=r"did not come back within 0\.5 s"):
                 await ask_until_it_dies(client)
     good = [answer for answer in answered if answer.ok]
-    # Who tried whether it is back may have had the last of its attempts.
-    assert {answer.error_class for answer in answered} <= {None, "connect_failed"}
+    # Who tried whether it is back may have had the last of its attempts: refused a connection, or
+    # given one by a server that was just closing it.
+    assert {answer.error_class for answer in answered} <= {None, "connect_failed", "reset"}
     assert 100 <= len(good) < ENTRIES
     with VllmDouble(port=double.port) as again:
         async with desk.client() as client, aclosing(client.map(requests)) as done:
