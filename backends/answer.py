@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -15,6 +18,9 @@ class Answer:
             for a recalled answer the one that was asked then.
         request_digest: SHA-256 that names the request by its content.
         text: The raw text of the answer; empty for a failure that brought none.
+        message: The whole message that answers a conversation, in the OpenAI protocol's shape; None for other requests.
+        finish_reason: Why the model stopped, in the backend's word.
+        dropped_parameters: What was not sent as it was asked for, in words that begin with the canonical name.
         data: The parsed answer, fitting its schema; None for a failure and where no schema was given.
         recalled: Whether it was known already, so that nothing was asked and no event was made.
         model: Logical model.
@@ -36,6 +42,9 @@ class Answer:
     model_revision: str
     deployment: str | None = None
     text: str = ""
+    message: Mapping[str, Any] | None = None
+    finish_reason: str | None = None
+    dropped_parameters: tuple[str, ...] = ()
     data: Any = None
     recalled: bool = False
     error_class: str | None = None

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from typing import Literal
 
     from backends.leases.seam import Lease, Leasing
-    from backends.providers.protocol import Backend, RawAnswer
+    from backends.providers.protocol import Backend, RawAnswer, Tell
     from backends.request import Request
     from backends.routes import Route, Routes
     from registry.schema import Deployment
@@ -62,7 +62,13 @@ class Asking:
         self._total_ms = 0.0
 
     async def ask(
-        self, routes: Routes, leasing: Leasing, pictures: tuple[bytes, ...], *, attempts: int
+        self,
+        routes: Routes,
+        leasing: Leasing,
+        pictures: tuple[bytes, ...],
+        *,
+        attempts: int,
+        tell: Tell | None = None,
     ) -> Answer:
         """Ask until there is an answer, or no try is left.
 
@@ -71,6 +77,7 @@ class Asking:
             leasing: Grants the right to use one.
             pictures: The request's images as base64.
             attempts: Tries at most, the repair try not counted.
+            tell: Takes the parts of the answer as they come; once it has, there is no further try.
 
         Returns:
             The answer; a failure is one with an ``error_class``.
@@ -80,7 +87,7 @@ class Asking:
             InvalidRequest: The request cannot be asked at all.
         """
         self.begun = True
-        question = Question(request=self._request, request_id=self.request_id, pictures=pictures)
+        question = Question(request=self._request, request_id=self.request_id, pictures=pictures, tell=tell)
         try:
             try:
                 raw = await self._retried(question, routes, leasing, attempts)
@@ -101,11 +108,10 @@ class Asking:
         answer = self._answer(self._observed.raw)
         return replace(answer, data=None, error_class=failure.error_class, error_message=str(failure))
 
-    def answered_event(self, answer: Answer) -> Event:
-        """The event of an asking that came to an answer, good or not."""
-        return self._event(
-            "ok" if answer.ok else "error", answer.error_class, answer.error_message, kept=answer.ok
-        )
+    def answered_event(self, answer: Answer, *, kept: bool = True) -> Event:
+        """The event of an asking that came to an answer, good or not; ``kept`` if a good one is to be."""
+        status: Literal["ok", "error"] = "ok" if answer.ok else "error"
+        return self._event(status, answer.error_class, answer.error_message, kept=kept and answer.ok)
 
     def ended_event(self, error: BaseException) -> Event:
         """The event of an asking that was canceled, or ended by an error that is not the entry's."""
@@ -130,6 +136,7 @@ class Asking:
             deployment=deployment.name,
             provider=deployment.provider,
             text=raw.text,
+            message=raw.message,
             served_model=raw.served_model,
             finish_reason=raw.finish_reason,
             input_tokens=raw.input_tokens,
@@ -201,6 +208,7 @@ class Asking:
             raw = await route.backend.ask(question, observed)
             self._check(raw, route.backend, question)
         except AttemptFailed as failure:
+            failure.answer_begun = observed.streamed
             self._note(observed, started, "error", failure)
             route.breaker.report(failure)
             if failure.counts_against_backend:
@@ -219,16 +227,21 @@ class Asking:
         return raw
 
     def _check(self, raw: RawAnswer, backend: Backend, question: Question) -> None:
-        refuse_unfinished(raw)
+        if self._request.conversation is None:
+            refuse_unfinished(raw)
         schema = self._request.schema
-        if schema is None:
+        # Whoever converses is told why the model stopped, and may go on from there.
+        if schema is None or (self._request.conversation is not None and raw.finish_reason != "stop"):
             return
         self._schema_valid = False
         try:
             self._data = check_answer(raw.text, schema)
-        except SchemaMismatch as mismatch:
-            if backend.repairs and question.repair is None:
-                raise _Repairable(mismatch, raw) from mismatch
+        except AttemptFailed as failure:
+            if question.tell is not None:
+                # It was said already.
+                return
+            if isinstance(failure, SchemaMismatch) and backend.repairs and question.repair is None:
+                raise _Repairable(failure, raw) from failure
             raise
         self._schema_valid = True
 
@@ -267,6 +280,9 @@ class Asking:
             model_revision=model_revision(self._request.model),
             deployment=self._deployment.name if self._deployment else None,
             text=raw.text if raw else "",
+            message=raw.message if raw else None,
+            finish_reason=raw.finish_reason if raw else None,
+            dropped_parameters=self._observed.dropped_parameters,
             data=self._data,
             input_tokens=_together(attempt.input_tokens for attempt in self._attempts),
             output_tokens=_together(attempt.output_tokens for attempt in self._attempts),
@@ -347,7 +363,7 @@ class _Repairable(Exception):
 
 def _again(error: BaseException) -> bool | float:
     """Whether to try again, or after how many seconds if the backend said so."""
-    if not isinstance(error, AttemptFailed) or not error.may_be_retried:
+    if not isinstance(error, AttemptFailed) or error.answer_begun or not error.may_be_retried:
         return False
     return True if error.retry_after_s is None else error.retry_after_s
 

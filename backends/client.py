@@ -48,6 +48,7 @@ if TYPE_CHECKING:
 
     from backends.leases.seam import Leasing
     from backends.providers.embedded import EmbeddedFunction
+    from backends.providers.protocol import Tell
     from backends.recall import KeptAnswer
     from backends.request import Request
     from backends.routes import Routes
@@ -187,6 +188,18 @@ class Client:
             )
         return await self.complete(request, fresh=fresh)
 
+    async def converse(self, request: Request, *, tell: Tell | None = None) -> Answer:
+        """Ask a conversation, whatever was answered before; nothing of it is kept but its event.
+
+        Args:
+            request: One with a conversation. To recall and keep its answer, `complete` it.
+            tell: Takes the parts of the answer as they come; None where the whole is wanted at its end.
+
+        Raises:
+            BackendDown, ModelMisconfigured, InvalidRequest: As `complete`.
+        """
+        return await self._ask(request, request_digest(request), self._slots, kept=False, tell=tell)
+
     def map(
         self,
         requests: Iterable[Request] | AsyncIterable[Request],
@@ -252,6 +265,8 @@ class Client:
             model_revision=kept.model_revision,
             deployment=kept.deployment,
             text=kept.text,
+            message=kept.message,
+            finish_reason=kept.finish_reason,
             data=data,
             recalled=True,
             input_tokens=kept.input_tokens,
@@ -308,27 +323,42 @@ class Client:
         finally:
             del self._in_flight[digest]
 
-    async def _ask(self, request: Request, digest: str, slots: asyncio.Semaphore) -> Answer:
+    async def _ask(
+        self,
+        request: Request,
+        digest: str,
+        slots: asyncio.Semaphore,
+        *,
+        kept: bool = True,
+        tell: Tell | None = None,
+    ) -> Answer:
         routes = self._routes_of(request.model)
         asking = Asking(request, digest, registry_version=self._registry.version)
         try:
-            answer = await self._answer(asking, request, routes, slots)
+            answer = await self._answer(asking, request, routes, slots, tell)
         except BaseException as error:
             if asking.begun:
                 self._spool.append(asking.ended_event(error))
             raise
         # No await from here to the queued answer: a cancellation comes before the event or after both.
-        recorded = self._spool.append(asking.answered_event(answer))
-        if answer.ok and recorded:
+        recorded = self._spool.append(asking.answered_event(answer, kept=kept))
+        if kept and answer.ok and recorded:
             await self._keeper.keep(asking.kept_answer(answer))
         return answer
 
     async def _answer(
-        self, asking: Asking, request: Request, routes: Routes, slots: asyncio.Semaphore
+        self,
+        asking: Asking,
+        request: Request,
+        routes: Routes,
+        slots: asyncio.Semaphore,
+        tell: Tell | None,
     ) -> Answer:
         try:
             async with self._pictures.ready(request, wanted=routes.looks_at_pictures) as pictures, slots:
-                return await asking.ask(routes, self._leasing, pictures, attempts=self._settings.attempts)
+                return await asking.ask(
+                    routes, self._leasing, pictures, attempts=self._settings.attempts, tell=tell
+                )
         except PictureFailed as failure:
             return asking.failed(failure)
 

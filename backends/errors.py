@@ -90,9 +90,11 @@ class AttemptFailed(BackendError):
         backend_at_fault: Whether it counts against the deployment (and may open its circuit breaker).
         retry_after_s: Seconds that the backend asked us to wait, None if it did not say.
         http_status: Status of the response, None if none came.
+        answer_begun: Whether parts of the answer were handed on, so that trying again would say them twice.
     """
 
     error_class: str = "failed"
+    answer_begun: bool = False
     retried: ClassVar[bool] = True
     backend_at_fault: ClassVar[bool] = True
 

@@ -43,7 +43,12 @@ class PictureRoom:
         Raises:
             PictureFailed: One could not be made.
         """
-        size = len(request.system) + len(request.user) + _ENVELOPE
+        said = (
+            len(request.conversation.encoded)
+            if request.conversation
+            else len(request.system) + len(request.user)
+        )
+        size = said + _ENVELOPE
         if not wanted or not request.images:
             reservation = await self._budget.take(size)
             with reservation:

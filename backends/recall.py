@@ -17,7 +17,7 @@ from store.tables import kept_answer_photos, kept_answers
 from store.upserting import insert_new, upsert
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from sqlalchemy import Connection
 
@@ -42,6 +42,7 @@ class KeptAnswer:
         deployment: Deployment that answered.
         provider: Protocol of the deployment.
         text: What the model wrote, unchanged.
+        message: The whole message that answers a conversation.
         served_model: Model id that the backend said it served.
         finish_reason: Why the model stopped, in the backend's word.
         input_tokens: Of the attempt that brought it, as the backend counted them.
@@ -58,6 +59,7 @@ class KeptAnswer:
     deployment: str
     provider: str
     text: str
+    message: Mapping[str, Any] | None = None
     served_model: str | None = None
     finish_reason: str | None = None
     input_tokens: int | None = None
@@ -221,6 +223,7 @@ def _rows(links: Iterable[Link]) -> list[dict[str, str]]:
 def _row(answer: KeptAnswer) -> dict[str, Any]:
     raw = {
         "text": answer.text,
+        **({"message": dict(answer.message)} if answer.message else {}),
         "served_model": answer.served_model,
         "finish_reason": answer.finish_reason,
         "input_tokens": answer.input_tokens,

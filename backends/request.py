@@ -16,6 +16,7 @@ from backends.errors import InvalidRequest
 from backends.output_schemas import CanonicalSchema, canonical_schema
 
 if TYPE_CHECKING:
+    from backends.conversation import Conversation
     from backends.leases.state import Priority
     from registry.schema import Model
 
@@ -72,6 +73,7 @@ class Request:
         model: The resolved logical model.
         system: System message; empty for none.
         user: User message.
+        conversation: What a program says itself, in place of both messages and the pictures.
         images: Pictures, in order, shown before the user message's text.
         metrics: What an image-quality model is to measure; empty for a model that writes.
         output_schema: JSON Schema of the answer, or what ``canonical_schema`` made of it; None for free text.
@@ -86,9 +88,10 @@ class Request:
     """
 
     model: Model
-    user: str
     labels: Labels
+    user: str = ""
     system: str = ""
+    conversation: Conversation | None = None
     images: tuple[Image, ...] = ()
     metrics: tuple[str, ...] = ()
     output_schema: Mapping[str, Any] | CanonicalSchema | None = None
@@ -107,7 +110,8 @@ class Request:
 def request_digest(request: Request) -> str:
     """SHA-256, in hex, that names the request by its content.
 
-    Over the RFC 8785 canonical JSON of the digests of both messages, of the pictures and of the schema, the
+    Over the RFC 8785 canonical JSON of the digests of both messages, of the pictures and of the schema, or of a
+    conversation in place of messages and pictures, the
     parameters, the model's name and revision, the sample, the metrics, where some are asked for, and, where a
     function of this program answers, the variables that it sees. Labels, deployments and URLs are no part of it.
 
@@ -132,9 +136,14 @@ def canonical_request(request: Request) -> bytes:
             b',"variables":' + rfc8785.dumps(_plain(request.variables)) if request.model.is_embedded else b""
         )
         metrics = b',"metrics":' + rfc8785.dumps(list(request.metrics)) if request.metrics else b""
+        conversation = (
+            b'"conversation":"%b",' % request.conversation.digest.encode() if request.conversation else b""
+        )
         return b"".join(
             (
-                b'{"images":',
+                b"{",
+                conversation,
+                b'"images":',
                 rfc8785.dumps([image.digest for image in request.images]),
                 metrics,
                 _canonical_model(request.model),

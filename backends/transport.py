@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from contextlib import aclosing
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -14,7 +15,6 @@ import httpx
 from httpx_aiohttp import AiohttpTransport
 
 from backends.errors import (
-    AttemptFailed,
     BodyEncoded,
     BodyTooLarge,
     ConnectFailed,
@@ -27,13 +27,18 @@ from backends.errors import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping, Sequence
+    from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
     from types import TracebackType
 
     from store.settings import Settings
 
 MAX_ANSWER_BYTES: Final = 8 * 1024 * 1024
 """Bytes after which a response is no answer: a thousand times the longest critique."""
+
+MAX_STREAM_BYTES: Final = 64 * 1024 * 1024
+"""The same for one that comes line by line: each token is wrapped in some hundred bytes."""
+
+MAX_LINE_BYTES: Final = 1024 * 1024
 
 # aiohttp copies larger bodies in one piece, and warns that it blocks the loop.
 _ONE_PIECE: Final = 1024 * 1024
@@ -127,16 +132,54 @@ class Transport:
             AttemptFailed: It brought no whole response.
         """
         patience = self._loading if may_load else self._usual
+        return await self._send(self._posted(url, body, headers, patience), url, patience)
+
+    async def post_for_lines(
+        self, url: str, body: Sequence[bytes], *, headers: Mapping[str, str], may_load: bool = False
+    ) -> AsyncGenerator[Response]:
+        """The same, of which a response of status 200 comes line by line; any other whole.
+
+        Args:
+            url: The URL.
+            body: As `post`.
+            headers: Beyond our own.
+            may_load: As `post`.
+
+        Yields:
+            A response of which the body is one line, without its end, or all of a refusal.
+
+        Raises:
+            AttemptFailed: It brought no whole response.
+        """
+        patience = self._loading if may_load else self._usual
+        request = self._posted(url, body, headers, patience)
+        until = asyncio.get_running_loop().time() + patience.whole_s
+        try:
+            async with asyncio.timeout_at(until):
+                response = await self._begun(request, url, patience.silence_s)
+            async with aclosing(self._lines(response, url, patience.silence_s)) as lines:
+                while True:
+                    # Whoever takes the lines may take their time; it counts, but is not interrupted.
+                    async with asyncio.timeout_at(until):
+                        line = await anext(lines, None)
+                    if line is None:
+                        return
+                    yield Response(response.status_code, line, _retry_after(response.headers))
+        except TimeoutError as error:
+            raise RequestTimeout(f"{url} took longer than {patience.whole_s:g} s for one request.") from error
+
+    def _posted(
+        self, url: str, body: Sequence[bytes], headers: Mapping[str, str], patience: _Patience
+    ) -> httpx.Request:
         size = sum(map(len, body))
         content = b"".join(body) if size <= _ONE_PIECE else _in_pieces(body)
-        request = self._client.build_request(
+        return self._client.build_request(
             "POST",
             url,
             content=content,
             headers={**headers, "Content-Type": "application/json", "Content-Length": str(size)},
             timeout=self._timeout(patience),
         )
-        return await self._send(request, url, patience)
 
     def _timeout(self, patience: _Patience) -> httpx.Timeout:
         return httpx.Timeout(None, connect=self._connect_s, read=patience.silence_s)
@@ -149,37 +192,74 @@ class Transport:
             raise RequestTimeout(f"{url} took longer than {patience.whole_s:g} s for one request.") from error
 
     async def _exchange(self, request: httpx.Request, url: str, silence_s: float) -> Response:
+        response = await self._begun(request, url, silence_s)
+        try:
+            body = await self._read(response, url, silence_s)
+        finally:
+            await _closed(response)
+        return Response(response.status_code, body, _retry_after(response.headers))
+
+    async def _begun(self, request: httpx.Request, url: str, silence_s: float) -> httpx.Response:
+        """The response as far as its headers."""
         try:
             response = await self._client.send(request, stream=True)
         except Exception as error:  # noqa: BLE001 - aiohttp's own errors come through httpx's transport unmapped
             self._fail(error, url, silence_s, begun=False)
         try:
             _refuse_encoded(response, url)
-            body = await self._read(response, url, silence_s)
-        finally:
-            # An upload that the backend never read would be waited for without an end.
-            with contextlib.suppress(TimeoutError, httpx.HTTPError):
-                async with asyncio.timeout(_CLOSE_S):
-                    await response.aclose()
-        return Response(response.status_code, body, _retry_after(response.headers))
+        except BaseException:
+            await _closed(response)
+            raise
+        return response
 
     async def _read(self, response: httpx.Response, url: str, silence_s: float) -> bytes:
-        pieces: list[bytes] = []
-        size = 0
+        pieces = self._pieces(response, url, silence_s, at_most=MAX_ANSWER_BYTES)
+        async with aclosing(pieces):
+            return b"".join([piece async for piece in pieces])
+
+    async def _lines(self, response: httpx.Response, url: str, silence_s: float) -> AsyncGenerator[bytes]:
+        """The lines of a good response; all of another's body."""
         try:
-            async for piece in response.aiter_raw():
-                size += len(piece)
-                if size > MAX_ANSWER_BYTES:
-                    raise BodyTooLarge(  # noqa: TRY301 - the one place that counts
-                        f"{url} sent more than {MAX_ANSWER_BYTES >> 20} MiB for one answer.",
-                        http_status=response.status_code,
-                    )
-                pieces.append(piece)
-        except AttemptFailed:
-            raise
-        except Exception as error:  # noqa: BLE001 - see _exchange
-            self._fail(error, url, silence_s, begun=True, status=response.status_code)
-        return b"".join(pieces)
+            if response.status_code != httpx.codes.OK:
+                yield await self._read(response, url, silence_s)
+                return
+            rest = b""
+            pieces = self._pieces(response, url, silence_s, at_most=MAX_STREAM_BYTES)
+            async with aclosing(pieces):
+                async for piece in pieces:
+                    *lines, rest = (rest + piece).split(b"\n")
+                    for line in lines:
+                        yield line.rstrip(b"\r")
+                    if len(rest) > MAX_LINE_BYTES:
+                        raise BodyTooLarge(
+                            f"{url} sent more than {MAX_LINE_BYTES >> 20} MiB for one part of an answer.",
+                            http_status=response.status_code,
+                        )
+            if rest:
+                yield rest
+        finally:
+            await _closed(response)
+
+    async def _pieces(
+        self, response: httpx.Response, url: str, silence_s: float, *, at_most: int
+    ) -> AsyncGenerator[bytes]:
+        """The body as it comes, up to so many bytes."""
+        size = 0
+        pieces = response.aiter_raw()
+        while True:
+            try:
+                piece = await anext(pieces, None)
+            except Exception as error:  # noqa: BLE001 - see _begun
+                self._fail(error, url, silence_s, begun=True, status=response.status_code)
+            if piece is None:
+                return
+            size += len(piece)
+            if size > at_most:
+                raise BodyTooLarge(
+                    f"{url} sent more than {at_most >> 20} MiB for one answer.",
+                    http_status=response.status_code,
+                )
+            yield piece
 
     def _fail(
         self, error: Exception, url: str, silence_s: float, *, begun: bool, status: int | None = None
@@ -209,6 +289,13 @@ class Transport:
                 ) from error
             case _:
                 raise error
+
+
+async def _closed(response: httpx.Response) -> None:
+    # An upload that the backend never read would be waited for without an end.
+    with contextlib.suppress(TimeoutError, httpx.HTTPError):
+        async with asyncio.timeout(_CLOSE_S):
+            await response.aclose()
 
 
 def _refuse_encoded(response: httpx.Response, url: str) -> None:

@@ -3,26 +3,32 @@
 from __future__ import annotations
 
 import os
+from contextlib import aclosing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from backends.errors import EmptyAnswer, NotJson
+from backends.providers.messages import StreamedMessage, message_of, text_of, timing_of, usage_of
 from backends.providers.parameters import OPENAI, TRTLLM, VLLM, map_parameters
 from backends.providers.protocol import RawAnswer
-from backends.providers.reading import count, items, number, part, read_json, string, words
+from backends.providers.reading import items, part, read_json, string, words
 from backends.providers.server import Server
 from backends.providers.writing import encode, encode_system, holds_to_schema, repair_messages
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from backends.providers.protocol import Observed, Question, Repair
+    from backends.providers.protocol import Observed, Question, Repair, Tell
     from backends.request import Request
     from backends.transport import Transport
     from registry.schema import Deployment, Model
 
 JSON_SCHEMA: Final = (b'{"type":"json_schema","json_schema":{"name":"answer","schema":', b"}}")
 """What stands before and after a schema to hold an answer to it."""
+
+_CHAT: Final = "/v1/chat/completions"
+_DATA: Final = b"data:"
+_DONE: Final = b"[DONE]"
 
 # TensorRT-LLM's, in every version: its newer ones alone know the other form.
 _JSON: Final = (b'{"type":"json","schema":', b"}")
@@ -100,9 +106,33 @@ class OpenAiCompatible:
             pictures=question.pictures,
             repair=question.repair,
             answer_format=self._dialect.answer_format,
+            stream=question.tell is not None,
         )
-        observed.raw = read_chat(await self._server.ask("/v1/chat/completions", body, question, observed))
+        if question.tell is None:
+            said = await self._server.ask(_CHAT, body, question, observed)
+            observed.raw = read_chat(said, whole=request.conversation is not None)
+        else:
+            observed.raw = await self._streamed(body, question, question.tell, observed)
         return observed.raw
+
+    async def _streamed(
+        self,
+        body: Sequence[bytes],
+        question: Question,
+        tell: Tell,
+        observed: Observed,
+    ) -> RawAnswer:
+        streamed = StreamedMessage(self._server.named)
+        lines = self._server.ask_for_lines(_CHAT, body, question, observed)
+        async with aclosing(lines):
+            async for line in lines:
+                # Server-sent events: each is one line of data here; others are comments and names.
+                if not line.startswith(_DATA) or (data := line[len(_DATA) :].strip()) == _DONE:
+                    continue
+                if (chunk := streamed.add(read_json(data))) is not None:
+                    observed.streamed = True
+                    await tell(chunk)
+        return streamed.whole()
 
 
 def chat_body(
@@ -113,6 +143,7 @@ def chat_body(
     pictures: Sequence[bytes],
     repair: Repair | None = None,
     answer_format: tuple[bytes, bytes] = JSON_SCHEMA,
+    stream: bool = False,
 ) -> list[bytes]:
     """The body of a chat completion, in pieces.
 
@@ -123,8 +154,28 @@ def chat_body(
         pictures: The request's images as base64, in order.
         repair: For the repair try, the answer that missed its schema and why.
         answer_format: What stands before and after the schema.
+        stream: Whether the answer is to come in parts.
     """
-    body = [b'{"model":', encode(served_model), b',"messages":[']
+    body = [b'{"model":', encode(served_model), b',"messages":']
+    body += _messages(request, pictures) if request.conversation is None else [request.conversation.encoded]
+    if repair is not None:
+        body.append(repair_messages(repair))
+    # What was counted is not said of a streamed answer unless it is asked for.
+    body.append(b'],"stream":true,"stream_options":{"include_usage":true}' if stream else b'],"stream":false')
+    if request.conversation is not None and request.conversation.tools:
+        said = {"tools": list(request.conversation.tools), **request.conversation.options}
+        body += (b",", encode(said)[1:-1])
+    if fields:
+        body += (b",", encode(fields)[1:-1])
+    if request.schema is not None and holds_to_schema(request.model):
+        before, after = answer_format
+        body += (b',"response_format":', before, request.schema.encoded, after)
+    body.append(b"}")
+    return body
+
+
+def _messages(request: Request, pictures: Sequence[bytes]) -> list[bytes]:
+    body = [b"["]
     if request.system:
         body += (b'{"role":"system","content":', encode_system(request.system), b"},")
     body.append(b'{"role":"user","content":')
@@ -142,23 +193,15 @@ def chat_body(
     else:
         body.append(encode(request.user))
     body.append(b"}")
-    if repair is not None:
-        body.append(repair_messages(repair))
-    body.append(b'],"stream":false')
-    if fields:
-        body += (b",", encode(fields)[1:-1])
-    if request.schema is not None and holds_to_schema(request.model):
-        before, after = answer_format
-        body += (b',"response_format":', before, request.schema.encoded, after)
-    body.append(b"}")
     return body
 
 
-def read_chat(body: bytes) -> RawAnswer:
+def read_chat(body: bytes, *, whole: bool = False) -> RawAnswer:
     """What a chat completion says.
 
     Args:
         body: The response's body, of status 200.
+        whole: Whether all of the message is wanted, and not its text alone.
 
     Raises:
         NotJson: The body is not JSON: cut off, or from something else than a model server.
@@ -169,21 +212,14 @@ def read_chat(body: bytes) -> RawAnswer:
     if not isinstance(choice, dict):
         raise EmptyAnswer("The response has no choice in it.", http_status=200)
     message = part(choice, "message")
-    usage = part(said, "usage")
-    metrics = part(said, "metrics")
-    ttft_ms = number(part(metrics, "time_to_first_token_ms"))
     return RawAnswer(
-        text=_text(part(message, "content")),
+        text=text_of(part(message, "content")),
+        message=message_of(message) if whole else None,
         finish_reason=words(part(choice, "finish_reason")),
         refusal=words(part(message, "refusal")),
         served_model=words(part(said, "model")),
-        input_tokens=count(part(usage, "prompt_tokens")),
-        image_tokens=count(part(part(usage, "prompt_tokens_details"), "image_tokens")),
-        output_tokens=count(part(usage, "completion_tokens")),
-        ttft_ms=ttft_ms,
-        # vLLM starts its clock when it schedules the request, after its queue.
-        ttft_origin=None if ttft_ms is None else "scheduled",
-        queue_ms=number(part(metrics, "queue_time_ms")),
+        **usage_of(said),
+        **timing_of(said),
     )
 
 
@@ -193,10 +229,3 @@ def _served(body: bytes) -> list[str]:
     except NotJson:
         return []
     return sorted(name for card in listed if (name := string(part(card, "id"))) is not None)
-
-
-def _text(content: Any) -> str:
-    """The text of a message, which is a string or a list of parts."""
-    if isinstance(content, list):
-        return "".join(text for one in content if (text := string(part(one, "text"))))
-    return string(content) or ""

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from backends.request import Request
     from registry.schema import Model
 
@@ -31,6 +34,23 @@ class Repair:
     problem: str
 
 
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """A part of an answer to a conversation, as soon as it is there.
+
+    Attributes:
+        delta: What is added to the message, in the OpenAI protocol's shape.
+        finish_reason: Why the model stopped, in the last one.
+    """
+
+    delta: Mapping[str, Any]
+    finish_reason: str | None = None
+
+
+Tell = Callable[[Chunk], Awaitable[None]]
+"""Takes a part of an answer. The server is read no faster than this returns."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Question:
     """One attempt's question.
@@ -41,6 +61,7 @@ class Question:
         pictures: The request's images as base64, in order; empty for a provider that looks at none.
         repair: Set for the repair try.
         lease_token: Of the lease that it is asked under, for a server that refuses stale ones.
+        tell: Takes the parts of the answer as they come; None where the whole is wanted at its end.
     """
 
     request: Request
@@ -48,6 +69,7 @@ class Question:
     pictures: tuple[bytes, ...] = ()
     repair: Repair | None = None
     lease_token: int | None = None
+    tell: Tell | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +78,7 @@ class RawAnswer:
 
     Attributes:
         text: What the model wrote; empty if it wrote nothing.
+        message: The whole message that answers a conversation, in the OpenAI protocol's shape.
         finish_reason: Why it stopped, in the backend's word.
         refusal: Why it declined, in its own words, if it did.
         served_model: Model id that the backend says it served.
@@ -68,6 +91,7 @@ class RawAnswer:
     """
 
     text: str
+    message: Mapping[str, Any] | None = None
     finish_reason: str | None = None
     refusal: str | None = None
     served_model: str | None = None
@@ -88,6 +112,7 @@ class Observed:
         bytes_out: Bytes of the body that was sent.
         bytes_in: Bytes of the body that came.
         dropped_parameters: What was not sent as it was asked for.
+        streamed: Whether a part of the answer was handed on, so that another try would say it twice.
         raw: What the backend said.
     """
 
@@ -95,6 +120,7 @@ class Observed:
     bytes_out: int = 0
     bytes_in: int = 0
     dropped_parameters: tuple[str, ...] = ()
+    streamed: bool = False
     raw: RawAnswer | None = None
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import aclosing
 from typing import TYPE_CHECKING, Final
 
 from backends.errors import (
@@ -17,7 +18,7 @@ from backends.keys import UnusableKey, masked, read_key
 from backends.providers.reading import error_words, read_json, short
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 
     from backends.providers.protocol import Observed, Question
     from backends.transport import Response, Transport
@@ -120,16 +121,44 @@ class Server:
         """
         observed.bytes_out = sum(map(len, body))
         url = f"{self._url}{path}"
+        response = await self._transport.post(url, body, headers=self._sent(question), may_load=may_load)
+        observed.http_status = response.status
+        observed.bytes_in = len(response.body)
+        self._refuse(response, url)
+        return self._shown(response.body)
+
+    async def ask_for_lines(
+        self,
+        path: str,
+        body: Sequence[bytes],
+        question: Question,
+        observed: Observed,
+        *,
+        may_load: bool = False,
+    ) -> AsyncGenerator[bytes]:
+        """The same, line by line as they come.
+
+        Raises:
+            AttemptFailed: No whole response came, or a refusal.
+        """
+        observed.bytes_out = sum(map(len, body))
+        url = f"{self._url}{path}"
+        responses = self._transport.post_for_lines(url, body, headers=self._sent(question), may_load=may_load)
+        async with aclosing(responses):
+            async for response in responses:
+                observed.http_status = response.status
+                observed.bytes_in += len(response.body) + 1
+                self._refuse(response, url)
+                yield response.body
+
+    def _sent(self, question: Question) -> dict[str, str]:
+        """The headers that a question is sent with."""
         headers = {**self._headers, "X-Request-Id": question.request_id}
         if trace := question.request.labels.trace_id:
             headers["traceparent"] = f"00-{trace}-{question.request_id[:16]}-01"
         if question.lease_token is not None:
             headers[LEASE_HEADER] = str(question.lease_token)
-        response = await self._transport.post(url, body, headers=headers, may_load=may_load)
-        observed.http_status = response.status
-        observed.bytes_in = len(response.body)
-        self._refuse(response, url)
-        return self._shown(response.body)
+        return headers
 
     @property
     def named(self) -> str:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 from served import Served
-from vllm_double import WORDS, fitting
+from vllm_double import WORDS, fitting, tokens
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -42,10 +42,11 @@ class Refuses:
 
 @dataclass(frozen=True)
 class Says:
-    """Answer 200 with this text, and these in the envelope."""
+    """Answer 200 with this text, and these in the envelope and the message."""
 
     content: str
     envelope: Mapping[str, Any] = field(default_factory=dict)
+    message: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -157,8 +158,9 @@ class OllamaDouble(Served):
                 return web.json_response({"error": error}, status=status)
             case Bare(given):
                 return web.Response(body=given, content_type="application/json")
-            case Says(content, envelope):
+            case Says(content, envelope, message):
                 said = {**self._said(name, content, load_ns), **envelope}
+                said["message"] = {**said["message"], **message}
             case _:
                 said = self._said(name, self._content(body, raw), load_ns)
         await asyncio.sleep(self.latency_s)
@@ -218,8 +220,9 @@ class OllamaDouble(Served):
     async def _stream(self, request: web.Request, said: Mapping[str, Any]) -> web.StreamResponse:
         response = web.StreamResponse(headers={"Content-Type": "application/x-ndjson"})
         await response.prepare(request)
-        for word in str(said["message"]["content"]).split():
-            piece = {**said, "message": {"role": "assistant", "content": word}, "done": False}
+        for token in tokens(str(said["message"]["content"])):
+            piece = {**said, "message": {"role": "assistant", "content": token}, "done": False}
             await response.write(json.dumps(piece).encode() + b"\n")
-        await response.write(json.dumps(said).encode() + b"\n")
+        last = {**said, "message": {**said["message"], "content": ""}}
+        await response.write(json.dumps(last).encode() + b"\n")
         return response

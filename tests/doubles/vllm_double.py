@@ -19,6 +19,7 @@ import asyncio
 import hashlib
 import json
 import random
+import re
 import signal
 import socket
 import struct
@@ -31,7 +32,7 @@ from aiohttp import web
 from served import Served
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
 WORDS = (
     "light",
@@ -132,8 +133,8 @@ class Asked:
     @property
     def text(self) -> str:
         """The text of the last user message."""
-        content = self.body["messages"][-1]["content"]
-        return content if isinstance(content, str) else content[-1]["text"]
+        content = self.body["messages"][-1].get("content") or ""
+        return content if isinstance(content, str) else content[-1].get("text", "")
 
 
 class VllmDouble(Served):
@@ -153,6 +154,7 @@ class VllmDouble(Served):
         *,
         model: str = "double-vlm",
         latency_s: float = 0.0,
+        token_s: float = 0.0,
         faults: Iterable[Fault] = (),
         faults_by_text: Mapping[str, Iterable[Fault]] | None = None,
         metrics: bool = True,
@@ -162,6 +164,7 @@ class VllmDouble(Served):
         super().__init__(port=port)
         self.model = model
         self.latency_s = latency_s
+        self.token_s = token_s
         self.faults: deque[Fault] = deque(faults)
         self.faults_by_text = {text: deque(some) for text, some in (faults_by_text or {}).items()}
         self.metrics = metrics
@@ -177,9 +180,16 @@ class VllmDouble(Served):
     async def has_been_asked(self, count: int) -> None:
         """Return once so many chat requests have come in; for tests on an event loop of their own."""
 
+        await self._becomes(lambda: len(self.history) >= count)
+
+    async def has_none_open(self) -> None:
+        """Return once no chat request is open any longer."""
+        await self._becomes(lambda: self.open == 0)
+
+    async def _becomes(self, true: Callable[[], bool]) -> None:
         def wait() -> None:
             with self._came:
-                assert self._came.wait_for(lambda: len(self.history) >= count, timeout=30)
+                assert self._came.wait_for(true, timeout=30)
 
         await asyncio.to_thread(wait)
 
@@ -236,7 +246,9 @@ class VllmDouble(Served):
             asked.answered = response.status == 200
             return response
         finally:
-            self.open -= 1
+            with self._came:
+                self.open -= 1
+                self._came.notify_all()
 
     def _next_fault(self, asked: Asked) -> Fault | None:
         for text, faults in self.faults_by_text.items():
@@ -249,6 +261,8 @@ class VllmDouble(Served):
     ) -> web.StreamResponse:
         await asyncio.sleep(fault.seconds if isinstance(fault, Slow) else self.latency_s)
         good = json.dumps(self._completion(body, digest)).encode()
+        if body.get("stream") and not isinstance(fault, Http | NotHttp | Raw | Huge):
+            return await self._stream_tokens(request, body, digest, fault)
         match fault:
             case Http():
                 told = {"Retry-After": fault.retry_after, "Location": fault.location}
@@ -300,13 +314,63 @@ class VllmDouble(Served):
             await response.write(piece)
         return response
 
+    async def _stream_tokens(
+        self, request: web.Request, body: dict[str, Any], digest: bytes, fault: Fault | None
+    ) -> web.StreamResponse:
+        """Server-sent events, one a token; half of them before a fault."""
+        whole = self._completion(body, digest)
+        said = whole["choices"][0]
+        if isinstance(fault, Says):
+            said = {
+                "message": {**said["message"], "content": fault.text, **fault.message},
+                "finish_reason": fault.finish_reason,
+            }
+        response = web.StreamResponse(headers={"Content-Type": "text/event-stream; charset=utf-8"})
+        await response.prepare(request)
+
+        async def send(choices: list[dict[str, Any]], **more: Any) -> None:
+            chunk = {
+                "id": whole["id"],
+                "object": "chat.completion.chunk",
+                "created": 1,
+                "model": body["model"],
+            }
+            await response.write(
+                b"data: " + json.dumps({**chunk, "choices": choices, **more}).encode() + b"\n\n"
+            )
+
+        await send([{"index": 0, "delta": {"role": "assistant", "content": ""}, "finish_reason": None}])
+        parts = [{"content": token} for token in tokens(said["message"]["content"] or "")]
+        for index, call in enumerate(said["message"].get("tool_calls", ())):
+            name, arguments = call["function"]["name"], call["function"]["arguments"]
+            begun = {"index": index, "id": call["id"], "type": "function", "function": {"name": name}}
+            parts.append({"tool_calls": [begun]})
+            parts += [
+                {"tool_calls": [{"index": index, "function": {"arguments": piece}}]}
+                for piece in tokens(arguments)
+            ]
+        for number, delta in enumerate(parts):
+            if fault is not None and not isinstance(fault, Says | Slow) and number == len(parts) // 2:
+                if isinstance(fault, Reset):
+                    _reset(request)
+                if isinstance(fault, Stall):
+                    await asyncio.Event().wait()
+                return response
+            await asyncio.sleep(self.token_s)
+            await send([{"index": 0, "delta": delta, "finish_reason": None}])
+        await send([{"index": 0, "delta": {}, "finish_reason": said["finish_reason"]}])
+        if body.get("stream_options", {}).get("include_usage"):
+            await send([], usage=whole["usage"])
+        await response.write(b"data: [DONE]\n\n")
+        return response
+
     def _completion(self, body: dict[str, Any], digest: bytes) -> dict[str, Any]:
         schema = body.get("response_format", {}).get("json_schema", {}).get("schema")
         chance = random.Random(digest)
         text = (
             " ".join(chance.choices(WORDS, k=12)) if schema is None else json.dumps(fitting(schema, chance))
         )
-        spoken = sum(len(json.dumps(message["content"])) for message in body["messages"])
+        spoken = sum(len(json.dumps(message.get("content"))) for message in body["messages"])
         completion = {
             "id": f"chatcmpl-{digest.hex()[:12]}",
             "object": "chat.completion",
@@ -359,11 +423,16 @@ def fitting(schema: Mapping[str, Any], chance: random.Random) -> Any:  # noqa: P
             return text[: max(low, chance.randint(low, high))].strip().ljust(low, "x")
 
 
+def tokens(text: str) -> list[str]:
+    """A text in the pieces that it is streamed in."""
+    return re.findall(r"\s*\S+|\s+$", text)
+
+
 def _take_pictures(body: dict[str, Any]) -> list[str]:
     """Replace pictures in the body by their digests: a history of them would fill the memory."""
     taken = []
     for message in body["messages"]:
-        if isinstance(message["content"], str):
+        if not isinstance(message.get("content"), list):
             continue
         for part in message["content"]:
             if part["type"] == "image_url":
@@ -387,9 +456,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--port", type=int, default=0, help="port on 127.0.0.1; 0 takes a free one")
     parser.add_argument("--latency", type=float, default=0.0, help="seconds for each answer")
+    parser.add_argument("--token", type=float, default=0.0, help="seconds for each token that is streamed")
     parser.add_argument("--model", default="double-vlm", help="id of the served model")
     options = parser.parse_args()
-    double = VllmDouble(model=options.model, latency_s=options.latency, port=options.port)
+    double = VllmDouble(
+        model=options.model, latency_s=options.latency, token_s=options.token, port=options.port
+    )
 
     async def serve() -> None:
         stop = asyncio.Event()
