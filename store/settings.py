@@ -160,6 +160,33 @@ class Settings(BaseSettings):
         le=86_400,
         description="Seconds to wait for a deployment that is left alone before the step fails.",
     )
+    gateway_host: str = Field(
+        default="127.0.0.1",
+        description="Address that the gateway listens on; beyond the loopback only once there is an API key.",
+    )
+    gateway_port: int = Field(
+        default=8700, ge=0, le=65_535, description="Port of the gateway; 0 for a free one."
+    )
+    gateway_at_once: int = Field(
+        default=64, ge=1, le=4096, description="Requests that the gateway asks models at once."
+    )
+    gateway_waiting: int = Field(
+        default=256,
+        ge=0,
+        le=65_536,
+        description="Requests of each class, interactive and batch, that may wait at the gateway; more get a 429.",
+    )
+    gateway_max_body: ByteSize = Field(
+        default=ByteSize(32 * _MIB), ge=1024, description="Bytes of one request's body to the gateway."
+    )
+    gateway_bytes_in_flight: ByteSize = Field(
+        default=ByteSize(256 * _MIB),
+        ge=_MIB,
+        description="Bytes of request bodies that the gateway has under way at once.",
+    )
+    gateway_deadline_s: float = Field(
+        default=600, gt=0, le=86_400, description="Seconds for one request to the gateway as a whole."
+    )
     gpu_sample_s: float = Field(
         default=2,
         ge=0,

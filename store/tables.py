@@ -372,3 +372,30 @@ prompt_test_results = Table(
     Column("ran_at", UtcTime, nullable=False),
     Index(None, "profile_hash", "set_hash"),
 )
+
+# Keys of programs that ask over the gateway; none of them is in here.
+
+gateway_keys = Table(
+    "gateway_keys",
+    metadata,
+    Column("key_id", Text, primary_key=True),
+    Column("digest", Text, nullable=False, unique=True, doc="SHA-256, in hex, of the key"),
+    Column("identity", Text, nullable=False, doc="whose it is"),
+    Column("note", Text, nullable=False),
+    Column("requests_a_minute", Integer),
+    Column("made_at", UtcTime, nullable=False),
+    Column("revoked_at", UtcTime),
+)
+
+# Only ever added to.
+gateway_audit = Table(
+    "gateway_audit",
+    metadata,
+    Column("change_id", Integer, primary_key=True),
+    Column("who", Text, nullable=False),
+    Column("action", Text, nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("detail", JSON, nullable=False),
+    Column("request_id", Text, nullable=False),
+    Column("changed_at", UtcTime, nullable=False),
+)

@@ -1,0 +1,183 @@
+"""Ask a model for a request: let in by turns, within its deadline, and no longer than somebody listens."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+from backends.errors import BackendError, InvalidRequest, ModelMisconfigured, ModelUnreachable
+from backends.providers.protocol import can_be_asked
+from gateway.errors import (
+    BackendFailed,
+    BadRequest,
+    DeadlineExceeded,
+    GatewayError,
+    NotFound,
+    Overloaded,
+    Unavailable,
+)
+from registry.errors import MissingCapability, UnknownModel
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Coroutine
+
+    from starlette.requests import Request
+
+    from backends.answer import Answer
+    from gateway.admission import Class
+    from gateway.callers import Caller
+    from gateway.parts import Parts
+    from registry.registry import Registry
+    from registry.schema import Model
+
+_Result = TypeVar("_Result")
+
+CLASS_HEADER: Final = "x-imageworks-class"
+"""``batch`` for a request that may wait; ``interactive`` for one that somebody waits for."""
+
+DEADLINE_HEADER: Final = "x-imageworks-deadline"
+"""Seconds after which nobody wants the answer any longer."""
+
+RECALL_HEADER: Final = "x-imageworks-recall"
+"""``on`` where an answer that was given before will do, and this one may be kept for others."""
+
+_WAITED: Final = frozenset({"first_byte_timeout", "stalled", "request_timeout", "connect_timeout"})
+_AWAY: Final = frozenset({"connect_failed", "reset"})
+
+
+class Gone(Exception):
+    """Whoever asked has left."""
+
+
+def class_of(request: Request) -> Class:
+    """The class that a request says it is of.
+
+    Raises:
+        BadRequest: There is none of that name.
+    """
+    match request.headers.get(CLASS_HEADER, "interactive").strip().lower():
+        case "interactive":
+            return "interactive"
+        case "batch":
+            return "batch"
+        case other:
+            raise BadRequest(
+                f"{CLASS_HEADER} is {other[:40]!r}; it is interactive or batch.", param=CLASS_HEADER
+            )
+
+
+def deadline_of(request: Request, most_s: float) -> float:
+    """Seconds that a request may take.
+
+    Raises:
+        BadRequest: It says something that is no time.
+    """
+    given = request.headers.get(DEADLINE_HEADER)
+    if given is None:
+        return most_s
+    try:
+        seconds = float(given)
+    except ValueError:
+        seconds = math.nan
+    if not 0 < seconds < math.inf:
+        raise BadRequest(
+            f"{DEADLINE_HEADER} is {given[:40]!r}; it is a number of seconds.", param=DEADLINE_HEADER
+        )
+    return min(seconds, most_s)
+
+
+@asynccontextmanager
+async def let_in(request: Request, parts: Parts, caller: Caller) -> AsyncIterator[None]:
+    """A request's turn and its time, for the length of the block.
+
+    Raises:
+        Overloaded, Unavailable, DeadlineExceeded: It has none.
+    """
+    seconds = deadline_of(request, parts.settings.gateway_deadline_s)
+    try:
+        async with asyncio.timeout(seconds), parts.admission.admitted(caller.name, class_of(request)):
+            yield
+    except TimeoutError as error:
+        raise DeadlineExceeded(f"No answer within the {seconds:g} s that the request may take.") from error
+
+
+async def while_heard(request: Request, work: Coroutine[Any, Any, _Result]) -> _Result:
+    """What the work comes to, unless whoever asked leaves before: then it is canceled. The body was read before.
+
+    Raises:
+        Gone: They left.
+    """
+    task = asyncio.ensure_future(work)
+    gone = asyncio.ensure_future(_left(request))
+    try:
+        await asyncio.wait({task, gone}, return_when=asyncio.FIRST_COMPLETED)
+        if task.done():
+            return task.result()
+        raise Gone
+    finally:
+        for one in (task, gone):
+            if not one.done():
+                one.cancel()
+        await asyncio.gather(task, gone, return_exceptions=True)
+
+
+async def _left(request: Request) -> None:
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
+
+
+def resolved(registry: Registry, name: str, *, needs: frozenset[str]) -> Model:
+    """The logical model of a name, an alias or a role, which can what is asked of it.
+
+    Raises:
+        NotFound: There is none.
+        BadRequest: It cannot.
+    """
+    try:
+        model = registry.resolve(name, needs=needs)
+    except UnknownModel as error:
+        raise NotFound(str(error), param="model", code="model_not_found") from error
+    except MissingCapability as error:
+        raise BadRequest(str(error), param="model", code="missing_capability") from error
+    if not can_be_asked(model):
+        raise BadRequest(
+            f"Model {model.name!r} has no deployment of a provider that can be asked.",
+            param="model",
+            code="model_not_served",
+        )
+    return model
+
+
+def as_gateway_error(error: BackendError) -> GatewayError:
+    """What a request is told where it could not be asked."""
+    match error:
+        case InvalidRequest():
+            return BadRequest(str(error))
+        case ModelMisconfigured():
+            return Unavailable(str(error), code="model_misconfigured")
+        case ModelUnreachable():
+            return Unavailable(str(error), code="model_unreachable", retry_after_s=10)
+        case _:
+            return BackendFailed(str(error))
+
+
+def raise_failed(answer: Answer) -> None:
+    """Return if the answer is good.
+
+    Raises:
+        GatewayError: What it is told where it is not.
+    """
+    if answer.ok:
+        return
+    error_class, words = answer.error_class or "failed", answer.error_message or "no words"
+    if error_class == "http_429":
+        raise Overloaded(words, code=error_class, retry_after_s=5)
+    if error_class == "http_4xx":
+        raise BadRequest(words, code="refused_by_backend")
+    if error_class in _WAITED:
+        raise DeadlineExceeded(words, code=error_class)
+    if error_class in _AWAY:
+        raise Unavailable(words, code=error_class, retry_after_s=5)
+    raise BackendFailed(words, code=error_class)

@@ -1,0 +1,177 @@
+"""``POST /v1/chat/completions``."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import AsyncExitStack
+from functools import partial
+from typing import TYPE_CHECKING, Final
+
+from starlette.requests import Request  # noqa: TC002 - FastAPI reads the annotations
+from starlette.responses import Response
+
+from backends.errors import BackendError
+from gateway.asking import (
+    RECALL_HEADER,
+    Gone,
+    as_gateway_error,
+    class_of,
+    let_in,
+    raise_failed,
+    while_heard,
+)
+from gateway.bodies import read_json
+from gateway.callers import caller_of
+from gateway.chat.asked import request_of
+from gateway.chat.body import ChatBody
+from gateway.chat.replies import DONE, Chunks, completion, error_event, headers_of
+from gateway.edge import error_response, json_response
+from gateway.errors import BadRequest, DeadlineExceeded, GatewayError
+
+if TYPE_CHECKING:
+    from starlette.types import Receive, Scope, Send
+
+    from backends.answer import Answer
+    from backends.client import Client
+    from backends.providers.protocol import Chunk
+    from backends.request import Request as Asked
+    from gateway.callers import Caller
+    from gateway.parts import Parts
+    from registry.registry import Registry
+
+TAKE_S: Final = 60.0
+"""Seconds in which a client has to take some of a stream that waits for it; who does not would keep a lease."""
+
+_EVENT_STREAM: Final = [
+    (b"content-type", b"text/event-stream; charset=utf-8"),
+    (b"cache-control", b"no-cache"),
+]
+
+
+async def chat_completions(request: Request) -> Response:
+    """Answer with one completion, whole or streamed."""
+    parts: Parts = request.app.state.parts
+    caller = caller_of(request, parts)
+    body = await read_json(request, ChatBody, at_most=parts.settings.gateway_max_body)
+    if body.stream:
+        return _Streamed(request, parts, caller, body)
+    answer = await while_heard(request, _whole(request, parts, caller, body))
+    return json_response(completion(answer), headers=headers_of(answer))
+
+
+async def _whole(request: Request, parts: Parts, caller: Caller, body: ChatBody) -> Answer:
+    recall = _wants_recall(request)
+    async with let_in(request, parts, caller), parts.models.asking() as (registry, client):
+        asked = await _asked(request, parts, body, registry)
+        try:
+            # An answer to a prompt is one like any other of the platform's.
+            answer = await (client.complete(asked) if recall else client.converse(asked))
+        except BackendError as error:
+            raise as_gateway_error(error) from error
+    _count(parts, answer)
+    raise_failed(answer)
+    return answer
+
+
+async def _asked(request: Request, parts: Parts, body: ChatBody, registry: Registry) -> Asked:
+    make = partial(
+        request_of,
+        body,
+        registry,
+        parts,
+        trace_id=request.scope["trace"].trace_id,
+        priority=class_of(request),
+    )
+    # What is kept of prompts is in the database.
+    return make() if body.prompt is None else await asyncio.to_thread(make)
+
+
+def _wants_recall(request: Request) -> bool:
+    match request.headers.get(RECALL_HEADER, "off").strip().lower():
+        case "off":
+            return False
+        case "on":
+            return True
+        case other:
+            raise BadRequest(f"{RECALL_HEADER} is {other[:40]!r}; it is on or off.", param=RECALL_HEADER)
+
+
+def _count(parts: Parts, answer: Answer) -> None:
+    if not answer.recalled:
+        parts.meters.tokens.labels(answer.model, "input").inc(answer.input_tokens or 0)
+        parts.meters.tokens.labels(answer.model, "output").inc(answer.output_tokens or 0)
+
+
+class _Streamed(Response):
+    """One completion in server-sent events, each sent before the next is read.
+
+    What goes wrong before the first part is told as for any request; later, in an event, and no end comes.
+    """
+
+    def __init__(self, request: Request, parts: Parts, caller: Caller, body: ChatBody) -> None:
+        super().__init__()
+        self._request = request
+        self._parts = parts
+        self._caller = caller
+        self._body = body
+        self._begun = False
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer."""
+        self._send = send
+        try:
+            await while_heard(self._request, self._told())
+        except Gone:
+            return None
+        except GatewayError as error:
+            if not self._begun:
+                return await error_response(error)(scope, receive, send)
+            await self._say(error_event(error.body()))
+            await self._end()
+        return None
+
+    async def _told(self) -> None:
+        if _wants_recall(self._request):
+            raise BadRequest(
+                "A streamed answer is not recalled; leave stream or the header out.", param="stream"
+            )
+        async with AsyncExitStack() as held:
+            await held.enter_async_context(let_in(self._request, self._parts, self._caller))
+            registry, client = await held.enter_async_context(self._parts.models.asking())
+            asked = await _asked(self._request, self._parts, self._body, registry)
+            answer = await self._conversed(client, asked)
+        _count(self._parts, answer)
+        raise_failed(answer)
+        await self._end()
+
+    async def _conversed(self, client: Client, asked: Asked) -> Answer:
+        chunks = Chunks(asked.model.name, self._request.scope["trace"].trace_id)
+
+        async def tell(chunk: Chunk) -> None:
+            await self._say(chunks.part(chunk))
+
+        try:
+            answer = await client.converse(asked, tell=tell)
+        except BackendError as error:
+            raise as_gateway_error(error) from error
+        if answer.ok:
+            options = self._body.stream_options
+            if options is not None and options.include_usage:
+                await self._say(chunks.usage(answer))
+            await self._say(DONE)
+        return answer
+
+    async def _say(self, event: bytes) -> None:
+        try:
+            async with asyncio.timeout(TAKE_S):
+                if not self._begun:
+                    self._begun = True
+                    await self._send(
+                        {"type": "http.response.start", "status": 200, "headers": list(_EVENT_STREAM)}
+                    )
+                await self._send({"type": "http.response.body", "body": event, "more_body": True})
+        except TimeoutError as error:
+            raise DeadlineExceeded(f"Nothing of the answer was taken for {TAKE_S:g} s.") from error
+
+    async def _end(self) -> None:
+        await self._send({"type": "http.response.body", "body": b"", "more_body": False})

@@ -1,0 +1,83 @@
+"""A gateway as it is served, in a thread of its own, in a home of its own."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import TYPE_CHECKING, Any, Self
+
+from gateway.app import create_app
+from gateway.keys import Keys
+from gateway.serving import web_server
+from prompt_hub.revisions.access import Access, system_user
+from store.database import StateDatabase
+from store.settings import Settings
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+READY_S = 30
+
+
+def registry_of(url: str) -> str:
+    """A registry with one model that the double serves."""
+    return f"""
+roles: {{judge: talker, caption: talker}}
+models:
+  talker:
+    aliases: [gpt-local]
+    roles: [judge, caption]
+    capabilities:
+      chat: {{context_tokens: 16384, max_output_tokens: 4096, structured_output: true}}
+      vision: {{max_images: 2, max_long_side: 2048}}
+    deployments:
+      - {{name: only, provider: vllm, base_url: "{url}", served_model_id: double-vlm}}
+  blind:
+    capabilities:
+      chat: {{context_tokens: 16384, max_output_tokens: 4096, structured_output: true}}
+    deployments:
+      - {{name: only, provider: vllm, base_url: "{url}", served_model_id: double-vlm}}
+"""
+
+
+class Gateway:
+    """The server. Use as a context manager.
+
+    Attributes:
+        settings: In force.
+        url: Where it is.
+    """
+
+    def __init__(self, home: Path, registry: str, **settings: Any) -> None:
+        home.mkdir(parents=True, exist_ok=True)
+        (home / "registry.yaml").write_text(registry)
+        self.settings = Settings(
+            home=home, gateway_port=0, **{"attempts": 2, "breaker_wait_s": 1, **settings}
+        )
+        self._server = web_server(create_app(settings=self.settings), self.settings, log_level="error")
+        self._thread = threading.Thread(target=self._server.run, daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        deadline = time.monotonic() + READY_S
+        while not self._server.started:
+            assert self._thread.is_alive(), "the gateway ended before it began"
+            assert time.monotonic() < deadline, "the gateway did not begin"
+            time.sleep(0.01)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._server.should_exit = True
+        self._thread.join()
+
+    @property
+    def url(self) -> str:
+        """Base URL, without a trailing slash."""
+        return f"http://127.0.0.1:{self._server.servers[0].sockets[0].getsockname()[1]}"
+
+    def key_of(self, identity: str, *, role: str | None = None, requests_a_minute: int | None = None) -> str:
+        """A new API key. Made before the gateway is opened, it is known at once."""
+        with StateDatabase.open(self.settings) as database:
+            if role is not None:
+                Access(database).give(system_user(), identity, role)
+            return Keys(database).make(identity, requests_a_minute=requests_a_minute)[1]
