@@ -14,7 +14,7 @@ from prompt_hub.profile_files import validation_problems
 from prompt_hub.schema import PromptProfile
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable
     from pathlib import Path
 
     from prompt_hub.layers import LayeredProfile
@@ -24,8 +24,8 @@ _TEXTS = ("system", "user")
 
 def load_profiles(
     user_folder: Path | None, files: Iterable[Path] = (), *, memory: Memory | None = None
-) -> tuple[dict[str, PromptProfile], dict[str, Mapping[str, str]]]:
-    """All effective profiles by id, and the file of each of their fields.
+) -> dict[str, Checked]:
+    """All effective profiles by id, with the file of each of their fields and what is doubtful in them.
 
     The templates of shipped profiles are held by this package's tests; those that the user's layer touches are
     checked here, so that a mistake in them is told before any work, with its file and line.
@@ -55,16 +55,13 @@ def load_profiles(
     if problems:
         raise ProfileFileError(tuple(dict.fromkeys(problems)))
     memory.merged, memory.checked = merged, checked
-    return (
-        {profile_id: one.profile for profile_id, one in checked.items()},
-        {profile_id: one.provenance for profile_id, one in checked.items()},
-    )
+    return checked
 
 
 def _checked(layered: LayeredProfile) -> Checked:
     profile = effective(layered)
-    problems = tuple(_template_problems(layered, profile)) if layered.touched_by_user else ()
-    return Checked(layered, profile, layered.provenance(), problems)
+    problems, doubts = _template_problems(layered, profile) if layered.touched_by_user else ((), ())
+    return Checked(layered, profile, layered.provenance(), problems, doubts)
 
 
 def effective(layered: LayeredProfile) -> PromptProfile:
@@ -96,8 +93,18 @@ def effective(layered: LayeredProfile) -> PromptProfile:
         ) from error
 
 
-def _template_problems(layered: LayeredProfile, profile: PromptProfile) -> Iterator[FileProblem]:
-    from prompt_hub.checking import template_problems  # noqa: PLC0415 - jinja2 is dear, and most load without
+def _template_problems(
+    layered: LayeredProfile, profile: PromptProfile
+) -> tuple[tuple[FileProblem, ...], tuple[FileProblem, ...]]:
+    """What is wrong, and in what is right what is doubtful."""
+    # jinja2 is dear, and most load without.
+    from prompt_hub.checking import doubts, template_problems  # noqa: PLC0415 - see above
+    from prompt_hub.placing import placed  # noqa: PLC0415 - see above
 
-    for place, text in template_problems(profile):
-        yield layered.problem(place, text)
+    problems = tuple(
+        placed(layered, profile.stages[str(place[1])], place, problem)
+        for place, problem in template_problems(profile)
+    )
+    if problems:
+        return problems, ()
+    return (), tuple(layered.problem(place, doubt) for place, doubt in doubts(profile))

@@ -40,6 +40,11 @@ def with_partials(text: str, partials: Mapping[str, str]) -> str:
     return _Inlining(partials).text(text, ())
 
 
+def included(text: str) -> tuple[str, ...]:
+    """The names of the partials that a text itself includes, each once."""
+    return tuple(dict.fromkeys(name for _, name in _includes(text)))
+
+
 class _Inlining:
     """One template's; each partial is worked out once, so that partials of partials cannot explode."""
 

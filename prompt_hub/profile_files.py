@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
 from prompt_hub.errors import FileProblem
 from prompt_hub.schema import Application, ProfileId
+from prompt_hub.written_schemas import ProfileDocument, in_one_form
 from store.yaml_reading import FieldPath, YamlDocument, YamlError, field_text, read_yaml_document
 
 
@@ -46,14 +47,20 @@ class ProfileFile(_Written):
     stages: dict[str, StageFile | None] | None = None
 
 
-def read_profile_file(path: Path) -> YamlDocument | tuple[FileProblem, ...]:
-    """Read one file: its document, or what is wrong with it."""
+def read_profile_file(path: Path) -> ProfileDocument | tuple[FileProblem, ...]:
+    """Read one file: its document, with variables and answers in one form, or what is wrong with it."""
     try:
         document = read_yaml_document(path)
     except YamlError as error:
         return (FileProblem(error.source, error.line, error.field, error.problem),)
-    problems = tuple(_problems(document))
-    return problems or document
+    brought, wrong = in_one_form(document)
+    if wrong:
+        return tuple(
+            FileProblem(document.source, document.line_of(place), field_text(place), problem)
+            for place, problem in wrong
+        )
+    problems = tuple(_problems(brought))
+    return problems or brought
 
 
 def _problems(document: YamlDocument) -> Iterator[FileProblem]:

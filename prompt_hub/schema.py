@@ -150,6 +150,19 @@ class StageTemplate(_Part):
         """`stage_hash`: SHA-256 of what this stage says and asks for."""
         return stage_digest(self.model_dump(mode="json"))
 
+    @property
+    def input_schema(self) -> dict[str, Any]:
+        """The stage's variables as the JSON Schema of one object; a profile's file may say them so, too."""
+        return {
+            "type": "object",
+            "properties": {
+                name: {**one.value_schema, **({"description": one.description} if one.description else {})}
+                for name, one in self.variables.items()
+            },
+            "required": [name for name, one in self.variables.items() if one.required],
+            "additionalProperties": False,
+        }
+
     def model_copy(self, *, update: Any = None, deep: bool = False) -> Self:
         """A copy, whose hash is its own."""
         return _without_hash(super().model_copy(update=update, deep=deep))

@@ -97,7 +97,7 @@ def run_tests(
             )
             outcomes = run_live(trials, ask, registry)
     else:
-        outcomes = run_static(targets, chosen, shipped=PromptHub.load(None).profiles)
+        outcomes = run_static(targets, chosen)
     keep_results(store.database, outcomes, who=str(system_user()))
     write_report(outcomes, form, output)
     if failed(outcomes):

@@ -9,7 +9,7 @@ import sys
 import pytest
 from jsonschema import Draft202012Validator
 
-from prompt_hub.checking import template_problems, template_warnings
+from prompt_hub.checking import template_doubts, template_problems
 from prompt_hub.hub import PromptHub
 from prompt_hub.layers import SHIPPED
 from prompt_hub.rendering import render
@@ -128,7 +128,7 @@ def test_every_tag_that_it_uses_is_one_that_its_system_message_speaks_of_or_open
 @pytest.mark.parametrize("profile", HUB.profiles.values(), ids=lambda profile: profile.id)
 def test_its_templates_have_no_problem_and_no_doubt(profile):
     assert list(template_problems(profile)) == []
-    assert list(template_warnings(profile)) == []
+    assert list(template_doubts(profile)) == []
 
 
 @pytest.mark.parametrize(("profile_id", "stage"), STAGES)
