@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from prompt_hub.errors import FileProblem, ProfileFileError, TemplateRefused
 from prompt_hub.layers import layer_files, merged_profiles
 from prompt_hub.memory import Checked, Memory
-from prompt_hub.partials import with_partials
+from prompt_hub.partials import at_fault, with_partials
 from prompt_hub.profile_files import validation_problems
 from prompt_hub.schema import PromptProfile
 
@@ -82,7 +82,9 @@ def effective(layered: LayeredProfile) -> PromptProfile:
                 try:
                     stages[name][text] = with_partials(stage[text], partials)
                 except TemplateRefused as error:
-                    problems.append(layered.problem(("stages", name, text), str(error)))
+                    partial = at_fault(stage[text], partials, error)
+                    place = ("stages", name, text) if partial is None else ("partials", partial)
+                    problems.append(layered.problem(place, str(error)))
     if problems:
         raise ProfileFileError(tuple(problems))
     try:

@@ -12,7 +12,7 @@ from pydantic import (
     StringConstraints,
 )
 
-from prompt_hub.errors import UnknownStage
+from prompt_hub.errors import TemplateRefused, UnknownStage
 from prompt_hub.hashing import profile_digest, stage_digest
 from prompt_hub.json_schemas import Place, in_required_order, output_problems, variable_problems
 from registry.parameters import problem_with
@@ -45,7 +45,7 @@ def template_text(text: str) -> str:
     """A template's text without what is only formatting: blank lines around it, Windows' line ends.
 
     Raises:
-        ValueError: it is larger than 64 KiB.
+        TemplateRefused: it is larger than 64 KiB.
     """
     text = text.replace("\r\n", "\n").replace("\r", "\n").rstrip()
     lines = text.split("\n")
@@ -53,7 +53,7 @@ def template_text(text: str) -> str:
         del lines[0]
     text = "\n".join(lines)
     if len(text.encode("utf-8", "surrogatepass")) > MAX_TEMPLATE_BYTES:
-        raise ValueError(f"is larger than {MAX_TEMPLATE_BYTES // 1024} KiB, the limit of a template")
+        raise TemplateRefused(f"is larger than {MAX_TEMPLATE_BYTES // 1024} KiB, the limit of a template")
     return text
 
 
