@@ -12,6 +12,7 @@ import typer
 
 from prompt_hub.checking import template_problems
 from prompt_hub.contracts import types_of
+from prompt_hub.edit_command import edit
 from prompt_hub.errors import PromptHubError, RenderError
 from prompt_hub.exporting import differing_stages, profile_diff, profile_yaml
 from prompt_hub.hashing import short
@@ -190,6 +191,7 @@ def diff(
 
 
 add_commands(app)
+app.command()(edit)
 app.command("test")(run_tests)
 
 

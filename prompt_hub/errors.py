@@ -3,6 +3,10 @@
 PromptHubError
 ├── ProfileFileError        a profile's file is broken: names file, line and field
 ├── ProfileCycle            profiles extend one another in a circle, or partials include one another
+├── EditError               a profile's file cannot be saved; what is there is untouched
+│   ├── BadProfileId            a text that is no id, so no file is named by it
+│   ├── FileMoved               somebody else changed the file meanwhile
+│   └── NoEditor                no editor is named, or it ended with an error
 ├── UnknownProfile          no profile has this id
 ├── UnknownStage            the profile has no such stage
 ├── TemplateRefused         a template's text does what templates may not, or cannot be read
@@ -89,6 +93,22 @@ class ProfileCycle(PromptHubError):
     def __reduce__(self) -> tuple[type[ProfileCycle], tuple[str, tuple[str, ...]]]:
         """Keep the facts apart when the error crosses a process."""
         return ProfileCycle, (self.what, self.circle)
+
+
+class EditError(PromptHubError):
+    """A profile's file cannot be saved; what is there is untouched."""
+
+
+class BadProfileId(EditError):
+    """A text is no profile's id, so no file is named by it."""
+
+
+class FileMoved(EditError):
+    """Somebody else changed the file since it was read."""
+
+
+class NoEditor(EditError):
+    """No editor is named, or it ended with an error."""
 
 
 class UnknownProfile(PromptHubError):

@@ -39,7 +39,12 @@ class PromptHub:
 
     @classmethod
     def load(
-        cls, user_folder: Path | None = None, *, files: Iterable[Path] = (), memory: Memory | None = None
+        cls,
+        user_folder: Path | None = None,
+        *,
+        files: Iterable[Path] = (),
+        memory: Memory | None = None,
+        instead: Mapping[Path, str] = MappingProxyType({}),
     ) -> Self:
         """Read the shipped profiles and the user's over them, and check them all.
 
@@ -47,12 +52,13 @@ class PromptHub:
             user_folder: Folder of the user's YAML files; None, or one that does not exist, is an empty layer.
             files: Files that stand above the user's layer: those that somebody is trying out.
             memory: What an earlier load left, for a faster one.
+            instead: Texts that files of the user's layer are taken to hold, be the files there or not.
 
         Raises:
             ProfileFileError: A file is broken; all that is wrong, each with file, line and field.
             ProfileCycle: Profiles extend, or partials include, one another in a circle.
         """
-        checked = load_profiles(user_folder, files, memory=memory)
+        checked = load_profiles(user_folder, files, memory=memory, instead=instead)
         return cls(
             MappingProxyType({profile_id: one.profile for profile_id, one in checked.items()}),
             MappingProxyType({profile_id: one.provenance for profile_id, one in checked.items()}),

@@ -90,12 +90,15 @@ LayerFiles = tuple[Layer, tuple[Path, ...]]
 """A layer and its files. Of one id, no layer has two files."""
 
 
-def layer_files(user_folder: Path | None, files: Iterable[Path] = ()) -> list[LayerFiles]:
+def layer_files(
+    user_folder: Path | None, files: Iterable[Path] = (), *, more: Iterable[Path] = ()
+) -> list[LayerFiles]:
     """All layers with their files, the lowest first.
 
     Args:
         user_folder: The user's layer; None, or a folder that does not exist, is an empty one.
         files: Files that stand above the user's layer, one after the other: those that somebody is trying out.
+        more: Files that belong to the user's layer whether they are there or not.
 
     Raises:
         ProfileFileError: A folder cannot be listed.
@@ -103,7 +106,7 @@ def layer_files(user_folder: Path | None, files: Iterable[Path] = ()) -> list[La
     return [
         ("base", _files(SHIPPED / "base")),
         ("application", tuple(file for folder in _application_folders() for file in _files(folder))),
-        ("user", _files(user_folder) if user_folder is not None else ()),
+        ("user", tuple(sorted({*(_files(user_folder) if user_folder is not None else ()), *more}))),
         *_each_above(files),
     ]
 

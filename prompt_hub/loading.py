@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
@@ -10,20 +11,25 @@ from prompt_hub.errors import FileProblem, ProfileFileError, TemplateRefused
 from prompt_hub.layers import layer_files, merged_profiles
 from prompt_hub.memory import Checked, Memory
 from prompt_hub.partials import at_fault, with_partials
-from prompt_hub.profile_files import validation_problems
+from prompt_hub.profile_files import parse_profile_text, validation_problems
 from prompt_hub.schema import PromptProfile
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
 
     from prompt_hub.layers import LayeredProfile
+    from prompt_hub.written_schemas import ProfileDocument
 
 _TEXTS = ("system", "user")
 
 
 def load_profiles(
-    user_folder: Path | None, files: Iterable[Path] = (), *, memory: Memory | None = None
+    user_folder: Path | None,
+    files: Iterable[Path] = (),
+    *,
+    memory: Memory | None = None,
+    instead: Mapping[Path, str] = MappingProxyType({}),
 ) -> dict[str, Checked]:
     """All effective profiles by id, with the file of each of their fields and what is doubtful in them.
 
@@ -33,6 +39,7 @@ def load_profiles(
     Args:
         user_folder: The user's layer; None, or a folder that does not exist, is an empty one.
         files: Files that stand above it.
+        instead: Texts that files of the user's layer are taken to hold, be the files there or not.
         memory: What an earlier load left; what this one makes is left in it, and nothing where it raises.
 
     Raises:
@@ -40,7 +47,13 @@ def load_profiles(
         ProfileCycle: Profiles extend, or partials include, one another in a circle.
     """
     memory = memory if memory is not None else Memory()
-    merged = merged_profiles(layer_files(user_folder, files), read=memory.read, known=memory.merged)
+    reads = memory.read
+
+    def read(path: Path) -> ProfileDocument | tuple[FileProblem, ...]:
+        return parse_profile_text(instead[path], str(path)) if path in instead else reads(path)
+
+    layers = layer_files(user_folder, files, more=instead)
+    merged = merged_profiles(layers, read=read, known=memory.merged)
     checked: dict[str, Checked] = {}
     problems: list[FileProblem] = []
     for profile_id, one in merged.items():

@@ -1,6 +1,6 @@
 """A profile as it is written in a file: any part of a profile, and nothing that a profile may not say."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +9,14 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 from prompt_hub.errors import FileProblem
 from prompt_hub.schema import Application, ProfileId
 from prompt_hub.written_schemas import ProfileDocument, in_one_form
-from store.yaml_reading import FieldPath, YamlDocument, YamlError, field_text, read_yaml_document
+from store.yaml_reading import (
+    FieldPath,
+    YamlDocument,
+    YamlError,
+    field_text,
+    parse_yaml_document,
+    read_yaml_document,
+)
 
 
 class _Written(BaseModel):
@@ -49,8 +56,17 @@ class ProfileFile(_Written):
 
 def read_profile_file(path: Path) -> ProfileDocument | tuple[FileProblem, ...]:
     """Read one file: its document, with variables and answers in one form, or what is wrong with it."""
+    return _read(lambda: read_yaml_document(path))
+
+
+def parse_profile_text(text: str, source: str) -> ProfileDocument | tuple[FileProblem, ...]:
+    """Read a file's text, which `source` names: its document, or what is wrong with it."""
+    return _read(lambda: parse_yaml_document(text, source))
+
+
+def _read(reading: Callable[[], YamlDocument]) -> ProfileDocument | tuple[FileProblem, ...]:
     try:
-        document = read_yaml_document(path)
+        document = reading()
     except YamlError as error:
         return (FileProblem(error.source, error.line, error.field, error.problem),)
     brought, wrong = in_one_form(document)

@@ -95,7 +95,9 @@ def _raise_first(problems: list[tuple[Place, str]]) -> None:
         raise ValueError(f"{field_text(place)}: {problem}" if place else problem)
 
 
-ProfileId = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,59}$")]
+PROFILE_ID = r"^[a-z0-9][a-z0-9_-]{0,59}$"
+
+ProfileId = Annotated[str, StringConstraints(pattern=PROFILE_ID)]
 StageName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
 VariableName = Annotated[
     str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,39}$"), AfterValidator(_free_name)

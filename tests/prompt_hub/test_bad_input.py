@@ -54,7 +54,7 @@ def only(text):
         (only("id: library\ndescription: |\n" + f"  {'x' * 98}\n" * 50_000), ProfileFileError, "larger than 1024 KiB"),
         (only(f"{STAGE}user: {'x' * 70_000}\n"), ProfileFileError, "larger than 64 KiB"),
         (only(f"id: library\npartials: {{openers: {'x' * 70_000}}}\n"), ProfileFileError, "larger than 64 KiB"),
-        (only("id: library\npartials: {openers: '{% include \"nobody\" %}'}\n"), ProfileFileError, "partials.openers: includes"),
+        (only("id: library\npartials: {openers: '{% include \"nobody\" %}'}\n"), ProfileFileError, "openers: includes"),
         (only(f"{STAGE}user: '{{{{ signals }}}} {{% for %}}'\n"), ProfileFileError, "is not a template"),
         (only(f"{STAGE}user: '{{{{ nobody }}}}'\n"), ProfileFileError, "which is not declared"),
         (only(f"{STAGE}parameters: {{temperature: '{{{{ x }}}}'}}\n"), ProfileFileError, "temperature"),
