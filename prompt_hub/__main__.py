@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from prompt_hub.checking import template_problems
+from prompt_hub.composition.commands import compose
 from prompt_hub.contracts import types_of
 from prompt_hub.edit_command import edit
 from prompt_hub.errors import PromptHubError, RenderError
@@ -192,6 +193,7 @@ def diff(
 
 add_commands(app)
 app.command()(edit)
+app.command()(compose)
 app.command("test")(run_tests)
 
 

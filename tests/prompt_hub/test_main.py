@@ -47,7 +47,7 @@ def mine(tmp_path):
 def test_list_shows_every_profile_and_whose_it_is(command, mine):
     shown = command("list")
     rows = {line.split("│")[1].strip(): line for line in shown.output.splitlines() if line.startswith("│")}
-    assert list(rows) == ["club-judge", "house", "library", "storyteller"]
+    assert list(rows) == ["club-judge", "house", "library", "self-checking-judge", "storyteller"]
     assert "user" in rows["library"]
     assert "user" in rows["storyteller"]
     assert "shipped" in rows["club-judge"]
@@ -77,7 +77,7 @@ def test_an_export_reads_back_to_the_same_profile(command, tmp_path):
 
 def test_validate_counts_what_is_right(command):
     shown = command("validate")
-    assert (shown.exit_code, shown.output) == (0, "4 profiles with 8 stages are right; 0 warnings.\n")
+    assert (shown.exit_code, shown.output) == (0, "5 profiles with 12 stages are right; 0 warnings.\n")
 
 
 def test_validate_warns_and_still_succeeds(command, tmp_path):
