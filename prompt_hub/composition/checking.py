@@ -65,11 +65,11 @@ class _Around:
 
     Attributes:
         later: Nodes whose answer is of the round before, so that in the first round there is none.
-        sure: Nodes that have answered although they have a condition.
+        sure: A field that is there although it need not be, as a condition on it holds.
     """
 
     later: frozenset[str] = frozenset()
-    sure: frozenset[str] = frozenset()
+    sure: Reference | None = None
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,7 @@ class _Checking:
         if node.when is not None:
             yield from self.condition(node.when, (*node.place, "when"))
             if not (node.when.comparison == "present" and node.when.value is False):
-                around = _Around(around.later, frozenset({node.when.field.source}))
+                around = _Around(around.later, node.when.field)
         stage = self.stages.get(node.name)
         if stage is None:
             return
@@ -128,7 +128,8 @@ class _Checking:
             if isinstance(found, str):
                 yield at, found
                 return
-            certain = certain or (found.is_certain and self.has_answered(reference, around))
+            is_there = found.is_certain and self.has_answered(reference, around)
+            certain = certain or is_there or reference == around.sure
             given = set(types_of(found.schema)) - {"null"}
             takes = set(types_of(wanted)) | ({"integer"} if "number" in types_of(wanted) else set())
             if takes and given and not given <= takes:
@@ -176,7 +177,7 @@ class _Checking:
 
     def has_answered(self, reference: Reference, around: _Around) -> bool:
         """Whether a node has answered whenever somebody refers to it."""
-        if of_inputs(reference) or reference.source in around.sure:
+        if of_inputs(reference) or (around.sure is not None and reference.source == around.sure.source):
             return True
         if reference.source in around.later:
             return False

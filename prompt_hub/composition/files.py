@@ -87,7 +87,7 @@ class CompositionFile(_Written):
     description: str = ""
     profile: ProfileId | None = None
     inputs: dict[str, JsonValue]
-    nodes: Annotated[dict[NodeName, dict[str, JsonValue]], Field(min_length=1, max_length=MAX_NODES)]
+    nodes: Annotated[dict[NodeName, dict[str, JsonValue]], Field(min_length=1)]
     outputs: Annotated[dict[str, JsonValue], Field(min_length=1)]
 
 
@@ -234,6 +234,8 @@ class _Reading:
                 yield RepeatNode(name, tuple(nodes), until, loop.repeat.at_most, place)
 
     def _take(self, name: str, place: FieldPath) -> None:
+        if len(self._names) == MAX_NODES + 1:
+            self.problems.append((place, f"is one too many: a composition has at most {MAX_NODES} nodes"))
         if name in self._names:
             what = "stands for the inputs" if name == INPUT else "is the name of another node"
             self.problems.append((place, f"{name!r} {what}; give this one another name"))

@@ -158,6 +158,7 @@ class _EntryWalk:
     values: dict[str, Any] = field(default_factory=dict)
     steps: list[Step] = field(default_factory=list)
     failure: str | None = None
+    _way: _Walk = field(init=False)
 
     def begin(self) -> None:
         self.values[INPUT] = dict(self.entry.inputs)

@@ -91,6 +91,21 @@ def test_what_is_not_there_in_a_file_is_told(made):
     assert told(made, DRAFT, head=head)[0][1] == "inputs.properties.topic.$ref"
 
 
+def test_what_a_condition_holds_of_is_there(made):
+    head = "id: made\nprofile: say\ninputs:\n  topic?: string\n"
+    draft = "draft: {stage: draft, when: {field: input.topic, present: true}, with: {topic: input.topic}}"
+    outputs = "outputs: {text: {either: [draft.text, check.why]}}\n"
+    check = "check: {stage: check, with: {text: {constant: x}}}"
+    assert made(f"{draft}\n{check}", outputs, head)[0].id == "made"
+    unsure = draft.replace("when: {field: input.topic, present: true}, ", "")
+    assert "may not be there" in told(made, f"{unsure}\n{check}", outputs, head)[0][2]
+
+
+def test_a_composition_has_a_bounded_number_of_nodes(made):
+    nodes = "\n".join(f"n{number}: {{stage: check, with: {{text: input.topic}}}}" for number in range(41))
+    assert any("at most 40 nodes" in problem for _, _, problem in told(made, nodes, "outputs: {a: n1.why}\n"))
+
+
 def test_a_composition_of_the_users_stands_in_for_a_shipped_one(made):
     _, profiles = made(DRAFT)
     folder = PromptHub.load(None)
