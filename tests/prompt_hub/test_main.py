@@ -77,7 +77,7 @@ def test_an_export_reads_back_to_the_same_profile(command, tmp_path):
 
 def test_validate_counts_what_is_right(command):
     shown = command("validate")
-    assert (shown.exit_code, shown.output) == (0, "5 profiles with 12 stages are right; 0 warnings.\n")
+    assert (shown.exit_code, shown.output) == (0, "5 profiles with 10 stages are right; 0 warnings.\n")
 
 
 def test_validate_warns_and_still_succeeds(command, tmp_path):
