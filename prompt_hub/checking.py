@@ -102,7 +102,7 @@ def template_doubts(profile: PromptProfile) -> Iterator[tuple[Place, str]]:
 
 
 # Profiles share most of their texts with those that they extend. Nothing here changes a tree.
-_tree = lru_cache(maxsize=256)(syntax_tree)
+_tree = lru_cache(maxsize=16)(syntax_tree)
 
 
 def _outside_tags(tree: nodes.Template, stage: StageTemplate) -> list[tuple[int, str]]:

@@ -106,9 +106,14 @@ def layer_files(
     return [
         ("base", _files(SHIPPED / "base")),
         ("application", tuple(file for folder in _application_folders() for file in _files(folder))),
-        ("user", tuple(sorted({*(_files(user_folder) if user_folder is not None else ()), *more}))),
+        ("user", _with_more(_files(user_folder) if user_folder is not None else (), tuple(more))),
         *_each_above(files),
     ]
+
+
+def _with_more(files: tuple[Path, ...], more: tuple[Path, ...]) -> tuple[Path, ...]:
+    # To sort a thousand paths costs more than to list them, and they are sorted.
+    return tuple(sorted({*files, *more})) if more else files
 
 
 def _each_above(files: Iterable[Path]) -> Iterator[LayerFiles]:

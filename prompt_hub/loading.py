@@ -53,7 +53,7 @@ def load_profiles(
         return parse_profile_text(instead[path], str(path)) if path in instead else reads(path)
 
     layers = layer_files(user_folder, files, more=instead)
-    merged = merged_profiles(layers, read=read, known=memory.merged)
+    merged = merged_profiles(layers, read=read if instead else reads, known=memory.merged)
     checked: dict[str, Checked] = {}
     problems: list[FileProblem] = []
     for profile_id, one in merged.items():
