@@ -10,7 +10,10 @@ from typing import Annotated, Any
 
 import typer
 
-from prompt_hub.checking import stage_warnings, template_problems, template_warnings
+from prompt_hub.checking import template_problems
+from prompt_hub.composition.commands import compose
+from prompt_hub.contracts import types_of
+from prompt_hub.edit_command import edit
 from prompt_hub.errors import PromptHubError, RenderError
 from prompt_hub.exporting import differing_stages, profile_diff, profile_yaml
 from prompt_hub.hashing import short
@@ -18,7 +21,7 @@ from prompt_hub.hub import PromptHub
 from prompt_hub.layers import SHIPPED
 from prompt_hub.rendering import Rendered
 from prompt_hub.rendering import render as render_stage
-from prompt_hub.revision_commands import HomeOption, ReferenceArgument, add_commands, opened
+from prompt_hub.revision_commands import HomeOption, ReferenceArgument, add_commands, opened, warn_of
 from prompt_hub.revisions.references import Reference, kept_revision
 from prompt_hub.schema import PromptProfile, StageTemplate
 from prompt_hub.showing import show
@@ -45,7 +48,7 @@ class Form(StrEnum):
 
 
 class Output(StrEnum):
-    """How to write a rendered prompt."""
+    """How to write a rendered prompt, or what is said of a profile."""
 
     TEXT = "text"
     JSON = "json"
@@ -73,9 +76,17 @@ def list_profiles(*, home: HomeOption = None) -> None:
 
 
 @app.command()
-def inspect(reference: ReferenceArgument, *, home: HomeOption = None) -> None:
+def inspect(
+    reference: ReferenceArgument,
+    form: Annotated[Output, typer.Option("--format", help="text or json.")] = Output.TEXT,
+    *,
+    home: HomeOption = None,
+) -> None:
     """One profile: hashes, variables, parameters, and the file that each field comes from."""
     profile, layers = _named(reference, home)
+    if form is Output.JSON:
+        typer.echo(json.dumps(_inspected(profile, layers), indent=2, ensure_ascii=False))
+        return
     typer.echo(f"{profile.id} ({profile.application}): {profile.description}")
     typer.echo(f"profile_hash {profile.hash}")
     if profile.extends:
@@ -88,7 +99,10 @@ def inspect(reference: ReferenceArgument, *, home: HomeOption = None) -> None:
         typer.echo(f"  answer: {', '.join(_answer_fields(stage))}")
         for variable, declaration in stage.variables.items():
             needed = "" if declaration.required else " (may be left out)"
-            typer.echo(f"  variable {variable}{needed}: {declaration.description}")
+            kinds = " or ".join(types_of(declaration.value_schema))
+            typer.echo(
+                f"  variable {variable}{f' ({kinds})' if kinds else ''}{needed}: {declaration.description}"
+            )
     typer.echo("\nWhere each field comes from:")
     for field, file in layers.items():
         typer.echo(f"  {field}  {_shown(file)}")
@@ -122,18 +136,15 @@ def validate(
     """Check all profiles, or what they would be with these files; exit code 1 if something is wrong."""
     tried = files or []
     hub = _hub(home, tried)
-    problems = doubts = 0
+    problems = 0
     for profile in hub.profiles.values():
         for place, problem in template_problems(profile):
             problems += 1
             typer.echo(f"{profile.id}: {field_text(place)}: {problem}", err=True)
     if problems:
         raise typer.Exit(1)
-    shipped = PromptHub.load(None).profiles
-    for profile in hub.profiles.values():
-        for place, doubt in (*template_warnings(profile), *stage_warnings(profile, shipped)):
-            doubts += 1
-            typer.echo(f"warning: {profile.id}: {field_text(place)}: {doubt}", err=True)
+    doubts = sum(len(some) for some in hub.doubts.values())
+    warn_of(doubt for some in hub.doubts.values() for doubt in some)
     stages = sum(len(profile.stages) for profile in hub.profiles.values())
     typer.echo(f"{len(hub.profiles)} profiles with {stages} stages are right; {doubts} warnings.")
 
@@ -181,6 +192,8 @@ def diff(
 
 
 add_commands(app)
+app.command()(edit)
+app.command()(compose)
 app.command("test")(run_tests)
 
 
@@ -224,6 +237,26 @@ def _by_user(hub: PromptHub, profile_id: str) -> bool:
 def _shown(file: str) -> str:
     path = Path(file)
     return f"shipped: {path.relative_to(SHIPPED)}" if path.is_relative_to(SHIPPED) else file
+
+
+def _inspected(profile: PromptProfile, layers: Mapping[str, str]) -> dict[str, Any]:
+    return {
+        "id": profile.id,
+        "application": profile.application,
+        "profile_hash": profile.hash,
+        "extends": profile.extends,
+        "stages": {
+            name: {
+                "stage_hash": stage.hash,
+                "images": stage.images,
+                "parameters": stage.parameters,
+                "input_schema": stage.input_schema,
+                "output_schema": stage.output,
+            }
+            for name, stage in profile.stages.items()
+        },
+        "files": dict(layers),
+    }
 
 
 def _answer_fields(stage: StageTemplate) -> list[str]:

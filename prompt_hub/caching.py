@@ -10,10 +10,12 @@ import hashlib
 import json
 import logging
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from prompt_hub.errors import FileProblem
 from prompt_hub.layers import layer_files
 from prompt_hub.schema import PromptProfile
 from store.errors import PublishFailed
@@ -45,6 +47,16 @@ class CachedProfiles(Mapping[str, PromptProfile]):
         return len(self._contents)
 
 
+@dataclass(frozen=True)
+class Cached:
+    """What was kept of a hub; see `PromptHub` for what each is."""
+
+    profiles: CachedProfiles
+    hashes: dict[str, str]
+    provenance: dict[str, dict[str, str]]
+    doubts: dict[str, tuple[FileProblem, ...]]
+
+
 def sources(user_folder: Path | None) -> dict[str, str]:
     """SHA-256 of each file that profiles are made from, and of the code that makes them, by path.
 
@@ -56,8 +68,8 @@ def sources(user_folder: Path | None) -> dict[str, str]:
     return {"": _code(), **{str(path): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}}
 
 
-def read_cache(file: Path, made_from: Mapping[str, str]) -> tuple[CachedProfiles, dict[str, str], Any] | None:
-    """Profiles, their hashes and the provenance of their fields; None where the cache does not hold.
+def read_cache(file: Path, made_from: Mapping[str, str]) -> Cached | None:
+    """What was kept of a hub that was made from the same; None where the cache does not hold.
 
     Args:
         file: The cache.
@@ -78,7 +90,11 @@ def read_cache(file: Path, made_from: Mapping[str, str]) -> tuple[CachedProfiles
         profile_id: {field: names[number] for field, number in fields.items()}
         for profile_id, fields in said["provenance"].items()
     }
-    return CachedProfiles(said["profiles"]), said["hashes"], provenance
+    doubts = {
+        profile_id: tuple(FileProblem(*doubt) for doubt in some)
+        for profile_id, some in said["doubts"].items()
+    }
+    return Cached(CachedProfiles(said["profiles"]), said["hashes"], provenance, doubts)
 
 
 def write_cache(file: Path, made_from: Mapping[str, str], hub: PromptHub) -> None:
@@ -97,6 +113,10 @@ def write_cache(file: Path, made_from: Mapping[str, str], hub: PromptHub) -> Non
             name: {field: numbers[source] for field, source in fields.items()}
             for name, fields in hub.provenance.items()
         },
+        "doubts": {
+            name: [[one.file, one.line, one.field, one.problem] for one in some]
+            for name, some in hub.doubts.items()
+        },
     }
     body = json.dumps(said, ensure_ascii=True, separators=(",", ":")).encode()
     try:
@@ -109,6 +129,6 @@ def write_cache(file: Path, made_from: Mapping[str, str], hub: PromptHub) -> Non
 def _code() -> str:
     whole = hashlib.sha256()
     for package in (Path(__file__).parent, Path(__file__).parents[1] / "registry"):
-        for file in sorted(package.glob("*.py")):
+        for file in sorted((*package.glob("*.py"), *package.glob("*.yaml"))):
             whole.update(file.read_bytes())
     return whole.hexdigest()

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from jinja2 import nodes
 
+from prompt_hub.contracts import contract_doubts
 from prompt_hub.errors import TemplateRefused
 from prompt_hub.templates import compiled, free_names, syntax_tree
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
 
     from prompt_hub.schema import PromptProfile, StageTemplate
 
@@ -20,33 +23,60 @@ Place = tuple[str | int, ...]
 _TAG = re.compile(r"<(?P<end>/?)(?P<name>[a-z][a-z0-9_]*)>")
 
 
-def template_problems(profile: PromptProfile) -> Iterator[tuple[Place, str]]:
+@dataclass(frozen=True)
+class Problem:
+    """What is wrong in a text of a stage's.
+
+    Attributes:
+        problem: In words, without a place.
+        line: The line within the text; None where it is about the whole.
+        variable: The variable that is used and not declared, if that is the problem.
+    """
+
+    problem: str
+    line: int | None
+    variable: str | None = None
+
+    def __str__(self) -> str:
+        return self.problem if self.line is None else f"line {self.line} of the text: {self.problem}"
+
+    def is_like(self, other: Problem) -> bool:
+        """Whether it is the same problem, on whichever line."""
+        return (self.problem, self.variable) == (other.problem, other.variable)
+
+
+def text_problems(text: str, stage: StageTemplate) -> Iterator[Problem]:
+    """What is wrong with a template's text, as one of this stage's."""
+    try:
+        compiled(text)
+    except TemplateRefused as error:
+        yield Problem(error.problem, error.line)
+        return
+    for variable, line in free_names(_tree(text)).items():
+        if variable not in stage.variables:
+            declared = ", ".join(stage.variables) or "none"
+            problem = f"uses {variable!r}, which is not declared; the stage's variables are {declared}"
+            yield Problem(problem, line, variable)
+
+
+def template_problems(profile: PromptProfile) -> Iterator[tuple[Place, Problem]]:
     """What is wrong: places in the profile, and problems. A profile that has one cannot be used."""
     for name, stage in profile.stages.items():
         for text in ("system", "user"):
-            place = ("stages", name, text)
-            try:
-                compiled(getattr(stage, text))
-                used = free_names(syntax_tree(getattr(stage, text)))
-            except TemplateRefused as error:
-                yield place, str(error)
-                continue
-            for variable, line in used.items():
-                if variable not in stage.variables:
-                    declared = ", ".join(stage.variables) or "none"
-                    yield (
-                        place,
-                        (
-                            f"line {line} of the text: uses {variable!r}, which is not declared; "
-                            f"the stage's variables are {declared}"
-                        ),
-                    )
+            for problem in text_problems(getattr(stage, text), stage):
+                yield ("stages", name, text), problem
 
 
-def template_warnings(profile: PromptProfile) -> Iterator[tuple[Place, str]]:
-    """What is doubtful in a profile without problems: places in the profile, and doubts."""
+def doubts(profile: PromptProfile) -> Iterator[tuple[Place, str]]:
+    """What is doubtful in a profile without problems: in its templates, and in what its stages are given and asked."""
+    yield from template_doubts(profile)
+    yield from contract_doubts(profile)
+
+
+def template_doubts(profile: PromptProfile) -> Iterator[tuple[Place, str]]:
+    """What is doubtful in the templates: places in the profile, and doubts."""
     for name, stage in profile.stages.items():
-        trees = {text: syntax_tree(getattr(stage, text)) for text in ("system", "user")}
+        trees = {text: _tree(getattr(stage, text)) for text in ("system", "user")}
         used = {variable for tree in trees.values() for variable in free_names(tree)}
         for variable, declaration in stage.variables.items():
             if declaration.required and variable not in used:
@@ -71,46 +101,8 @@ def template_warnings(profile: PromptProfile) -> Iterator[tuple[Place, str]]:
                     )
 
 
-def stage_warnings(
-    profile: PromptProfile, shipped: Mapping[str, PromptProfile]
-) -> Iterator[tuple[Place, str]]:
-    """Where a stage has other variables or answers than the shipped ones of its application.
-
-    What an application gives and reads is known to it alone, on a floor above; the shipped profiles fit it.
-    """
-    for name, stage in profile.stages.items():
-        like = next(
-            (
-                other.stages[name]
-                for other in shipped.values()
-                if other.application == profile.application and name in other.stages
-            ),
-            None,
-        )
-        if like is None:
-            continue
-        needed = {variable for variable, declaration in stage.variables.items() if declaration.required}
-        yield from _unlike(
-            ("stages", name, "variables"), like.variables.keys(), stage.variables.keys(), needed
-        )
-        usual, fields = _answer_fields(like), _answer_fields(stage)
-        yield from _unlike(("stages", name, "output"), usual, fields, set(fields))
-
-
-def _answer_fields(stage: StageTemplate) -> list[str]:
-    answer: Mapping[str, Any] = stage.output
-    return list(answer["properties"])
-
-
-def _unlike(
-    place: Place, usual: Collection[str], there: Collection[str], needed: set[str]
-) -> Iterator[tuple[Place, str]]:
-    kind = "given" if place[-1] == "variables" else "read"
-    for name in usual:
-        if name not in there:
-            yield place, f"has no {name}, which is {kind}: a run refuses this stage"
-    for name in sorted(needed.difference(usual)):
-        yield place, f"has {name}, which is not {kind}: a run refuses this stage"
+# Profiles share most of their texts with those that they extend. Nothing here changes a tree.
+_tree = lru_cache(maxsize=16)(syntax_tree)
 
 
 def _outside_tags(tree: nodes.Template, stage: StageTemplate) -> list[tuple[int, str]]:

@@ -3,6 +3,10 @@
 PromptHubError
 ├── ProfileFileError        a profile's file is broken: names file, line and field
 ├── ProfileCycle            profiles extend one another in a circle, or partials include one another
+├── EditError               a profile's file cannot be saved; what is there is untouched
+│   ├── BadProfileId            a text that is no id, so no file is named by it
+│   ├── FileMoved               somebody else changed the file meanwhile
+│   └── NoEditor                no editor is named, or it ended with an error
 ├── UnknownProfile          no profile has this id
 ├── UnknownStage            the profile has no such stage
 ├── TemplateRefused         a template's text does what templates may not, or cannot be read
@@ -10,6 +14,9 @@ PromptHubError
 │   ├── VariablesRefused        a variable is missing, not declared, not plain JSON, or misses its schema
 │   └── RenderLimit             a template prints or loops more than it may
 ├── BadReference            a text names no prompt
+├── CompositionFileError    a composition's file is broken, or fits no profile: names file, line and field
+├── UnknownComposition      no composition has this id
+├── NobodyToAsk             a composition's node names no model, and no role is asked by its stage
 ├── CaseFileError           a file of prompt tests is broken: names file, line and field
 ├── NothingToTest           no set of tests is meant, or none of this name
 ├── ReadsNoPrompt           a model answers by rule, so it cannot test a prompt
@@ -91,6 +98,22 @@ class ProfileCycle(PromptHubError):
         return ProfileCycle, (self.what, self.circle)
 
 
+class EditError(PromptHubError):
+    """A profile's file cannot be saved; what is there is untouched."""
+
+
+class BadProfileId(EditError):
+    """A text is no profile's id, so no file is named by it."""
+
+
+class FileMoved(EditError):
+    """Somebody else changed the file since it was read."""
+
+
+class NoEditor(EditError):
+    """No editor is named, or it ended with an error."""
+
+
 class UnknownProfile(PromptHubError):
     """No profile has this id."""
 
@@ -133,6 +156,30 @@ class RenderLimit(RenderError):
 
 class BadReference(PromptHubError):
     """A text names no prompt."""
+
+
+class CompositionFileError(PromptHubError):
+    """A composition's file is broken, or does not fit the profiles; none of them is used.
+
+    Attributes:
+        problems: Everything that was found wrong, at least one.
+    """
+
+    def __init__(self, problems: tuple[FileProblem, ...]) -> None:
+        super().__init__("\n".join(str(problem) for problem in problems))
+        self.problems = problems
+
+    def __reduce__(self) -> tuple[type[CompositionFileError], tuple[tuple[FileProblem, ...]]]:
+        """Keep the facts apart when the error crosses a process."""
+        return CompositionFileError, (self.problems,)
+
+
+class UnknownComposition(PromptHubError):
+    """No composition has this id."""
+
+
+class NobodyToAsk(PromptHubError):
+    """A composition's node names no model, and no role is asked by its stage."""
 
 
 class CaseFileError(PromptHubError):

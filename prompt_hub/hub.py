@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from pathlib import Path
 
+    from prompt_hub.errors import FileProblem
     from prompt_hub.memory import Memory
     from prompt_hub.schema import PromptProfile
 
@@ -28,14 +29,22 @@ class PromptHub:
     Attributes:
         profiles: Effective profiles by id, in alphabetical order.
         provenance: For each profile, the file of each field by its dotted name.
+        doubts: What is doubtful in profiles that the user's layer says something of, by profile; each with its
+            file, line and field.
     """
 
     profiles: Mapping[str, PromptProfile]
     provenance: Mapping[str, Mapping[str, str]]
+    doubts: Mapping[str, tuple[FileProblem, ...]]
 
     @classmethod
     def load(
-        cls, user_folder: Path | None = None, *, files: Iterable[Path] = (), memory: Memory | None = None
+        cls,
+        user_folder: Path | None = None,
+        *,
+        files: Iterable[Path] = (),
+        memory: Memory | None = None,
+        instead: Mapping[Path, str] = MappingProxyType({}),
     ) -> Self:
         """Read the shipped profiles and the user's over them, and check them all.
 
@@ -43,13 +52,18 @@ class PromptHub:
             user_folder: Folder of the user's YAML files; None, or one that does not exist, is an empty layer.
             files: Files that stand above the user's layer: those that somebody is trying out.
             memory: What an earlier load left, for a faster one.
+            instead: Texts that files of the user's layer are taken to hold, be the files there or not.
 
         Raises:
             ProfileFileError: A file is broken; all that is wrong, each with file, line and field.
             ProfileCycle: Profiles extend, or partials include, one another in a circle.
         """
-        profiles, provenance = load_profiles(user_folder, files, memory=memory)
-        return cls(MappingProxyType(profiles), MappingProxyType(provenance))
+        checked = load_profiles(user_folder, files, memory=memory, instead=instead)
+        return cls(
+            MappingProxyType({profile_id: one.profile for profile_id, one in checked.items()}),
+            MappingProxyType({profile_id: one.provenance for profile_id, one in checked.items()}),
+            MappingProxyType({profile_id: one.doubts for profile_id, one in checked.items() if one.doubts}),
+        )
 
     @classmethod
     def load_cached(cls, user_folder: Path, cache: Path) -> Self:
@@ -67,9 +81,8 @@ class PromptHub:
         except OSError:
             return cls.load(user_folder)  # which says what is wrong, and where
         if (kept := read_cache(cache, made_from)) is not None:
-            profiles, hashes, provenance = kept
-            hub = cls(profiles, MappingProxyType(provenance))
-            hub.__dict__["hashes"] = hashes
+            hub = cls(kept.profiles, MappingProxyType(kept.provenance), MappingProxyType(kept.doubts))
+            hub.__dict__["hashes"] = kept.hashes
             return hub
         hub = cls.load(user_folder)
         if sources(user_folder) == made_from:

@@ -23,7 +23,8 @@ from store.yaml_reading import field_text
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
-    from store.yaml_reading import FieldPath, YamlDocument
+    from prompt_hub.written_schemas import ProfileDocument
+    from store.yaml_reading import FieldPath
 
 Layer = Literal["base", "application", "user"]
 
@@ -56,6 +57,7 @@ class LayeredProfile:
         id: Its id.
         content: Its fields, partials apart from the texts that include them.
         origins: Where each field was written, by its path; () is the profile itself.
+        removed: Where a field that is no more was taken away.
         touched_by_user: Whether the user's layer says anything of it or of a profile that it extends, be it only
             that a field is taken away.
     """
@@ -63,6 +65,7 @@ class LayeredProfile:
     id: str
     content: Mapping[str, Any]
     origins: Mapping[FieldPath, Origin]
+    removed: Mapping[FieldPath, Origin]
     touched_by_user: bool
 
     def problem(self, place: FieldPath, text: str) -> FileProblem:
@@ -87,12 +90,15 @@ LayerFiles = tuple[Layer, tuple[Path, ...]]
 """A layer and its files. Of one id, no layer has two files."""
 
 
-def layer_files(user_folder: Path | None, files: Iterable[Path] = ()) -> list[LayerFiles]:
+def layer_files(
+    user_folder: Path | None, files: Iterable[Path] = (), *, more: Iterable[Path] = ()
+) -> list[LayerFiles]:
     """All layers with their files, the lowest first.
 
     Args:
         user_folder: The user's layer; None, or a folder that does not exist, is an empty one.
         files: Files that stand above the user's layer, one after the other: those that somebody is trying out.
+        more: Files that belong to the user's layer whether they are there or not.
 
     Raises:
         ProfileFileError: A folder cannot be listed.
@@ -100,9 +106,14 @@ def layer_files(user_folder: Path | None, files: Iterable[Path] = ()) -> list[La
     return [
         ("base", _files(SHIPPED / "base")),
         ("application", tuple(file for folder in _application_folders() for file in _files(folder))),
-        ("user", _files(user_folder) if user_folder is not None else ()),
+        ("user", _with_more(_files(user_folder) if user_folder is not None else (), tuple(more))),
         *_each_above(files),
     ]
+
+
+def _with_more(files: tuple[Path, ...], more: tuple[Path, ...]) -> tuple[Path, ...]:
+    # To sort a thousand paths costs more than to list them, and they are sorted.
+    return tuple(sorted({*files, *more})) if more else files
 
 
 def _each_above(files: Iterable[Path]) -> Iterator[LayerFiles]:
@@ -122,12 +133,12 @@ class Merged:
     """
 
     layers: tuple[Layer, ...]
-    documents: tuple[YamlDocument, ...]
+    documents: tuple[ProfileDocument, ...]
     parent: Merged | None
     profile: LayeredProfile
 
     def is_of(
-        self, layers: tuple[Layer, ...], documents: tuple[YamlDocument, ...], parent: Merged | None
+        self, layers: tuple[Layer, ...], documents: tuple[ProfileDocument, ...], parent: Merged | None
     ) -> bool:
         """Whether it was merged from these very documents: they are kept here, so no other can take their place."""
         return (
@@ -141,7 +152,7 @@ class Merged:
 def merged_profiles(
     layers: Iterable[LayerFiles],
     *,
-    read: Callable[[Path], YamlDocument | tuple[FileProblem, ...]] = read_profile_file,
+    read: Callable[[Path], ProfileDocument | tuple[FileProblem, ...]] = read_profile_file,
     known: Mapping[str, Merged] = MappingProxyType({}),
 ) -> dict[str, Merged]:
     """Read all layers and merge them, by id in alphabetical order.
@@ -184,7 +195,7 @@ def _read_layer(
     kind: Layer,
     paths: Iterable[Path],
     written: dict[str, list[_Document]],
-    read: Callable[[Path], YamlDocument | tuple[FileProblem, ...]],
+    read: Callable[[Path], ProfileDocument | tuple[FileProblem, ...]],
 ) -> Iterator[FileProblem]:
     seen: dict[str, _Document] = {}
     for path in paths:
@@ -208,7 +219,7 @@ def _read_layer(
 @dataclass(frozen=True)
 class _Document:
     layer: Layer
-    document: YamlDocument
+    document: ProfileDocument
 
     @property
     def value(self) -> dict[str, Any]:
@@ -274,38 +285,50 @@ class _Merging:
 def _laid(profile_id: str, documents: list[_Document], parent: LayeredProfile | None) -> LayeredProfile:
     content: dict[str, Any] = {}
     origins: dict[FieldPath, Origin] = {}
+    removed: dict[FieldPath, Origin] = {}
     touched = any(document.layer == "user" for document in documents)
     if parent is not None:
         content = copy.deepcopy(dict(parent.content))
         origins = dict(parent.origins)
+        removed = dict(parent.removed)
         touched = touched or parent.touched_by_user
         for name in ("id", "extends"):
             content.pop(name, None)
             origins.pop((name,), None)
     for document in documents:
         origins[()] = document.origin(())
-        _patch(content, document.value, (), origins, document)
-    return LayeredProfile(profile_id, content, origins, touched)
+        _Laying(document, origins, removed).lay(content, document.value, ())
+    return LayeredProfile(profile_id, content, origins, removed, touched)
 
 
-def _patch(
-    below: dict[str, Any],
-    above: Mapping[str, Any],
-    place: FieldPath,
-    origins: dict[FieldPath, Origin],
-    document: _Document,
-) -> None:
-    """Lay `above` over `below`, both of the mapping at `place`, and note where each field is from."""
-    for name, value in above.items():
-        inner = (*place, name)
-        if not (isinstance(value, dict) and isinstance(below.get(name), dict)):
-            if name in below:
-                for known in [known for known in origins if known[: len(inner)] == inner]:
-                    del origins[known]
-            if value is None:
-                below.pop(name, None)
-                continue
-            below[name] = {} if isinstance(value, dict) else copy.deepcopy(value)
-        origins[inner] = document.origin(inner)
-        if isinstance(value, dict):
-            _patch(below[name], value, inner, origins, document)
+@dataclass(frozen=True)
+class _Laying:
+    """One document laid over what is below it.
+
+    Attributes:
+        document: The document.
+        origins: Where each field was written; noted here.
+        removed: Where fields were taken away; noted here.
+    """
+
+    document: _Document
+    origins: dict[FieldPath, Origin]
+    removed: dict[FieldPath, Origin]
+
+    def lay(self, below: dict[str, Any], above: Mapping[str, Any], place: FieldPath) -> None:
+        """Lay `above` over `below`, both of the mapping at `place`, and note where each field is from."""
+        for name, value in above.items():
+            inner = (*place, name)
+            merging = isinstance(value, dict) and isinstance(below.get(name), dict)
+            if not merging or inner in self.document.document.whole:
+                if name in below:
+                    for known in [known for known in self.origins if known[: len(inner)] == inner]:
+                        del self.origins[known]
+                if value is None:
+                    if below.pop(name, None) is not None:
+                        self.removed[inner] = self.document.origin(inner)
+                    continue
+                below[name] = {} if isinstance(value, dict) else copy.deepcopy(value)
+            self.origins[inner] = self.document.origin(inner)
+            if isinstance(value, dict):
+                self.lay(below[name], value, inner)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from prompt_hub.errors import FileProblem
     from prompt_hub.layers import LayeredProfile, Merged
     from prompt_hub.schema import PromptProfile
-    from store.yaml_reading import YamlDocument
+    from prompt_hub.written_schemas import ProfileDocument
 
 # A file that was written just now may be written again without its time or size telling.
 _SETTLED_NS: Final = 2_000_000_000
@@ -32,12 +32,14 @@ class Checked:
         profile: The profile.
         provenance: The file of each of its fields.
         problems: What is wrong with its templates, where they were checked.
+        doubts: What is only doubtful, where it was checked.
     """
 
     made_from: LayeredProfile
     profile: PromptProfile
     provenance: Mapping[str, str]
     problems: tuple[FileProblem, ...]
+    doubts: tuple[FileProblem, ...]
 
 
 @dataclass
@@ -46,9 +48,9 @@ class Memory:
 
     merged: dict[str, Merged] = field(default_factory=dict)
     checked: dict[str, Checked] = field(default_factory=dict)
-    _files: dict[Path, tuple[_Signature, YamlDocument]] = field(default_factory=dict)
+    _files: dict[Path, tuple[_Signature, ProfileDocument]] = field(default_factory=dict)
 
-    def read(self, path: Path) -> YamlDocument | tuple[FileProblem, ...]:
+    def read(self, path: Path) -> ProfileDocument | tuple[FileProblem, ...]:
         """A file's document: the one from before where the file has not changed, by time, size and place."""
         try:
             status = path.stat()

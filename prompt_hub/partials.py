@@ -40,6 +40,23 @@ def with_partials(text: str, partials: Mapping[str, str]) -> str:
     return _Inlining(partials).text(text, ())
 
 
+def included(text: str) -> tuple[str, ...]:
+    """The names of the partials that a text itself includes, each once."""
+    return tuple(dict.fromkeys(name for _, name in _includes(text)))
+
+
+def at_fault(text: str, partials: Mapping[str, str], error: TemplateRefused) -> str | None:
+    """The partial in which what `with_partials` refused is written; None if it is in the text itself."""
+    for name in included(text):
+        if name in partials:
+            try:
+                with_partials(template_text(partials[name]), partials)
+            except TemplateRefused as inner:
+                if inner.problem == error.problem:
+                    return at_fault(partials[name], partials, error) or name
+    return None
+
+
 class _Inlining:
     """One template's; each partial is worked out once, so that partials of partials cannot explode."""
 

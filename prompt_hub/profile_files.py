@@ -1,6 +1,6 @@
 """A profile as it is written in a file: any part of a profile, and nothing that a profile may not say."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +8,15 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
 from prompt_hub.errors import FileProblem
 from prompt_hub.schema import Application, ProfileId
-from store.yaml_reading import FieldPath, YamlDocument, YamlError, field_text, read_yaml_document
+from prompt_hub.written_schemas import ProfileDocument, in_one_form
+from store.yaml_reading import (
+    FieldPath,
+    YamlDocument,
+    YamlError,
+    field_text,
+    parse_yaml_document,
+    read_yaml_document,
+)
 
 
 class _Written(BaseModel):
@@ -46,14 +54,29 @@ class ProfileFile(_Written):
     stages: dict[str, StageFile | None] | None = None
 
 
-def read_profile_file(path: Path) -> YamlDocument | tuple[FileProblem, ...]:
-    """Read one file: its document, or what is wrong with it."""
+def read_profile_file(path: Path) -> ProfileDocument | tuple[FileProblem, ...]:
+    """Read one file: its document, with variables and answers in one form, or what is wrong with it."""
+    return _read(lambda: read_yaml_document(path))
+
+
+def parse_profile_text(text: str, source: str) -> ProfileDocument | tuple[FileProblem, ...]:
+    """Read a file's text, which `source` names: its document, or what is wrong with it."""
+    return _read(lambda: parse_yaml_document(text, source))
+
+
+def _read(reading: Callable[[], YamlDocument]) -> ProfileDocument | tuple[FileProblem, ...]:
     try:
-        document = read_yaml_document(path)
+        document = reading()
     except YamlError as error:
         return (FileProblem(error.source, error.line, error.field, error.problem),)
-    problems = tuple(_problems(document))
-    return problems or document
+    brought, wrong = in_one_form(document)
+    if wrong:
+        return tuple(
+            FileProblem(document.source, document.line_of(place), field_text(place), problem)
+            for place, problem in wrong
+        )
+    problems = tuple(_problems(brought))
+    return problems or brought
 
 
 def _problems(document: YamlDocument) -> Iterator[FileProblem]:

@@ -1,6 +1,6 @@
 """Commands about what is kept of prompts: `save history label rollback unlabel roles protect refusals`."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from prompt_hub.errors import BadReference
+from prompt_hub.errors import BadReference, FileProblem
 from prompt_hub.hashing import short
 from prompt_hub.hub import PromptHub
 from prompt_hub.revisions.access import Identity, system_user
@@ -198,6 +198,12 @@ def refusals(*, home: HomeOption = None) -> None:
     )
 
 
+def warn_of(doubts: Iterable[FileProblem]) -> None:
+    """Say what is doubtful, beside what is asked for."""
+    for doubt in doubts:
+        typer.echo(f"warning: {doubt}", err=True)
+
+
 @contextmanager
 def opened(home: Path | None) -> Iterator[tuple[PromptStore, Settings]]:
     """What is kept of prompts, in the home folder or where the settings say; and those settings."""
@@ -223,6 +229,7 @@ def _saved(
     home = Home.of(settings)
     hub = PromptHub.load_cached(home.prompts, home.cached_prompts)
     profile = hub.get(profile_id)
+    warn_of(hub.doubts.get(profile_id, ()))
     store.access.require(who, "author", f"save a revision of {profile_id}")
     layers = hub.provenance[profile_id]
     is_new = store.revisions.keep(profile, author=str(who), message=message, layers=layers)

@@ -12,7 +12,7 @@ from pydantic import (
     StringConstraints,
 )
 
-from prompt_hub.errors import UnknownStage
+from prompt_hub.errors import TemplateRefused, UnknownStage
 from prompt_hub.hashing import profile_digest, stage_digest
 from prompt_hub.json_schemas import Place, in_required_order, output_problems, variable_problems
 from registry.parameters import problem_with
@@ -45,7 +45,7 @@ def template_text(text: str) -> str:
     """A template's text without what is only formatting: blank lines around it, Windows' line ends.
 
     Raises:
-        ValueError: it is larger than 64 KiB.
+        TemplateRefused: it is larger than 64 KiB.
     """
     text = text.replace("\r\n", "\n").replace("\r", "\n").rstrip()
     lines = text.split("\n")
@@ -53,7 +53,7 @@ def template_text(text: str) -> str:
         del lines[0]
     text = "\n".join(lines)
     if len(text.encode("utf-8", "surrogatepass")) > MAX_TEMPLATE_BYTES:
-        raise ValueError(f"is larger than {MAX_TEMPLATE_BYTES // 1024} KiB, the limit of a template")
+        raise TemplateRefused(f"is larger than {MAX_TEMPLATE_BYTES // 1024} KiB, the limit of a template")
     return text
 
 
@@ -95,7 +95,9 @@ def _raise_first(problems: list[tuple[Place, str]]) -> None:
         raise ValueError(f"{field_text(place)}: {problem}" if place else problem)
 
 
-ProfileId = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,59}$")]
+PROFILE_ID = r"^[a-z0-9][a-z0-9_-]{0,59}$"
+
+ProfileId = Annotated[str, StringConstraints(pattern=PROFILE_ID)]
 StageName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
 VariableName = Annotated[
     str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,39}$"), AfterValidator(_free_name)
@@ -149,6 +151,19 @@ class StageTemplate(_Part):
     def hash(self) -> str:
         """`stage_hash`: SHA-256 of what this stage says and asks for."""
         return stage_digest(self.model_dump(mode="json"))
+
+    @property
+    def input_schema(self) -> dict[str, Any]:
+        """The stage's variables as the JSON Schema of one object; a profile's file may say them so, too."""
+        return {
+            "type": "object",
+            "properties": {
+                name: {**one.value_schema, **({"description": one.description} if one.description else {})}
+                for name, one in self.variables.items()
+            },
+            "required": [name for name, one in self.variables.items() if one.required],
+            "additionalProperties": False,
+        }
 
     def model_copy(self, *, update: Any = None, deep: bool = False) -> Self:
         """A copy, whose hash is its own."""

@@ -20,6 +20,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 from prompt_hub.errors import TemplateRefused
 from prompt_hub.filters import COMPARED, COUNTED, FILTERS, compared, counted, printed
 from prompt_hub.schema import MAX_TEMPLATE_BYTES
+from store.yaml_reading import MAX_INTEGER
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -214,6 +215,9 @@ def _const_problem(node: Any) -> str | None:
     number = isinstance(node.value, float) and not math.isfinite(node.value)
     if number or not isinstance(node.value, str | int | float | bool | None):
         return "has a constant that is not text, a finite number, true, false or none"
+    if isinstance(node.value, int) and abs(node.value) > MAX_INTEGER:
+        # In hexadecimal a template may hold more digits than Python writes out.
+        return "has a number beyond ±(2^53 - 1), which JSON cannot hold"
     return None
 
 

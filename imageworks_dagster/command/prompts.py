@@ -1,18 +1,23 @@
-"""`imageworks prompts`: prompts tested with models."""
+"""`imageworks prompts`: prompts tested with models, and compositions walked with them."""
 
 # Typer reads the annotations of what it is given: they are not postponed in this module.
 
+import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
 
 from imageworks_dagster.command.terminal import TerminalProgress
+from imageworks_dagster.composing import READERS, ROLES, model_of
 from imageworks_dagster.opened import open_store
-from imageworks_dagster.pipelines import PIPELINES
-from imageworks_dagster.prompt_asking import asking_with
+from imageworks_dagster.prompt_asking import COMPOSING, asking_with
+from prompt_hub.composition.files import composition_named, load_compositions
+from prompt_hub.composition.walking import Entry, walk
+from prompt_hub.errors import VariablesRefused
 from prompt_hub.hub import PromptHub
 from prompt_hub.revisions.access import system_user
 from prompt_hub.revisions.store import PromptStore
@@ -33,17 +38,10 @@ from prompt_hub.testing.static import run_static
 from registry.registry import Registry
 from store.home import Home
 from store.settings import Settings
+from store.yaml_reading import read_yaml
 
 app = typer.Typer(no_args_is_help=True, help="Prompts, tested with models.")
 errors = Console(stderr=True)
-
-ROLES = {
-    stage.asks.profile_stage: stage.asks.role
-    for one in PIPELINES.values()
-    for stage in one.stages
-    if stage.asks
-}
-"""The role of the model that a profile stage is asked of."""
 
 
 @app.callback()
@@ -97,10 +95,54 @@ def run_tests(
             )
             outcomes = run_live(trials, ask, registry)
     else:
-        outcomes = run_static(targets, chosen, shipped=PromptHub.load(None).profiles)
+        outcomes = run_static(targets, chosen)
     keep_results(store.database, outcomes, who=str(system_user()))
     write_report(outcomes, form, output)
     if failed(outcomes):
+        raise typer.Exit(1)
+
+
+@app.command("compose")
+def walk_composition(
+    name: Annotated[str, typer.Argument(help="Id of a composition, such as tagging.")],
+    *,
+    variables: Annotated[Path, typer.Option("--vars", help="YAML or JSON file with the inputs.")],
+    photos: Annotated[
+        list[Path] | None, typer.Option("--photo", help="A photo to show; several in their order.")
+    ] = None,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Ask again, even what has a kept answer.")] = False,
+) -> None:
+    """Walk a composition with models: its result and every asking on the way, as JSON; exit code 1 if it failed."""
+    settings = Settings()
+    folders = Home.of(settings)
+    hub = PromptHub.load(folders.prompts)
+    composition = composition_named(name, load_compositions(folders.prompts, hub.profiles))
+    inputs = read_yaml(variables)
+    if not isinstance(inputs, dict):
+        raise VariablesRefused(f"{variables} must hold a mapping of inputs to values.")
+    store = open_store(settings)
+    registry = Registry.load(folders.registry)
+    with _progress() as progress:
+        ask = asking_with(
+            settings,
+            registry,
+            store,
+            prompt_hub_version=hub.version,
+            fresh=fresh,
+            progress=progress,
+            stage=COMPOSING,
+        )
+        (walked,) = walk(
+            composition,
+            [Entry(inputs, tuple(photos or ()))],
+            ask,
+            profiles=hub.profiles,
+            model_of=model_of(registry),
+            readers=READERS,
+        )
+    typer.echo(json.dumps(walked.as_json(), indent=2, ensure_ascii=False))
+    if walked.failure is not None:
+        errors.print(walked.failure, markup=False)
         raise typer.Exit(1)
 
 

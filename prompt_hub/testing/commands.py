@@ -48,7 +48,7 @@ def run_tests(
         check_profiles(sets, hub)
         targets = targets_of(references or list(hub.profiles), hub, store)
         chosen = sets_by_profile(sets, [target.profile.id for target in targets], only or ())
-        outcomes = run_static(targets, chosen, shipped=PromptHub.load(None).profiles)
+        outcomes = run_static(targets, chosen)
         keep_results(store.database, outcomes, who=str(system_user()))
     write_report(outcomes, form, output)
     if failed(outcomes):

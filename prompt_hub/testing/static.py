@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import SchemaError
 
-from prompt_hub.checking import stage_warnings, template_problems, template_warnings
+from prompt_hub.checking import doubts, template_problems
 from prompt_hub.errors import PromptHubError
 from prompt_hub.json_schemas import output_problems
 from prompt_hub.rendering import render
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from prompt_hub.rendering import Rendered
-    from prompt_hub.schema import PromptProfile
     from prompt_hub.testing.case_files import Case, CaseSet
     from prompt_hub.testing.targets import Target
 
@@ -27,24 +26,21 @@ PROFILE: Final = "(profile)"
 """Stands for a set's name where the profile itself is looked at."""
 
 
-def run_static(
-    targets: Iterable[Target], sets: Mapping[str, Sequence[CaseSet]], *, shipped: Mapping[str, PromptProfile]
-) -> list[SetOutcome]:
+def run_static(targets: Iterable[Target], sets: Mapping[str, Sequence[CaseSet]]) -> list[SetOutcome]:
     """Look at profiles and render every test of theirs; those of live sets only have to render.
 
     Args:
         targets: The profiles.
         sets: Their sets, by profile id.
-        shipped: The shipped profiles, which fit their applications.
     """
     outcomes = []
     for target in targets:
-        outcomes.append(look_at(target, shipped=shipped))
+        outcomes.append(look_at(target))
         outcomes.extend(_run_set(target, one) for one in sets.get(target.profile.id, ()))
     return outcomes
 
 
-def look_at(target: Target, *, shipped: Mapping[str, PromptProfile]) -> SetOutcome:
+def look_at(target: Target) -> SetOutcome:
     """A profile by itself: its templates, its variables, its answers' schemas; and what is doubtful."""
     profile = target.profile
     wrong: dict[str, list[str]] = {name: [] for name in profile.stages}
@@ -58,17 +54,16 @@ def look_at(target: Target, *, shipped: Mapping[str, PromptProfile]) -> SetOutco
             Draft202012Validator.check_schema(dict(stage.output))
         except SchemaError as error:
             wrong[name].append(f"output: {error.message}")
-    doubts: list[str] = []
+    doubtful: list[str] = []
     if not any(wrong.values()):
-        found = (*template_warnings(profile), *stage_warnings(profile, shipped))
-        doubts = [f"{field_text(place)}: {doubt}" for place, doubt in found]
+        doubtful = [f"{field_text(place)}: {doubt}" for place, doubt in doubts(profile)]
     tests = tuple(
         TestOutcome(
             "templates, variables and schema", name, (Sample("", tuple(_checks("is right", problems))),)
         )
         for name, problems in wrong.items()
     )
-    return _outcome(target, PROFILE, "", tests, tuple(doubts))
+    return _outcome(target, PROFILE, "", tests, tuple(doubtful))
 
 
 def prompt_text(rendered: Rendered) -> str:

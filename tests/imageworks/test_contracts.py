@@ -11,7 +11,12 @@ from prompt_hub.hub import PromptHub
 
 HUB = PromptHub.load(None)
 GUIDE = (Path(__file__).parents[2] / "docs/prompts.md").read_text(encoding="utf-8")
-STAGES = [(profile.id, stage) for profile in HUB.profiles.values() for stage in profile.stages]
+STAGES = [
+    (profile.id, stage)
+    for profile in HUB.profiles.values()
+    for stage in profile.stages
+    if stage in CONTRACTS  # the others are asked by compositions
+]
 
 
 def misfits(profile, stage, **changes):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from prompt_hub.checking import template_problems, template_warnings
+from prompt_hub.checking import template_doubts, template_problems
 
 TEXT = {"schema": {"type": "string"}}
 NUMBER = {"schema": {"type": "integer"}}
@@ -12,7 +12,7 @@ LIST = {"schema": {"type": "array", "items": {"type": "string"}}}
 
 
 def doubts(profile):
-    return [problem for _, problem in template_warnings(profile)]
+    return [problem for _, problem in template_doubts(profile)]
 
 
 def test_a_problem_has_its_place(profile_of):

@@ -25,6 +25,8 @@ def blocks(language):
 def newcomer(tmp_path, monkeypatch):
     """An empty folder with the files that the guide shows."""
     monkeypatch.delenv("IMAGEWORKS_HOME", raising=False)
+    # An editor that is closed at once.
+    monkeypatch.setenv("VISUAL", "true")
     monkeypatch.chdir(tmp_path)
     for text in blocks("yaml"):
         file = tmp_path / re.match(r"# (\S+)\n", text)[1]

@@ -18,7 +18,9 @@ def test_profiles_come_in_alphabetical_order_and_cannot_be_replaced():
 def test_an_unknown_profile_is_named_with_the_nearest():
     with pytest.raises(UnknownProfile, match=r"'clubjudge'\. Did you mean club-judge\?"):
         PromptHub.load(None).get("clubjudge")
-    with pytest.raises(UnknownProfile, match="There are club-judge, house, library, storyteller"):
+    with pytest.raises(
+        UnknownProfile, match="There are club-judge, house, library, self-checking-judge, storyteller"
+    ):
         PromptHub.load(None).get("zzz")
 
 

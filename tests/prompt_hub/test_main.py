@@ -47,7 +47,7 @@ def mine(tmp_path):
 def test_list_shows_every_profile_and_whose_it_is(command, mine):
     shown = command("list")
     rows = {line.split("│")[1].strip(): line for line in shown.output.splitlines() if line.startswith("│")}
-    assert list(rows) == ["club-judge", "house", "library", "storyteller"]
+    assert list(rows) == ["club-judge", "house", "library", "self-checking-judge", "storyteller"]
     assert "user" in rows["library"]
     assert "user" in rows["storyteller"]
     assert "shipped" in rows["club-judge"]
@@ -60,7 +60,7 @@ def test_inspect_shows_hashes_variables_and_where_fields_come_from(command, mine
     assert f"profile_hash {profile.hash}" in shown
     assert f"keywords: 1 picture, stage_hash {profile.stage_hash('keywords')}" in shown
     assert "answer: keywords" in shown
-    assert "variable max_keywords: How many keywords" in shown
+    assert "variable max_keywords (integer): How many keywords" in shown
     assert f"stages.keywords.parameters.temperature  {mine}" in shown
     assert "stages.keywords.user  shipped: personal_tagger/library.yaml" in shown
 
@@ -77,7 +77,7 @@ def test_an_export_reads_back_to_the_same_profile(command, tmp_path):
 
 def test_validate_counts_what_is_right(command):
     shown = command("validate")
-    assert (shown.exit_code, shown.output) == (0, "4 profiles with 8 stages are right; 0 warnings.\n")
+    assert (shown.exit_code, shown.output) == (0, "5 profiles with 10 stages are right; 0 warnings.\n")
 
 
 def test_validate_warns_and_still_succeeds(command, tmp_path):
@@ -86,8 +86,9 @@ def test_validate_warns_and_still_succeeds(command, tmp_path):
     )
     shown = command("validate", tmp_path / "bare.yaml")
     assert shown.exit_code == 0
+    file = tmp_path / "bare.yaml"
     assert (
-        "warning: library: stages.keywords.user: line 1 of the text: prints 'caption' outside of tags"
+        f"warning: {file}:2: stages.keywords.user: line 1 of the text: prints 'caption' outside of tags"
         in shown.stderr
     )
     assert "stages.keywords.variables.max_keywords: is required but never used" in shown.stderr
@@ -110,12 +111,30 @@ stages:
     )
     shown = command("validate", tmp_path / "ours.yaml")
     assert shown.exit_code == 0
-    assert [line.removeprefix("warning: ours: stages.critique.") for line in shown.stderr.splitlines()] == [
-        "variables: has no category, which is given: a run refuses this stage",
-        "variables: has camera, which is not given: a run refuses this stage",
-        "output: has no improvement, which is read: a run refuses this stage",
-        "output: has mood, which is not read: a run refuses this stage",
+    assert [
+        line.removeprefix(f"warning: {tmp_path / 'ours.yaml'}:") for line in shown.stderr.splitlines()
+    ] == [
+        "6: stages.critique.variables: has no category, which is given: a run refuses this stage (profile ours)",
+        "6: stages.critique.variables.camera: is required and not given: a run refuses this stage (profile ours)",
+        "8: stages.critique.output: has no improvement, which is read: a run refuses this stage (profile ours)",
+        "10: stages.critique.output.properties.mood: is not read: a run refuses this stage (profile ours)",
     ]
+
+
+def test_inspect_tells_programs_the_schema_of_what_a_stage_is_given_and_answers(command):
+    told = json.loads(command("inspect", "library", "--format", "json").stdout)
+    stage = PromptHub.load(None).get("library").stage("keywords")
+    assert told["stages"]["keywords"]["input_schema"] == stage.input_schema
+    assert told["stages"]["keywords"]["output_schema"] == stage.output
+
+
+def test_save_says_what_is_doubtful_and_saves(command, mine):
+    mine.write_text(
+        "id: library\nstages: {caption: {variables: {mood: {schema: {type: string}}}}}\n", encoding="utf-8"
+    )
+    saved = command("save", "library", "-m", "With a mood")
+    assert saved.exit_code == 0
+    assert f"warning: {mine}:2: stages.caption.variables.mood: is required but never used" in saved.stderr
 
 
 def test_render_shows_the_messages_and_quotes_the_values(command, entry):

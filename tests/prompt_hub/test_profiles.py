@@ -9,7 +9,7 @@ import sys
 import pytest
 from jsonschema import Draft202012Validator
 
-from prompt_hub.checking import template_problems, template_warnings
+from prompt_hub.checking import template_doubts, template_problems
 from prompt_hub.hub import PromptHub
 from prompt_hub.layers import SHIPPED
 from prompt_hub.rendering import render
@@ -34,6 +34,13 @@ VALUES = {
         "category_a": "Open",
         "category_b": "Nature",
         "rules_notes": "Borders: none.",
+    },
+    "check": {"signals": SIGNALS, "critique": "Crisp from edge to edge."},
+    "revise": {
+        "signals": SIGNALS,
+        "critique": "Crisp from edge to edge.",
+        "improvement": "Crop the empty left.",
+        "objection": "It is called crisp, and sharpness measures soft.",
     },
     "caption": {
         "signals": SIGNALS,
@@ -63,6 +70,8 @@ EMPTY = {
         "signals_a": "x",
         "signals_b": "x",
     },
+    "check": {"signals": "x", "critique": "x"},
+    "revise": dict.fromkeys(("signals", "critique", "improvement", "objection"), "x"),
     "caption": PHOTO,
     "keywords": {**PHOTO, "caption": "", "max_keywords": 1},
     "description": {**PHOTO, "caption": "", "keywords": []},
@@ -84,7 +93,7 @@ def test_it_renders_with_everything_and_with_nothing(profile_id, stage):
     profile = HUB.get(profile_id)
     full, empty = render(profile, stage, VALUES[stage]), render(profile, stage, EMPTY[stage])
     assert full.system == empty.system
-    assert full.images == (2 if stage == "pairwise" else 1)
+    assert full.images == {"pairwise": 2, "check": 0}.get(stage, 1)
     for value in VALUES[stage].values():
         for text in value if isinstance(value, list) else [value]:
             assert str(text) in full.user
@@ -128,7 +137,7 @@ def test_every_tag_that_it_uses_is_one_that_its_system_message_speaks_of_or_open
 @pytest.mark.parametrize("profile", HUB.profiles.values(), ids=lambda profile: profile.id)
 def test_its_templates_have_no_problem_and_no_doubt(profile):
     assert list(template_problems(profile)) == []
-    assert list(template_warnings(profile)) == []
+    assert list(template_doubts(profile)) == []
 
 
 @pytest.mark.parametrize(("profile_id", "stage"), STAGES)
@@ -157,6 +166,8 @@ def test_its_schemas_are_json_schemas_and_its_variables_explained(profile_id, st
             1600,
         ),
         ("pairwise", {"reason": "x" * 400, "winner": "draw"}, 600),
+        ("check", {"reason": "x" * 400, "contradicts": False}, 400),
+        ("revise", {"critique": "x" * 1600, "improvement": "x" * 400}, 1200),
         ("caption", {"caption": "x" * 240}, 400),
         ("keywords", {"keywords": ["x" * 40] * 12}, 900),
         ("description", {"description": "x" * 1600}, 1600),
@@ -172,7 +183,7 @@ def test_the_longest_right_answer_fits_its_schema_and_nothing_beyond(stage, answ
         assert not validator.is_valid({**answer, "remark": "x"})
         for name, value in answer.items():
             assert not validator.is_valid({key: item for key, item in answer.items() if key != name})
-            too_much = {str: "x" * 2000, int: 21, list: ["x"] * 21}[type(value)]
+            too_much = {str: "x" * 2000, int: 21, list: ["x"] * 21, bool: 1}[type(value)]
             assert not validator.is_valid({**answer, name: too_much})
         assert template.parameters["max_output_tokens"] == tokens
 

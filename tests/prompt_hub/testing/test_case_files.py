@@ -192,4 +192,9 @@ def test_sets_are_chosen_by_profile_and_name(tests_folder):
 
 
 def test_the_shipped_tests_are_of_shipped_profiles():
-    assert {one.profile_id for one in load_case_sets(None)} == {"club-judge", "library", "storyteller"}
+    assert {one.profile_id for one in load_case_sets(None)} == {
+        "club-judge",
+        "library",
+        "self-checking-judge",
+        "storyteller",
+    }
