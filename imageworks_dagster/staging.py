@@ -20,6 +20,7 @@ from imageworks_dagster.runs import enter_run
 from imageworks_dagster.stages import Stage, failures_by_class
 from imageworks_dagster.tables import SHAPES
 from imageworks_dagster.turns import turn
+from prompt_hub.revisions.splits import WHOLE
 from store.batches import batch as registered_batch
 from telemetry.manifest import StageSummary
 
@@ -144,7 +145,10 @@ def _chosen_version(node: BatchNode, run: Run) -> str:
         model = run.scorer(asset)
         return NONE if model is None else scorer_version(model.name, model.model_revision)
     profile = run.manifest.profiles[asset]
-    return promoted_version(profile.profile_id, profile.stage_hash) if profile.is_kept else NONE
+    if not profile.is_kept:
+        return NONE
+    parts = [(share.percent, share.profile_id, share.stage_hash) for share in profile.shares]
+    return promoted_version(parts or [(WHOLE, profile.profile_id, profile.stage_hash)])
 
 
 def _planned(context: dg.AssetExecutionContext, pipeline: Pipeline) -> list[str]:
@@ -216,6 +220,18 @@ def _metadata(stage: Stage, outcome: Outcome, seconds: float) -> dict[str, Any]:
             "profile_hash": profile.hash,
             "stage_hash": profile.stage_hash(stage.choice.profile_stage),
         }
+        if stage.choice.shares:
+            shares = [
+                {
+                    "share": f"{share.percent} %",
+                    "profile": share.reference,
+                    "stage_hash": share.profile.stage_hash(stage.choice.profile_stage),
+                }
+                for share in stage.choice.shares
+            ]
+            metadata["split"] = dg.MetadataValue.md(
+                table_markdown(shares, ("share", "profile", "stage_hash"))
+            )
     model = stage.choice.model if stage.choice is not None else stage.scorer
     if model is not None:
         metadata |= {

@@ -10,6 +10,7 @@ PromptHubError
 │   ├── VariablesRefused        a variable is missing, not declared, not plain JSON, or misses its schema
 │   └── RenderLimit             a template prints or loops more than it may
 ├── BadReference            a text names no prompt
+│   └── BadSplit                a text splits photos between revisions in no way that can be done
 ├── CaseFileError           a file of prompt tests is broken: names file, line and field
 ├── NothingToTest           no set of tests is meant, or none of this name
 ├── ReadsNoPrompt           a model answers by rule, so it cannot test a prompt
@@ -133,6 +134,10 @@ class RenderLimit(RenderError):
 
 class BadReference(PromptHubError):
     """A text names no prompt."""
+
+
+class BadSplit(BadReference):
+    """A text splits photos between revisions in no way that can be done."""
 
 
 class CaseFileError(PromptHubError):

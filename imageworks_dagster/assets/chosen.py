@@ -8,12 +8,13 @@ from imageworks_dagster.assets.batch_nodes import BatchNode, batch_nodes, change
 from imageworks_dagster.opened import has_home, open_store
 from prompt_hub.errors import PromptHubError
 from prompt_hub.revisions.references import Reference, kept_revision
+from prompt_hub.revisions.splits import WHOLE, Split, is_split
 from prompt_hub.revisions.store import PromptStore
 from registry.errors import RegistryError
 from store.batches import batches
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     import dagster as dg
 
@@ -50,9 +51,16 @@ def changed_choices(
     ]
 
 
-def promoted_version(profile_id: str, stage_hash: str) -> str:
-    """The version of a batch that asks with a kept revision, whichever label named it."""
-    return f"{profile_id} {stage_hash}"
+def promoted_version(parts: Iterable[tuple[int, str, str]]) -> str:
+    """The version of a batch that asks with a kept revision, whichever label named it, or with several.
+
+    Args:
+        parts: of each, its share of the photos in percent, its profile, and the hash of its stage.
+    """
+    return ", ".join(
+        f"{profile_id} {stage_hash}" if percent == WHOLE else f"{percent} % {profile_id} {stage_hash}"
+        for percent, profile_id, stage_hash in parts
+    )
 
 
 def scorer_version(name: str, revision: str) -> str:
@@ -71,9 +79,20 @@ def _version(
             model = registry.resolve(pins["model"])
             return scorer_version(model.name, model.model_revision)
         asks, named = node.stage.asks, pins.get("profile")
-        if asks is None or not named or not (reference := Reference.parse(named)).is_kept:
+        if asks is None or not named:
             return None
-        profile = kept_revision(reference, prompts.labels, prompts.revisions).profile
-        return promoted_version(profile.id, profile.stage_hash(asks.profile_stage))
+        parts = []
+        for percent, reference in _references(named):
+            if not reference.is_kept:
+                return None
+            profile = kept_revision(reference, prompts.labels, prompts.revisions).profile
+            parts.append((percent, profile.id, profile.stage_hash(asks.profile_stage)))
+        return promoted_version(parts)
     except (RegistryError, PromptHubError):
         return None
+
+
+def _references(named: str) -> list[tuple[int, Reference]]:
+    if not is_split(named):
+        return [(WHOLE, Reference.parse(named))]
+    return [(share.percent, share.reference) for share in Split.parse(named).shares]

@@ -1,4 +1,4 @@
-"""`imageworks prompts`: prompts tested with models."""
+"""`imageworks prompts`: prompts tested with models, and what a change of them does."""
 
 # Typer reads the annotations of what it is given: they are not postponed in this module.
 
@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from imageworks_dagster.command.impact import impact
 from imageworks_dagster.command.terminal import TerminalProgress
 from imageworks_dagster.opened import open_store
 from imageworks_dagster.pipelines import PIPELINES
@@ -34,7 +35,8 @@ from registry.registry import Registry
 from store.home import Home
 from store.settings import Settings
 
-app = typer.Typer(no_args_is_help=True, help="Prompts, tested with models.")
+app = typer.Typer(no_args_is_help=True, help="Prompts, tested with models, and what a change of them does.")
+app.command()(impact)
 errors = Console(stderr=True)
 
 ROLES = {
