@@ -17,12 +17,17 @@ from imageworks.judge_vision.critiquing import (
     MOST_WORDS,
     Critique,
 )
-from imageworks_dagster.checks import ACCOUNTED, AS_ASKED, FAILURES, FIT, SPREAD, UNTOUCHED
+from imageworks_dagster.checks import ACCOUNTED, AS_ASKED, FAILURES, FIT, SPREAD, TESTED, UNTOUCHED
 from imageworks_dagster.identifying import is_as_known, known_files
 from imageworks_dagster.opened import open_store
 from photos.errors import PhotoError
 from photos.identity import photo_id
+from prompt_hub.errors import CaseFileError
+from prompt_hub.hashing import short
 from prompt_hub.schema import PromptProfile
+from prompt_hub.testing.case_files import load_case_sets
+from prompt_hub.testing.requirements import untested
+from registry.schema import Model
 from store.batches import batch as registered_batch
 from store.path_text import path_text, text_path
 from telemetry.errors import MissingManifest
@@ -72,6 +77,7 @@ class Checked:
         database: the state database.
         pinned: the prompt that the run which made the table pinned for it; None where that is not known.
         model: the model, likewise.
+        prompts: the user's layer of prompts, which has their tests.
     """
 
     asset: str
@@ -81,6 +87,7 @@ class Checked:
     database: StateDatabase
     pinned: PinnedProfile | None = None
     model: PinnedModel | None = None
+    prompts: Path | None = None
 
     @classmethod
     def open(cls, settings: Settings, pipeline: Pipeline, asset: str, batch: str) -> Checked:
@@ -97,6 +104,7 @@ class Checked:
             database=store.database,
             pinned=pinned,
             model=model,
+            prompts=store.home.prompts,
         )
 
     @property
@@ -263,11 +271,41 @@ def originals_untouched(checked: Checked) -> CheckOutcome:
     )
 
 
+def prompt_tested(checked: Checked) -> CheckOutcome:
+    """The tests of the stage have passed with exactly the profile and the model that the table was made with."""
+    if checked.pinned is None or checked.model is None:
+        words = "which prompt the table was made with is not known: its manifest is gone; materialize again"
+        return CheckOutcome(not checked.asked, words if checked.asked else "nothing was asked", grave=False)
+    model = Model.model_validate(checked.model.content)
+    stage = checked.pinned.profile_stage
+    try:
+        sets = load_case_sets(checked.prompts)
+        missing = [
+            f"{profile.id}@{short(profile.hash)}: {words}"
+            for profile in checked.profiles
+            for words in untested(sets, profile, stage, checked.database, model)
+        ]
+    except CaseFileError as error:
+        return CheckOutcome(False, f"its tests cannot be read: {error}", grave=False)
+    ids = {profile.id for profile in checked.profiles}
+    there = any(case.stage == stage for one in sets if one.profile_id in ids for case in one.written.tests)
+    if model.is_embedded:
+        words = f"{model.name} answers by rule and reads no prompt: there is nothing to test"
+    elif not there:
+        words = f"no test asks the stage {stage}: write some beside the prompts"
+    else:
+        words = f"every test of the stage {stage} has passed with {model.name}"
+    return CheckOutcome(
+        not missing, "; ".join(missing) or words, grave=False, metadata={"missing": len(missing)}
+    )
+
+
 CHECKS: dict[str, Callable[[Checked], CheckOutcome]] = {
     ACCOUNTED: every_entry_accounted_for,
     FAILURES: share_of_failures,
     FIT: answers_fit_the_schema,
     SPREAD: scores_in_range_and_spread,
     AS_ASKED: critiques_as_asked,
+    TESTED: prompt_tested,
     UNTOUCHED: originals_untouched,
 }

@@ -10,6 +10,7 @@ import typer
 
 from prompt_hub.comparing import FieldDifference, Said, Side, differing_stages, field_differences
 from prompt_hub.comparing_rendered import Fixture, RenderedPair, fixtures_of, rendered_pairs
+from prompt_hub.comparison_words import field_lines
 from prompt_hub.errors import RenderError, UnknownLabel
 from prompt_hub.hashing import short
 from prompt_hub.hub import PromptHub
@@ -80,7 +81,7 @@ def diff(
             said["rendered"] = [_pair_json(pair, names) for pair in pairs]
         _print_json(said)
         return
-    for text in (*_field_lines(fields, names), *_pair_lines(pairs, names)):
+    for text in (*field_lines(fields, names), *_pair_lines(pairs, names)):
         typer.echo(text)
     for name, old, new in stages:
         typer.echo(f"{name}: stage_hash {short(old) or '(none)'} -> {short(new) or '(none)'}")
@@ -168,15 +169,6 @@ def _before(since: str, after: PromptHub, home: Path | None) -> tuple[dict[str, 
     return labelled, [name for name, where in at.items() if where is None]
 
 
-def _field_lines(fields: Iterable[FieldDifference], names: tuple[str, str]) -> Iterator[str]:
-    for one in fields:
-        sides = [_value(said) for said in (one.before, one.after)]
-        yield f"{one.field}" if one.is_text else f"{one.field}: {sides[0]} -> {sides[1]}"
-        yield f"    {one.kind}; {_from(one.before)} -> {_from(one.after)}"
-        if one.is_text:
-            yield f"{printable(one.diff(names))}\n"
-
-
 def _pair_lines(pairs: Sequence[RenderedPair] | None, names: tuple[str, str]) -> Iterator[str]:
     if pairs is None:
         return
@@ -188,17 +180,6 @@ def _pair_lines(pairs: Sequence[RenderedPair] | None, names: tuple[str, str]) ->
         else:
             same += 1
     yield f"Rendered with {len(pairs)} sets of values; {same} of them come out the same."
-
-
-def _value(said: Said | None) -> str:
-    return "(none)" if said is None else line(json.dumps(said.value, ensure_ascii=False))
-
-
-def _from(said: Said | None) -> str:
-    if said is None:
-        return "(none)"
-    partials = "".join(f", {name} from {source}" for name, source in said.partials.items())
-    return f"{said.source or 'by default'}{partials}"
 
 
 def _reached_rows(found: Iterable[Reached]) -> Iterator[list[str]]:
