@@ -348,6 +348,13 @@ sets:
         vars: *vars
         photos: [harbor.jpg]
         assert: [{type: schema}]
+  sense:
+    mode: static
+    tests:
+      - description: what another stage is asked is no matter of this one
+        stage: keywords
+        vars: {signals: soft, existing_keywords: [], folder_words: [], caption: A harbor, max_keywords: 9}
+        assert: [{type: contains, value: A harbor}]
 """
 
 
