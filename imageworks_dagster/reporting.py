@@ -65,8 +65,9 @@ def run_facts(stage: Stage, pipeline: Pipeline, tables: Mapping[str, Sequence[Ro
         tables: rows of each asking stage.
     """
     manifest = stage.run.manifest
-    hashes = {
-        prompt.profile_hash for pinned in manifest.profiles.values() for prompt in (pinned, *pinned.shares)
+    pinned = manifest.profiles.values()
+    hashes = {one.profile_hash for one in pinned} | {
+        share.profile_hash for one in pinned for share in one.shares
     }
     more = [("host", manifest.host), ("code", (manifest.git_sha or "unknown")[:12])]
     return RunFacts(
