@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from imageworks_dagster.assets.chosen import kept_parts
 from imageworks_dagster.pipelines import PIPELINES
 from prompt_hub.errors import PromptHubError
+from prompt_hub.revisions.splits import WHOLE
 from prompt_hub.revisions.store import PromptStore
 from store.batches import batches
 from telemetry.errors import ManifestError
@@ -73,6 +74,6 @@ def _state(store: OpenStore, prompts: PromptStore, batch: Batch, stage: StageDec
     if not now or pinned is None or not pinned.is_kept:
         return None
     then = [(share.percent, share.profile_id, share.stage_hash) for share in pinned.shares]
-    if now == (then or [(100, pinned.profile_id, pinned.stage_hash)]):
+    if now == (then or [(WHOLE, pinned.profile_id, pinned.stage_hash)]):
         return None
     return f"{pointer.run_id} {now}"
