@@ -14,6 +14,7 @@ PromptHubError
 │   ├── VariablesRefused        a variable is missing, not declared, not plain JSON, or misses its schema
 │   └── RenderLimit             a template prints or loops more than it may
 ├── BadReference            a text names no prompt
+│   └── BadSplit                a text splits photos between revisions in no way that can be done
 ├── CompositionFileError    a composition's file is broken, or fits no profile: names file, line and field
 ├── UnknownComposition      no composition has this id
 ├── NobodyToAsk             a composition's node names no model, and no role is asked by its stage
@@ -180,6 +181,10 @@ class UnknownComposition(PromptHubError):
 
 class NobodyToAsk(PromptHubError):
     """A composition's node names no model, and no role is asked by its stage."""
+
+
+class BadSplit(BadReference):
+    """A text splits photos between revisions in no way that can be done."""
 
 
 class CaseFileError(PromptHubError):
