@@ -11,7 +11,8 @@ from typing import Annotated, Any
 import typer
 
 from prompt_hub.checking import stage_warnings, template_problems, template_warnings
-from prompt_hub.errors import PromptHubError, RenderError
+from prompt_hub.errors import PromptHubError, RenderError, WouldOverwrite
+from prompt_hub.exchange.commands import import_prompt
 from prompt_hub.exporting import differing_stages, profile_diff, profile_yaml
 from prompt_hub.hashing import short
 from prompt_hub.hub import PromptHub
@@ -22,9 +23,12 @@ from prompt_hub.revision_commands import HomeOption, ReferenceArgument, add_comm
 from prompt_hub.revisions.references import Reference, kept_revision
 from prompt_hub.schema import PromptProfile, StageTemplate
 from prompt_hub.showing import show
+from prompt_hub.testing.case_files import load_case_sets, sets_by_profile
 from prompt_hub.testing.commands import run_tests
 from store.errors import StoreError
 from store.home import Home
+from store.path_text import path_text
+from store.publishing import publish_file
 from store.settings import Settings
 from store.yaml_reading import YamlError, field_text, read_yaml
 
@@ -42,6 +46,7 @@ class Form(StrEnum):
 
     YAML = "yaml"
     JSON = "json"
+    PROMPTFOO = "promptfoo"
 
 
 class Output(StrEnum):
@@ -97,18 +102,36 @@ def inspect(reference: ReferenceArgument, *, home: HomeOption = None) -> None:
 @app.command()
 def export(
     reference: ReferenceArgument,
-    form: Annotated[Form, typer.Option("--format", help="yaml or json.")] = Form.YAML,
+    form: Annotated[Form, typer.Option("--format", help="yaml, json, or promptfoo.")] = Form.YAML,
+    output: Annotated[
+        Path | None, typer.Option(help="Folder for the file; the terminal if not given.")
+    ] = None,
     *,
     home: HomeOption = None,
 ) -> None:
-    """The effective profile: what it extends and includes is put in."""
+    """The effective profile: what it extends and includes is put in. For promptfoo, with its live tests."""
     profile, _ = _named(reference, home)
-    if form is Form.JSON:
+    name = f"{profile.id}.{form}"
+    if form is Form.PROMPTFOO:
+        from prompt_hub.exchange import promptfoo  # noqa: PLC0415 - jinja2 is dear
+
+        sets = sets_by_profile(load_case_sets(_home(home).prompts), [profile.id])[profile.id]
+        text, losses = promptfoo.to_promptfoo(profile, sets)
+        for loss in losses:
+            typer.echo(str(loss), err=True)
+        name = promptfoo.FILE_NAME
+    elif form is Form.JSON:
         content = profile.model_dump(mode="json", exclude={"extends"})
-        typer.echo(json.dumps(content, indent=2, ensure_ascii=False))
+        text = json.dumps(content, indent=2, ensure_ascii=False) + "\n"
+    else:
+        text = f"# profile_hash {profile.hash}\n{profile_yaml(profile)}"
+    if output is None:
+        typer.echo(text, nl=False)
         return
-    typer.echo(f"# profile_hash {profile.hash}")
-    typer.echo(profile_yaml(profile), nl=False)
+    if (output / name).exists():
+        raise WouldOverwrite(f"{output / name} is there; move it away, or name another folder.")
+    publish_file(output / name, text.encode())
+    typer.echo(path_text(output / name))
 
 
 @app.command()
@@ -182,6 +205,7 @@ def diff(
 
 add_commands(app)
 app.command("test")(run_tests)
+app.command("import")(import_prompt)
 
 
 def main() -> None:

@@ -13,6 +13,8 @@ PromptHubError
 ├── CaseFileError           a file of prompt tests is broken: names file, line and field
 ├── NothingToTest           no set of tests is meant, or none of this name
 ├── ReadsNoPrompt           a model answers by rule, so it cannot test a prompt
+├── ImportRefused           a prompt of another tool cannot be carried over as it is
+├── WouldOverwrite          something is there already, and nobody said to replace it
 ├── RevisionError           something about what the state database keeps of a profile
 │   ├── UnknownRevision         no revision has such a hash
 │   ├── AmbiguousRevision       several revisions have hashes that begin so
@@ -157,6 +159,14 @@ class NothingToTest(PromptHubError):
 
 class ReadsNoPrompt(PromptHubError):
     """A model answers by rule and reads no prompt, so its answers say nothing about one."""
+
+
+class ImportRefused(PromptHubError):
+    """A prompt of another tool would say something else here, or its file is broken; nothing is written."""
+
+
+class WouldOverwrite(PromptHubError):
+    """A profile or a file is there already; nothing is written over it."""
 
 
 class RevisionError(PromptHubError):

@@ -23,7 +23,7 @@ _SHOWN_IN_LITERALS = frozenset("\n\t")
 def profile_yaml(profile: PromptProfile) -> str:
     """An effective profile as YAML, whole: it extends nothing, and a user's layer may hold it as it is."""
     content = profile.model_dump(mode="json", exclude={"extends"})
-    return _yaml(content)
+    return yaml_text(content)
 
 
 def profile_diff(first: PromptProfile, second: PromptProfile, *, names: tuple[str, str] | None = None) -> str:
@@ -55,7 +55,8 @@ def differing_stages(first: PromptProfile, second: PromptProfile) -> Iterator[tu
             yield name, hashes[0], hashes[1]
 
 
-def _yaml(content: Any) -> str:
+def yaml_text(content: Any) -> str:
+    """Plain JSON values as YAML that the strict reader takes back to the same, texts of several lines as blocks."""
     writer = YAML()
     writer.width = _WIDTH
     writer.indent(mapping=2, sequence=4, offset=2)
