@@ -42,6 +42,7 @@ def asking_with(
     prompt_hub_version: str,
     fresh: bool,
     progress: Progress,
+    stage: str = STAGE,
 ) -> Ask:
     """A function that asks.
 
@@ -52,15 +53,18 @@ def asking_with(
         prompt_hub_version: For the events.
         fresh: Ask even what was answered before.
         progress: Told of how many of how many are done, and how many of them failed.
+        stage: What events have as their stage.
     """
 
     def ask(questions: Sequence[Question]) -> list[Told]:
-        requests = _Requests(settings, registry.version, prompt_hub_version)
+        requests = _Requests(settings, registry.version, prompt_hub_version, stage)
         made = [requests.request(question) for question in questions]
         spool = Spool(store.home.spool)
         try:
             answers = run_interruptible(
-                lambda: _answers(settings, registry, store, spool, made, fresh=fresh, progress=progress)
+                lambda: _answers(
+                    settings, registry, store, spool, made, fresh=fresh, progress=progress, stage=stage
+                )
             )
         finally:
             spool.close()
@@ -86,7 +90,10 @@ def told(answer: Answer) -> Told:
 class _Requests:
     """Makes requests of questions; the previews of a photo are made once a model's size."""
 
-    def __init__(self, settings: Settings, registry_version: str, prompt_hub_version: str) -> None:
+    def __init__(
+        self, settings: Settings, registry_version: str, prompt_hub_version: str, stage: str
+    ) -> None:
+        self._stage = stage
         self._settings = settings
         self._registry_version = registry_version
         self._prompt_hub_version = prompt_hub_version
@@ -104,7 +111,7 @@ class _Requests:
             parameters=rendered.parameters,
             sample=question.sample,
             labels=Labels(
-                stage=STAGE,
+                stage=self._stage,
                 photo_ids=tuple(photo.photo_id for photo in photos),
                 profile_id=rendered.profile_id,
                 profile_stage=rendered.profile_stage,
@@ -133,8 +140,9 @@ async def _answers(
     *,
     fresh: bool,
     progress: Progress,
+    stage: str,
 ) -> list[Answer]:
-    leasing = leasing_for(settings, registry, store.database, registry.environ, spool, stage=STAGE)
+    leasing = leasing_for(settings, registry, store.database, registry.environ, spool, stage=stage)
     # No more are handed over than are asked at once, so that an answer's latency is no wait for other answers.
     slots = asyncio.Semaphore(settings.concurrency)
     done = wrong = 0

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from imageworks_dagster.command.optimizing import optimize
 from imageworks_dagster.command.terminal import TerminalProgress
 from imageworks_dagster.opened import open_store
 from imageworks_dagster.pipelines import PIPELINES
@@ -102,6 +103,9 @@ def run_tests(
     write_report(outcomes, form, output)
     if failed(outcomes):
         raise typer.Exit(1)
+
+
+app.command("optimize")(optimize)
 
 
 def _named(
