@@ -153,7 +153,7 @@ def _example(number: int, row: dict[str, Any], template: StageTemplate, folder: 
     values = {}
     for name, declaration in template.variables.items():
         value = row.get(name)
-        if value is None and not declaration.required:
+        if value is None and (name not in row or not declaration.required):
             continue
         kind = declaration.value_schema.get("type")
         values[name] = _value(value, is_text=kind == "string")
@@ -169,7 +169,7 @@ def _example(number: int, row: dict[str, Any], template: StageTemplate, folder: 
 
 def _value(value: Any, *, is_text: bool) -> Any:
     if is_text:
-        return "" if value is None else str(value)
+        return value if value is None else str(value)
     return json.loads(value) if isinstance(value, str) and value[:1] in {"[", "{"} else value
 
 

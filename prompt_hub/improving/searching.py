@@ -34,6 +34,7 @@ TRIES: Final = 3
 """How often a text is asked for again whose candidate was refused."""
 
 _REASONS: Final = 5
+_IDLE: Final = 20
 _SHOWN_TEXT: Final = 2000
 
 
@@ -61,7 +62,7 @@ class Plan:
     reflection_model: Model
     seed: int
     few_shot: int = 0
-    minibatch: int = 4
+    minibatch: int = 3
 
 
 @dataclass(frozen=True)
@@ -155,6 +156,8 @@ def search(plan: Plan, budget: Budget, found: Found, *, note: Callable[[str], No
             seed=plan.seed,
             raise_on_exception=True,
         )
+        if searching.stopped is not None:
+            raise searching.stopped
         found.ended = "nothing is left to improve" if searching.is_perfect else "nothing new is proposed"
     except BudgetSpent:
         found.ended = "the budget is spent"
@@ -180,6 +183,7 @@ class _Searching:
         self._answers: dict[tuple[str, int], Told] = {}
         self._parents: dict[str, str] = {}
         self._idle = 0
+        self.stopped: Exception | None = None
 
     @property
     def is_perfect(self) -> bool:
@@ -188,9 +192,9 @@ class _Searching:
         return best is not None and best.score >= 1 - 1e-9
 
     def is_done(self, state: Any) -> bool:
-        """Whether to stop: nothing left to gain, or only texts that could not be used for long."""
+        """Whether to stop: nothing left to gain, nothing left to ask with, or no text that could be used for long."""
         del state
-        return self.is_perfect or self._idle >= 20  # noqa: PLR2004 - rounds without a new text
+        return self.is_perfect or self.stopped is not None or self._idle >= _IDLE
 
     def start(self) -> Candidate:
         """The prompt as it is, or with demonstrations where those make it better."""
@@ -250,7 +254,12 @@ class _Searching:
         """GEPA's: new texts, or the old ones where none could be used."""
         made: dict[str, str] = {}
         for name in components_to_update:
-            text = self._better_text(candidate, name, reflective_dataset[name])
+            try:
+                text = self._better_text(candidate, name, reflective_dataset[name])
+            except Exception as error:
+                # GEPA takes it for a bad proposal and would go on without end.
+                self.stopped = self.stopped or error
+                raise
             if text is not None:
                 made[name] = text
                 self._parents[digest({**candidate, **made})] = digest(candidate)
@@ -261,6 +270,8 @@ class _Searching:
         self, candidate: Candidate, name: str, records: Sequence[Mapping[str, Any]]
     ) -> str | None:
         plan, found = self._plan, self._found
+        if self.stopped is not None:
+            raise self.stopped
         for _ in range(TRIES):
             reasons = [reason for field, reason in found.refused if field == name][-_REASONS:]
             sample = plan.seed * 10_000 + found.reflections
