@@ -1,8 +1,8 @@
 """A better prompt for the same task within the same budget: ours, which is GEPA in a contract, and DSPy's MIPROv2.
 
-Both ask the tests' judging double, whose marks are right only if the prompt says how to mark, about the same examples, and
-are scored on the same ones held out. DSPy is no dependency: it is installed into an environment of its own in the cache
-folder, so this bench runs only when it is named, and with a package index at hand.
+Both ask the tests' judging double, whose marks are right only if the prompt says how to mark, about the same examples,
+and are scored on the same ones held out. DSPy is no dependency: it is installed into an environment of its own in the
+cache folder, so this bench runs only when it is named, and with a package index at hand.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ def run() -> list[Result]:
 
 
 def mean(found: list[dict[str, Any]], name: str) -> float:
-    return statistics.mean(one[name] for one in found)
+    return float(statistics.mean(one[name] for one in found))
 
 
 def searched(seed: int, python: Path | None) -> dict[str, Any]:

@@ -42,9 +42,9 @@ class JudgingDouble(VllmDouble):
         fields = schema.get("properties", {})
         if "text" in fields and "reason" in fields:
             answer: Any = {"reason": "It may help.", "text": self._proposal(said)}
-        elif "proposed_instruction" in fields:
-            answer = dict.fromkeys(fields, "Marks.") | {"proposed_instruction": self._instruction()}
-        elif "score" in fields:
+        elif "proposed_instruction" in said:
+            answer = {"proposed_instruction": self._instruction()}
+        elif "Quality: " in said:
             answer = {"critique": "A photograph of the sea.", "score": mark_of(said)}
         else:
             return made
@@ -52,7 +52,7 @@ class JudgingDouble(VllmDouble):
         return made
 
     def _instruction(self) -> str:
-        """A whole instruction, for optimizers that propose those: two sentences of those that texts are made better with."""
+        """A whole instruction with two sentences of the pool, for optimizers that propose those."""
         chance = random.Random(f"{self.salt} {len(self.proposed)}")
         self.proposed.append(
             " ".join(["Give a mark.", *chance.sample((*GOOD, *HARMFUL, "Think of the frame."), 2)])
