@@ -98,24 +98,24 @@ def by_ours(folder: Path, url: str, seed: int) -> dict[str, float]:
         "--seed", str(seed), "--holdout", "0.25",
     ]  # fmt: skip
     environment = {**os.environ, "IMAGEWORKS_HOME": str(folder / "home")}
-    done = subprocess.run(command, cwd=folder, env=environment, check=True, capture_output=True, text=True)
+    done = subprocess.run(command, cwd=folder, env=environment, check=True, stdout=subprocess.PIPE, text=True)
     line = next(line for line in done.stdout.splitlines() if line.startswith("held out: "))
     before, after = (float(word) for word in line.replace(",", "").split() if word[0].isdigit())
     return {"before": before, "after": after}
 
 
 def by_dspy(folder: Path, url: str, seed: int, python: Path) -> dict[str, float]:
-    command = [
-        str(python),
-        str(DSPY),
-        url,
-        str(folder / "labels.jsonl"),
-        str(seed),
-        str(BUDGET),
-        *held_out(seed),
-    ]
+    # -P: the bench's own platform.py is not the standard library's.
+    given = [url, str(folder / "labels.jsonl"), str(seed), str(BUDGET), *held_out(seed)]
     environment = {**os.environ, "DSPY_CACHEDIR": str(folder / "cache"), "HOME": str(folder)}
-    done = subprocess.run(command, cwd=folder, env=environment, check=True, capture_output=True, text=True)
+    done = subprocess.run(
+        [str(python), "-P", str(DSPY), *given],
+        cwd=folder,
+        env=environment,
+        check=True,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
     told: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
     return told
 

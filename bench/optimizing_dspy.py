@@ -32,8 +32,8 @@ def main(url: str, labels: str, seed: str, budget: str, *held: str) -> None:
     # Each instruction takes a request to be proposed and a pass over the examples; trials of the same are cached.
     candidates = (int(budget) - 2 * len(held_out)) // (len(train) + 1)
     optimizer = dspy.MIPROv2(
-        metric=near, auto=None, num_candidates=candidates, max_bootstrapped_demos=0, max_labeled_demos=0, seed=int(seed),
-        num_threads=1, verbose=False,
+        metric=near, auto=None, num_candidates=candidates, max_bootstrapped_demos=0, max_labeled_demos=0,
+        seed=int(seed), num_threads=1, verbose=False,
     )  # fmt: skip
     best = optimizer.compile(
         program, trainset=train, valset=train, num_trials=4 * candidates, minibatch=False, data_aware_proposer=False,

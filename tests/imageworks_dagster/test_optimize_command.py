@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import sys
 
 import pytest
 from judging_double import GOOD, JudgingDouble
 from typer.testing import CliRunner
 
+from backends.errors import ModelUnreachable
 from imageworks_dagster.command.prompts import app
 from imageworks_dagster.opened import close_stores
-from prompt_hub.errors import BadMetric, BudgetTooSmall, NothingToChange, WouldOverwrite
+from prompt_hub.errors import BadMetric, BudgetTooSmall, NothingToChange, OptimizerMissing, WouldOverwrite
 from prompt_hub.hub import PromptHub
 from prompt_hub.revisions.store import PromptStore
 from store.database import StateDatabase
@@ -210,3 +214,34 @@ def test_too_small_a_budget_a_bad_metric_and_a_frozen_stage_are_errors(optimize,
     with pytest.raises(WouldOverwrite):
         optimize("--output", "labels.jsonl")
     assert server.history == []
+
+
+def test_an_interrupt_tells_the_best_so_far_and_keeps_nothing(optimize, kept, server, monkeypatch):
+    server.salt = 1
+    asked = server._proposal
+
+    def interrupted(said):
+        if len(server.proposed) == 4:
+            os.kill(os.getpid(), signal.SIGINT)
+        return asked(said)
+
+    monkeypatch.setattr(server, "_proposal", interrupted)
+    done = optimize()
+    assert done.exit_code == 130
+    assert "nothing is kept" in done.stderr
+    assert kept() == []
+
+
+def test_a_missing_optimizer_says_how_to_install_it(optimize, monkeypatch, server):
+    monkeypatch.setitem(sys.modules, "gepa", None)
+    with pytest.raises(OptimizerMissing, match=r"pip install 'imageworks-dagster\[optimize\]'"):
+        optimize()
+    assert server.history == []
+
+
+def test_a_model_that_is_not_there_ends_the_search_with_its_error(optimize, kept, home):
+    text = REGISTRY.format(url="http://127.0.0.1:9")
+    (home / "registry.yaml").write_text(text, encoding="utf-8")
+    with pytest.raises(ModelUnreachable):
+        optimize()
+    assert kept() == []
