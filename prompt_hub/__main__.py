@@ -15,7 +15,8 @@ from prompt_hub.comparison_commands import add_commands as add_comparison_comman
 from prompt_hub.composition.commands import compose
 from prompt_hub.contracts import types_of
 from prompt_hub.edit_command import edit
-from prompt_hub.errors import PromptHubError, RenderError
+from prompt_hub.errors import PromptHubError, RenderError, WouldOverwrite
+from prompt_hub.exchange.commands import import_prompt
 from prompt_hub.exporting import profile_yaml
 from prompt_hub.hashing import short
 from prompt_hub.hub import PromptHub
@@ -27,8 +28,13 @@ from prompt_hub.revision_commands import HomeOption, ReferenceArgument, warn_of
 from prompt_hub.revision_commands import add_commands as add_revision_commands
 from prompt_hub.schema import PromptProfile, StageTemplate
 from prompt_hub.showing import show
+from prompt_hub.testing.case_files import load_case_sets, sets_by_profile
 from prompt_hub.testing.commands import run_tests
 from store.errors import StoreError
+from store.home import Home
+from store.path_text import path_text
+from store.publishing import publish_file
+from store.settings import Settings
 from store.yaml_reading import YamlError, field_text, read_yaml
 
 app = typer.Typer(
@@ -45,6 +51,7 @@ class Form(StrEnum):
 
     YAML = "yaml"
     JSON = "json"
+    PROMPTFOO = "promptfoo"
 
 
 class Output(StrEnum):
@@ -112,18 +119,36 @@ def inspect(
 @app.command()
 def export(
     reference: ReferenceArgument,
-    form: Annotated[Form, typer.Option("--format", help="yaml or json.")] = Form.YAML,
+    form: Annotated[Form, typer.Option("--format", help="yaml, json, or promptfoo.")] = Form.YAML,
+    output: Annotated[
+        Path | None, typer.Option(help="Folder for the file; the terminal if not given.")
+    ] = None,
     *,
     home: HomeOption = None,
 ) -> None:
-    """The effective profile: what it extends and includes is put in."""
+    """The effective profile: what it extends and includes is put in. For promptfoo, with its live tests."""
     profile = named(reference, home).profile
-    if form is Form.JSON:
+    name = f"{profile.id}.{form}"
+    if form is Form.PROMPTFOO:
+        from prompt_hub.exchange import promptfoo  # noqa: PLC0415 - jinja2 is dear
+
+        sets = sets_by_profile(load_case_sets(_home(home).prompts), [profile.id])[profile.id]
+        text, losses = promptfoo.to_promptfoo(profile, sets)
+        for loss in losses:
+            typer.echo(str(loss), err=True)
+        name = promptfoo.FILE_NAME
+    elif form is Form.JSON:
         content = profile.model_dump(mode="json", exclude={"extends"})
-        typer.echo(json.dumps(content, indent=2, ensure_ascii=False))
+        text = json.dumps(content, indent=2, ensure_ascii=False) + "\n"
+    else:
+        text = f"# profile_hash {profile.hash}\n{profile_yaml(profile)}"
+    if output is None:
+        typer.echo(text, nl=False)
         return
-    typer.echo(f"# profile_hash {profile.hash}")
-    typer.echo(profile_yaml(profile), nl=False)
+    if (output / name).exists():
+        raise WouldOverwrite(f"{output / name} is there; move it away, or name another folder.")
+    publish_file(output / name, text.encode())
+    typer.echo(path_text(output / name))
 
 
 @app.command()
@@ -180,6 +205,7 @@ add_comparison_commands(app)
 app.command()(edit)
 app.command()(compose)
 app.command("test")(run_tests)
+app.command("import")(import_prompt)
 
 
 def main() -> None:
@@ -191,6 +217,10 @@ def main() -> None:
     except (PromptHubError, StoreError, YamlError) as error:
         typer.echo(str(error), err=True)
         sys.exit(1)
+
+
+def _home(folder: Path | None) -> Home:
+    return Home.of(Settings() if folder is None else Settings(home=folder))
 
 
 def _by_user(hub: PromptHub, profile_id: str) -> bool:

@@ -20,10 +20,11 @@ _SHOWN_IN_LITERALS = frozenset("\n\t")
 def profile_yaml(profile: PromptProfile) -> str:
     """An effective profile as YAML, whole: it extends nothing, and a user's layer may hold it as it is."""
     content = profile.model_dump(mode="json", exclude={"extends"})
-    return _yaml(content)
+    return yaml_text(content)
 
 
-def _yaml(content: Any) -> str:
+def yaml_text(content: Any) -> str:
+    """Plain JSON values as YAML that the strict reader takes back to the same, texts of several lines as blocks."""
     writer = YAML()
     writer.width = _WIDTH
     writer.indent(mapping=2, sequence=4, offset=2)

@@ -11,6 +11,7 @@ import typer
 from rich.console import Console
 
 from imageworks_dagster.command.impact import impact
+from imageworks_dagster.command.optimizing import optimize
 from imageworks_dagster.command.terminal import answers_progress
 from imageworks_dagster.command.trial import trial
 from imageworks_dagster.composing import READERS, ROLES, model_of
@@ -44,6 +45,7 @@ from store.yaml_reading import read_yaml
 app = typer.Typer(no_args_is_help=True, help="Prompts, tested with models, and what a change of them does.")
 app.command()(impact)
 app.command()(trial)
+app.command()(optimize)
 errors = Console(stderr=True)
 
 
