@@ -9,12 +9,12 @@ from fastapi import FastAPI
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from backends.trusted_hosts import TrustedHosts
 from gateway.asking import Gone
 from gateway.chat.body import ChatBody
 from gateway.chat.routes import chat_completions
 from gateway.edge import Edge, error_response
-from gateway.errors import BadRequest, GatewayError, MethodNotAllowed, NotFound
+from gateway.errors import GatewayError, MethodNotAllowed, NotFound
+from gateway.hosts import OwnHosts
 from gateway.listing import get_model, list_models
 from gateway.parts import open_parts
 from gateway.standing import healthz, metrics, readyz
@@ -53,9 +53,7 @@ def create_app(*, settings: Settings | None = None, overrides: Mapping[str, Any]
         openapi_url="/openapi.json",
         redirect_slashes=False,
     )
-    app.add_middleware(
-        TrustedHosts, host=settings.gateway_host, refused=lambda words: error_response(BadRequest(words))
-    )
+    app.add_middleware(OwnHosts, host=settings.gateway_host)
     app.add_middleware(Edge)
     app.add_exception_handler(GatewayError, _tell)
     app.add_exception_handler(HTTPException, _tell_http)
