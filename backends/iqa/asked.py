@@ -103,7 +103,8 @@ async def read_asked(request: Request) -> Asked:
         asked = await run_in_threadpool(read_json_body, body)
     else:
         raise BadAsking(
-            f"Content-Type {kind[:80]!r} is not read; send application/json or multipart/form-data.", status=415
+            f"Content-Type {kind[:80]!r} is not read; send application/json or multipart/form-data.",
+            status=415,
         )
     if len(asked.pictures) > MOST_PICTURES:
         raise BadAsking(f"images: at most {MOST_PICTURES} pictures in one request.", status=422)
