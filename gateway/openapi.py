@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any, Final
 from fastapi.exceptions import RequestValidationError
 from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel
-from pydantic.json_schema import models_json_schema
 
 from gateway.edge import error_response
 from gateway.errors import (
@@ -35,7 +34,6 @@ if TYPE_CHECKING:
 
 _REFS: Final = "#/components/schemas/{model}"
 _METHODS: Final = frozenset({"get", "put", "post", "delete"})
-_TAKEN: Final = "x-takes"
 _UNPROCESSABLE: Final = "422"
 
 
@@ -104,8 +102,9 @@ def takes(shape: type[BaseModel], **others: dict[str, Any]) -> dict[str, Any]:
         shape: The shape.
         others: Schemas of what else it reads, by media type.
     """
-    # Its definitions are put beside those of answers when all is put together.
-    return {_TAKEN: shape, "requestBody": {"required": True, "content": dict(others)}}
+    schemas = {"application/json": shape.model_json_schema(ref_template=_REFS), **others}
+    content = {media_type: {"schema": schema} for media_type, schema in schemas.items()}
+    return {"requestBody": {"required": True, "content": content}}
 
 
 def describe(app: FastAPI) -> None:
@@ -122,26 +121,14 @@ def describe(app: FastAPI) -> None:
 
 def _put_together(app: FastAPI) -> dict[str, Any]:
     said = get_openapi(title=app.title, version=app.version, summary=app.summary, routes=app.routes)
-    operations = list(_operations(said))
-    shapes = {
-        operation[_TAKEN].__name__: operation[_TAKEN] for operation in operations if _TAKEN in operation
-    }
-    refs, defined = models_json_schema(
-        [(shape, "validation") for shape in shapes.values()], ref_template=_REFS
-    )
-    schemas = said.setdefault("components", {}).setdefault("schemas", {})
-    schemas |= defined.get("$defs", {})
+    schemas = said["components"]["schemas"]
     for name in ("HTTPValidationError", "ValidationError"):
         schemas.pop(name, None)
-    for operation in operations:
+    for operation in _operations(said):
         # FastAPI's own, which is told as a 400 here.
         operation["responses"].pop(_UNPROCESSABLE, None)
-        if (shape := operation.pop(_TAKEN, None)) is not None:
-            content = operation["requestBody"]["content"]
-            operation["requestBody"]["content"] = {
-                "application/json": {"schema": refs[shape, "validation"]},
-                **{media_type: {"schema": schema} for media_type, schema in content.items()},
-            }
+        for taken in operation.get("requestBody", {}).get("content", {}).values():
+            schemas |= taken["schema"].pop("$defs", {})
     said["components"]["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer"}}
     said["security"] = [{}, {"key": []}]
     return said

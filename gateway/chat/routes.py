@@ -26,7 +26,7 @@ from gateway.chat.asked import request_of
 from gateway.chat.body import ChatBody
 from gateway.chat.replies import DONE, Chunks, Completion, completion, error_event, headers_of
 from gateway.edge import error_response, json_response
-from gateway.errors import BadRequest, DeadlineExceeded, GatewayError
+from gateway.errors import BadRequest, GatewayError
 from gateway.openapi import answers, takes
 
 if TYPE_CHECKING:
@@ -177,7 +177,8 @@ class _Streamed(Response):
                     )
                 await self._send({"type": "http.response.body", "body": event, "more_body": True})
         except TimeoutError as error:
-            raise DeadlineExceeded(f"Nothing of the answer was taken for {TAKE_S:g} s.") from error
+            # An error would not be taken either; the connection is closed.
+            raise Gone from error
 
     async def _end(self) -> None:
         await self._send({"type": "http.response.body", "body": b"", "more_body": False})
