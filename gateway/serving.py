@@ -28,24 +28,44 @@ class Unguarded(GatewayError):
     """Other machines could ask, and nobody would ask them who they are."""
 
 
+class _HeadTooLong(Exception):
+    """Within the parser alone, which makes a 400 of it."""
+
+
 class BoundedHead(HttpToolsProtocol):
     """httptools takes headers without end: a connection whose head is too long is closed."""
 
-    _head_bytes = 0
+    _unread_bytes = 0
+    _read_bytes = 0
     _in_head = True
 
     def data_received(self, data: bytes) -> None:
         """Take what came."""
         super().data_received(data)
-        # What of it was a body's is counted too, once: no head that is within its bound comes near it.
-        self._head_bytes = self._head_bytes + len(data) if self._in_head else 0
-        if self._in_head and self._head_bytes > MAX_HEAD_BYTES and not self.transport.is_closing():
+        # The parser tells nothing of a line before it ends. What of the data was a body's is counted too, once.
+        self._unread_bytes = self._unread_bytes + len(data) if self._in_head else 0
+        if self._in_head and self._unread_bytes > 2 * MAX_HEAD_BYTES and not self.transport.is_closing():
             self.transport.close()
 
     def on_message_begin(self) -> None:
         """A head begins."""
-        self._in_head, self._head_bytes = True, 0
+        self._in_head, self._unread_bytes, self._read_bytes = True, 0, 0
         super().on_message_begin()
+
+    def on_url(self, url: bytes) -> None:
+        """Some of the first line."""
+        self._count(url)
+        super().on_url(url)
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """A header is whole."""
+        self._count(name, value)
+        super().on_header(name, value)
+
+    def _count(self, *parts: bytes) -> None:
+        self._read_bytes += sum(map(len, parts))
+        if self._read_bytes > MAX_HEAD_BYTES:
+            raise _HeadTooLong
 
     def on_headers_complete(self) -> None:
         """A head is whole."""
