@@ -18,7 +18,7 @@ import psutil
 import pytest
 from gateway_process import GatewayProcess
 from served_gateway import registry_of
-from supervised import free_port, wait_until
+from supervised import free_port, served_by_double, wait_until, within
 from vllm_double import VllmDouble
 
 from store.home import Home
@@ -237,3 +237,32 @@ def test_told_twice_it_ends_at_once(tmp_path):
             gateway.process.wait(timeout=60)
             thread.join()
         assert events_of(home, "SELECT status FROM events") == [("canceled",)]
+
+
+def test_leases_of_a_killed_gateway_run_out_and_the_next_one_takes_over(tmp_path):
+    with within(tmp_path, {"double-vlm": served_by_double("--latency", "1")}) as supervised:
+        home = home_at(tmp_path, supervised.url)
+        settings = {"leases": "enforce", "lease_ttl_s": 2}
+
+        def leases_at(gateway):
+            return httpx.get(f"{gateway.url}/v1/leases").json()["standing"]["leases"]
+
+        with GatewayProcess(home, free_port(), **settings) as gateway:
+
+            def ask():
+                with suppress(httpx.TransportError):
+                    httpx.post(f"{gateway.url}{CHAT}", json=HELLO, timeout=120)
+
+            thread = threading.Thread(target=ask)
+            thread.start()
+            wait_until(lambda: leases_at(gateway), "it has a lease")
+            (lost,) = leases_at(gateway)
+            gateway.process.send_signal(signal.SIGKILL)
+            thread.join()
+        with GatewayProcess(home, free_port(), **settings) as gateway:
+            answer = httpx.post(f"{gateway.url}{CHAT}", json=HELLO, timeout=120)
+            assert answer.status_code == 200, answer.text
+            wait_until(
+                lambda: lost["holder"] not in {one["holder"] for one in leases_at(gateway)},
+                "the lease of the dead has run out",
+            )
