@@ -39,9 +39,11 @@ def caller_of(request: Request, parts: Parts) -> Caller:
     """Who asks.
 
     Raises:
+        Forbidden: A page of another site asks, in the browser of somebody who may.
         Unauthorized: There are keys, and the request has none, or none that is good.
         Overloaded: The key has asked as often as it may.
     """
+    _refuse_other_sites(request)
     given = request.headers.get("authorization")
     # Where other machines can ask, nobody is the user of this one, though the last key was revoked meanwhile.
     asks_for_keys = parts.door.has_keys or not is_loopback(parts.settings.gateway_host)
@@ -61,6 +63,13 @@ def caller_of(request: Request, parts: Parts) -> Caller:
         return Caller(parts.user)
     key = parts.door.admit(text.strip())
     return Caller(Identity(key.identity), key.key_id)
+
+
+def _refuse_other_sites(request: Request) -> None:
+    # Programs send no Origin; a browser cannot be kept from sending one.
+    origin = request.headers.get("origin")
+    if origin is not None and origin.lower().partition("://")[2] != request.headers.get("host", "").lower():
+        raise Forbidden(f"Pages of {origin[:80]!r} may not ask this gateway.", code="other_site")
 
 
 def require(parts: Parts, caller: Caller, role: Role, action: str) -> None:

@@ -32,7 +32,7 @@ class ModelCard(BaseModel):
     capabilities: dict[str, Any]
     description: str
     model_revision: str
-    deprecated: bool | str | None
+    deprecated: bool
 
 
 class ModelList(BaseModel):

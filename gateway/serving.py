@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
 from typing import TYPE_CHECKING, Any, Final
 
 import uvicorn
@@ -13,8 +15,12 @@ from gateway.keys import Keys
 from store.database import StateDatabase
 
 if TYPE_CHECKING:
+    import socket
+    from types import FrameType
+
     from fastapi import FastAPI
 
+    from gateway.admission import Admission
     from store.settings import Settings
 
 MAX_HEAD_BYTES: Final = 64 * 1024
@@ -22,6 +28,9 @@ MAX_HEAD_BYTES: Final = 64 * 1024
 
 DRAIN_S: Final = 30
 """Seconds that requests under way are given when the gateway is told to stop."""
+
+_CLOSE_S: Final = 5
+_LOG: Final = logging.getLogger(__name__)
 
 
 class Unguarded(GatewayError):
@@ -73,9 +82,48 @@ class BoundedHead(HttpToolsProtocol):
         super().on_headers_complete()
 
 
-def web_server(app: FastAPI, settings: Settings, **options: Any) -> uvicorn.Server:
+class Server(uvicorn.Server):
+    """uvicorn's, which on a first SIGTERM or Ctrl-C goes on listening until what is under way has ended.
+
+    Meanwhile whoever comes is told so, and `/readyz` tells it to what stands before; a second signal ends all at once.
+    """
+
+    _draining: asyncio.Task[None] | None = None
+    _loop: asyncio.AbstractEventLoop | None = None
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Begin to listen."""
+        self._loop = asyncio.get_running_loop()
+        await super().startup(sockets)
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Hear a signal."""
+        if self._loop is None or self._draining is not None or not self.started:
+            super().handle_exit(sig, frame)
+        else:
+            self._loop.call_soon_threadsafe(self._begin_to_drain)
+
+    def _begin_to_drain(self) -> None:
+        if self._draining is None:
+            self._draining = asyncio.ensure_future(self._drain())
+
+    async def _drain(self) -> None:
+        app: Any = self.config.app
+        admission: Admission = app.state.parts.admission
+        admission.close()
+        try:
+            async with asyncio.timeout(DRAIN_S):
+                await admission.emptied()
+        except TimeoutError:
+            _LOG.warning(
+                "%s requests did not end within %s s; they are ended.", admission.under_way.total(), DRAIN_S
+            )
+        self.should_exit = True
+
+
+def web_server(app: FastAPI, settings: Settings, **options: Any) -> Server:
     """A server of the gateway, which is still to be run."""
-    return uvicorn.Server(
+    return Server(
         uvicorn.Config(
             app,
             host=settings.gateway_host,
@@ -85,7 +133,7 @@ def web_server(app: FastAPI, settings: Settings, **options: Any) -> uvicorn.Serv
             # It would show what is asked for.
             access_log=False,
             server_header=False,
-            timeout_graceful_shutdown=DRAIN_S,
+            timeout_graceful_shutdown=_CLOSE_S,
             **options,
         )
     )

@@ -15,12 +15,14 @@ from gateway.openapi import answers, takes
 from gateway.prompts.cards import changed_card, move_card
 from gateway.prompts.shapes import (
     FileBody,
+    InPath,
     LabelBody,
     MoveCard,
     RevisionBody,
     RollbackBody,
     SavedPromptFile,
     SavedRevision,
+    Words,
 )
 from gateway.refusals import told
 from prompt_hub.editing import save_file
@@ -59,7 +61,7 @@ def add_prompt_changing_routes(app: FastAPI) -> None:
     )
 
 
-async def save_revision(request: Request, prompt_id: str) -> Any:
+async def save_revision(request: Request, prompt_id: InPath) -> Any:
     """Keep what the files say of a prompt as a revision. For authors."""
     parts: Parts = request.app.state.parts
     caller = caller_of(request, parts)
@@ -79,7 +81,7 @@ async def save_revision(request: Request, prompt_id: str) -> Any:
     return await asyncio.to_thread(work)
 
 
-async def move_label(request: Request, prompt_id: str, label: str) -> Any:
+async def move_label(request: Request, prompt_id: InPath, label: InPath) -> Any:
     """Let a label point at a revision that meets what it requires. What the files say is kept as one first.
 
     For authors; for publishers where the label is protected.
@@ -108,7 +110,7 @@ async def move_label(request: Request, prompt_id: str, label: str) -> Any:
     return await asyncio.to_thread(work)
 
 
-async def roll_back_label(request: Request, prompt_id: str, label: str) -> Any:
+async def roll_back_label(request: Request, prompt_id: InPath, label: InPath) -> Any:
     """Move a label back to what it pointed at before its last move. For whoever may move it."""
     parts: Parts = request.app.state.parts
     caller = caller_of(request, parts)
@@ -123,7 +125,7 @@ async def roll_back_label(request: Request, prompt_id: str, label: str) -> Any:
 
 
 async def remove_label(
-    request: Request, prompt_id: str, label: str, why: Annotated[str, Query(max_length=2000)] = ""
+    request: Request, prompt_id: InPath, label: InPath, why: Annotated[Words, Query()] = ""
 ) -> Any:
     """Take a label away; its history stays. For whoever may move it."""
     parts: Parts = request.app.state.parts
@@ -137,7 +139,7 @@ async def remove_label(
     return await asyncio.to_thread(work)
 
 
-async def put_file(request: Request, prompt_id: str) -> Any:
+async def put_file(request: Request, prompt_id: InPath) -> Any:
     """Save what the user's layer says of a prompt, whole or not at all, and serve it from now on. For authors."""
     parts: Parts = request.app.state.parts
     caller = caller_of(request, parts)

@@ -21,7 +21,16 @@ from gateway.prompts.cards import (
     test_card,
     tested,
 )
-from gateway.prompts.shapes import History, Prompt, PromptFile, PromptList, RenderBody, RenderedPrompt, Tests
+from gateway.prompts.shapes import (
+    History,
+    InPath,
+    Prompt,
+    PromptFile,
+    PromptList,
+    RenderBody,
+    RenderedPrompt,
+    Tests,
+)
 from gateway.refusals import told
 from prompt_hub.editing import read_file
 from prompt_hub.errors import FileProblem
@@ -84,7 +93,7 @@ def _cards(hub: PromptHub, parts: Parts) -> list[dict[str, Any]]:
         ]
 
 
-async def get_prompt(request: Request, ref: str) -> Any:
+async def get_prompt(request: Request, ref: InPath) -> Any:
     """One effective prompt by its id, id@label or id@hash, with the file that each of its fields came from."""
     parts: Parts = request.app.state.parts
     caller_of(request, parts)
@@ -115,7 +124,7 @@ def _prompt(ref: str, parts: Parts) -> dict[str, Any]:
     }
 
 
-async def render_prompt(request: Request, ref: str) -> Any:
+async def render_prompt(request: Request, ref: InPath) -> Any:
     """What would be said to a model, without asking one."""
     parts: Parts = request.app.state.parts
     caller_of(request, parts)
@@ -130,7 +139,7 @@ async def render_prompt(request: Request, ref: str) -> Any:
     return await asyncio.to_thread(work)
 
 
-async def get_history(request: Request, prompt_id: str) -> Any:
+async def get_history(request: Request, prompt_id: InPath) -> Any:
     """All revisions of a prompt that are kept, and how its labels were moved."""
     parts: Parts = request.app.state.parts
     caller_of(request, parts)
@@ -153,7 +162,7 @@ async def get_history(request: Request, prompt_id: str) -> Any:
     return await asyncio.to_thread(work)
 
 
-async def get_tests(request: Request, ref: str) -> Any:
+async def get_tests(request: Request, ref: InPath) -> Any:
     """What came of a prompt's tests. `imageworks prompts test` runs them."""
     parts: Parts = request.app.state.parts
     caller_of(request, parts)
@@ -173,7 +182,7 @@ async def get_tests(request: Request, ref: str) -> Any:
     return await asyncio.to_thread(work)
 
 
-async def get_file(request: Request, prompt_id: str) -> Any:
+async def get_file(request: Request, prompt_id: InPath) -> Any:
     """What the user's layer says of a prompt, and the digest that saving it asks for."""
     parts: Parts = request.app.state.parts
     caller_of(request, parts)

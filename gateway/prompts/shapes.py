@@ -7,16 +7,20 @@ from __future__ import annotations
 from datetime import datetime  # noqa: TC003 - see above
 from typing import Annotated, Any, Literal
 
+from fastapi import Path
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from prompt_hub.testing.outcomes import State  # noqa: TC001 - see above
 from store.yaml_reading import MAX_BYTES
 
 _LONGEST = 2000
+# PostgreSQL takes no NUL.
+_PLAIN = r"^[^\x00]*$"
 
-Words = Annotated[str, Field(max_length=_LONGEST)]
-Reason = Annotated[str, Field(min_length=1, max_length=_LONGEST)]
-Reference = Annotated[str, Field(min_length=1, max_length=256)]
+Words = Annotated[str, Field(max_length=_LONGEST, pattern=_PLAIN)]
+Reason = Annotated[str, Field(min_length=1, max_length=_LONGEST, pattern=_PLAIN)]
+Reference = Annotated[str, Field(min_length=1, max_length=256, pattern=_PLAIN)]
+InPath = Annotated[str, Path(max_length=256, pattern=_PLAIN)]
 
 
 class _Sent(BaseModel):
@@ -69,7 +73,7 @@ class FileBody(_Sent):
 
     text: Annotated[str, Field(max_length=MAX_BYTES)]
     expected: str | None = Field(
-        description="SHA-256 of the file as it was read; null where there was none.", max_length=64
+        description="SHA-256 of the file as it was read; null where there was none.", pattern="^[0-9a-f]{64}$"
     )
 
 

@@ -89,6 +89,8 @@ class Analyst:
             await _end(self._idle.pop())
 
     async def _asked(self, text: str, limit: int) -> dict[str, Any]:
+        # One that ended meanwhile, by whatever hand, is none any longer.
+        self._idle = [one for one in self._idle if one.returncode is None]
         process = self._idle.pop() if self._idle else await self._started()
         whole = False
         try:

@@ -25,6 +25,23 @@ def test_this_machine_is_asked_by_any_of_its_names(client, host):
     assert client.get("/healthz", headers={"Host": host}).status_code == 200
 
 
+@pytest.mark.parametrize(
+    "origin", ["https://evil.example", "null", "http://127.0.0.1:1", "http://127.0.0.1.evil.example"]
+)
+def test_a_page_of_another_site_gets_nothing_from_the_browser_of_who_may(client, double, origin):
+    for path in ("/v1/chat/completions", "/v1/prompt/reload", "/v1/leases/release"):
+        # A page may send this without asking first.
+        answer = client.post(path, content=b"{}", headers={"Origin": origin, "Content-Type": ""})
+        assert answer.status_code == 403
+        assert answer.json()["error"]["code"] == "other_site"
+    assert client.get("/v1/whoami", headers={"Origin": origin}).status_code == 403
+    assert not double.history
+
+
+def test_a_page_of_our_own_is_answered(client, gateway):
+    assert client.get("/v1/whoami", headers={"Origin": gateway.url}).status_code == 200
+
+
 @pytest.mark.parametrize("path", ["/healthz", "/v1/models", "/nothing", "/v1/models/nobody"])
 def test_every_answer_is_named_and_bounds_what_a_browser_may_do(client, path):
     headers = client.get(path).headers

@@ -22,7 +22,7 @@ POSTS = (
     "/v1/telemetry/query",
 )
 SHARED = settings(
-    max_examples=60,
+    max_examples=30,
     derandomize=True,
     database=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],

@@ -9,6 +9,9 @@ from pathlib import Path
 import anyio
 import httpx
 import pytest
+from served_gateway import Gateway, registry_of
+from supervised import wait_until
+from vllm_double import VllmDouble
 
 from gateway.errors import DeadlineExceeded, Overloaded
 from gateway.queries.analyst import AT_ONCE, Analyst
@@ -18,13 +21,30 @@ QUERY = "/v1/telemetry/query"
 HELLO = {"model": "talker", "messages": [{"role": "user", "content": "Hello"}]}
 
 
+@pytest.fixture(scope="module")
+def gateway(tmp_path_factory):
+    home = tmp_path_factory.mktemp("queries") / "home"
+    with VllmDouble() as double, Gateway(home, registry_of(double.url)) as gateway:
+        yield gateway
+
+
+@pytest.fixture(scope="module")
+def client(gateway):
+    with httpx.Client(base_url=gateway.url, timeout=60) as client:
+        yield client
+
+
 def ask(client, sql, **more):
     return client.post(QUERY, json={"sql": sql, **more})
 
 
 def test_what_was_asked_is_told_by_the_views(client):
-    client.post("/v1/chat/completions", json=HELLO)
-    said = ask(client, "SELECT stage, model, status, output_tokens > 0 AS wrote FROM events").json()
+    trace = "4bf92f3577b34da6a3ce929d0e0e4736"
+    named = {"traceparent": f"00-{trace}-00f067aa0ba902b7-01"}
+    client.post("/v1/chat/completions", json=HELLO, headers=named)
+    sql = f"SELECT stage, model, status, output_tokens > 0 AS wrote FROM events WHERE trace_id = '{trace}'"
+    wait_until(lambda: ask(client, sql).json()["rows"], "what is told is two seconds old at most")
+    said = ask(client, sql).json()
     assert said["object"] == "telemetry.rows"
     assert [column["name"] for column in said["columns"]] == ["stage", "model", "status", "wrote"]
     assert said["rows"] == [["gateway/chat", "talker", "ok", True]]
