@@ -73,6 +73,7 @@ def tried(served, count):
     one()
 
 
+@pytest.mark.slow
 def test_whatever_the_description_allows_is_answered_as_it_says(served):
     tried(served, 100)
 

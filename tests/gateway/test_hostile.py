@@ -47,6 +47,10 @@ VALUES = st.recursive(
 )
 
 
+# Thousands of requests.
+pytestmark = pytest.mark.slow
+
+
 @pytest.fixture(scope="module")
 def gateway(tmp_path_factory):
     home = tmp_path_factory.mktemp("hostile") / "home"
