@@ -36,7 +36,7 @@ class ModelCard(BaseModel):
 
 
 class ModelList(BaseModel):
-    """All models that can be asked."""
+    """All models that can be asked over HTTP; those that answer by rule are for batches."""
 
     object: Literal["list"]
     data: list[ModelCard]
@@ -52,11 +52,15 @@ def add_model_routes(app: FastAPI) -> None:
 
 
 async def list_models(request: Request) -> Any:
-    """All models that can be asked."""
+    """All models that can be asked over HTTP; those that answer by rule are for batches."""
     parts: Parts = request.app.state.parts
     caller_of(request, parts)
     registry = parts.models.registry
-    listed = [card(model, registry) for model in registry.models.values() if can_be_asked(model)]
+    listed = [
+        card(model, registry)
+        for model in registry.models.values()
+        if can_be_asked(model) and not model.is_embedded
+    ]
     return {"object": "list", "data": listed}
 
 

@@ -46,14 +46,15 @@ def request_of(
     model = resolved(registry, body.model, needs=needs)
     _refuse_pictures(pictures, model, parts.settings.max_pixels)
     labels = Labels(stage=STAGE, trace_id=trace_id, priority=priority, registry_version=registry.version)
-    if body.prompt is not None:
-        return _prompted(body, body.prompt, model, parts, labels)
     if model.is_embedded:
         raise BadRequest(
-            f"Model {model.name!r} answers by rule, and reads no messages: name a prompt, or another model.",
+            f"Model {model.name!r} answers by rule from what a batch has measured, and reads neither messages nor "
+            f"prompts. Name another model.",
             param="model",
             code="reads_no_prompt",
         )
+    if body.prompt is not None:
+        return _prompted(body, body.prompt, model, parts, labels)
     return Request(
         model=model,
         conversation=conversation_of(body),
@@ -88,7 +89,6 @@ def _prompted(body: ChatBody, prompt: PromptChoice, model: Model, parts: Parts, 
         images=tuple(map(_image, prompt.images)),
         output_schema=rendered.output_schema,
         parameters={**rendered.parameters, **body.parameters},
-        variables=prompt.variables,
         labels=replace(
             labels,
             profile_id=rendered.profile_id,

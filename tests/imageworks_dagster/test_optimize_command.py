@@ -20,6 +20,9 @@ from prompt_hub.revisions.store import PromptStore
 from store.database import StateDatabase
 from store.settings import Settings
 
+# Whole batches.
+pytestmark = pytest.mark.slow
+
 REGISTRY = """\
 models:
   a-judge:

@@ -19,6 +19,9 @@ from prompt_hub.revisions.access import Identity
 from prompt_hub.revisions.splits import part_of
 from prompt_hub.revisions.store import PromptStore
 
+# Whole batches.
+pytestmark = pytest.mark.slow
+
 ANN = Identity("ann")
 KEYWORDS = "tagger/keywords"
 SPLIT = "library@production:50,library@staging:50"

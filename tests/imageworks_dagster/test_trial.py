@@ -16,6 +16,9 @@ from prompt_hub.revisions.access import Identity
 from prompt_hub.revisions.store import PromptStore
 from telemetry.catalog import connect
 
+# Whole batches.
+pytestmark = pytest.mark.slow
+
 ANN = Identity("ann")
 REGISTRY = """\
 models:
