@@ -1,7 +1,8 @@
-"""What all tests share: test doubles are importable, and asynchronous tests run on asyncio."""
+"""What all tests share: test doubles are importable, Ctrl-C interrupts, and asynchronous tests run on asyncio."""
 
 from __future__ import annotations
 
+import signal
 import sys
 from pathlib import Path
 
@@ -16,6 +17,9 @@ from real_vllm import real_vllm
 
 __all__ = ["postgresql_url", "real_vllm"]
 
+
+# A shell starts what it puts in the background with SIGINT ignored, where no test could be interrupted.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # No test is timed: a loaded machine is no failure.
 settings.register_profile("untimed", deadline=None)
