@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING, Any, Final
 
 from backends.errors import LoadingFailed
@@ -12,6 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from backends.leases.records import ServerAddress
+
+_LOG: Final = logging.getLogger(__name__)
 
 SERVICE: Final = "imageworks-supervisor"
 """What a supervisor calls itself in its state."""
@@ -34,7 +37,21 @@ class Supervised:
         self._desk = Desk(server)
 
     def load(self, token: int, *, going_on: Callable[[], bool]) -> int | None:
-        """See ``Loading``."""
+        """See ``Loading``; another model that is there is ended first.
+
+        The ledger has that one on no list, or it would have made room: it was activated by hand or in another mode, or
+        its own loading failed, and it would be in the way until somebody ended it by hand.
+        """
+        there = _active(self._desk.get("/state"))
+        if there.get("model") not in {None, self._model}:
+            _LOG.warning(
+                "%s has %s (%s), of which the ledger knows nothing: it makes room for %s.",
+                self._where,
+                there.get("model"),
+                there.get("state"),
+                self._model,
+            )
+            self.unload(token, going_on=going_on)
         state = self._desk.post("/activate", {"model": self._model, "token": token})
         while going_on():
             active = _active(state)

@@ -94,9 +94,15 @@ class Server:
                 raise ModelMisconfigured(
                     f"{self.named} refuses us: {error} In the registry, or the environment, {advice}."
                 ) from error
-            raise self._unreachable(str(error)) from error
+            raise ModelUnreachable(
+                f"{self.named} is there and cannot be asked: {error} Where that does not say what to do, correct its "
+                f"base_url (the run's, or the registry's), or choose another model."
+            ) from error
         except AttemptFailed as error:
-            raise self._unreachable(str(error)) from error
+            raise ModelUnreachable(
+                f"{self.named} does not answer: {error} Start the server, correct its base_url (the run's, or the "
+                f"registry's), or choose another model."
+            ) from error
 
     async def ask(
         self,
@@ -171,12 +177,6 @@ class Server:
         return ModelUnreachable(
             f"{self.named} is up, and does not serve {self.served_model_id!r}; it serves {has}. {advice}, or correct "
             f"served_model_id in the registry."
-        )
-
-    def _unreachable(self, reason: str) -> ModelUnreachable:
-        return ModelUnreachable(
-            f"{self.named} does not answer: {reason} Start the server, correct its base_url (the run's, or the "
-            f"registry's), or choose another model."
         )
 
     def _shown(self, body: bytes) -> bytes:

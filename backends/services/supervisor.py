@@ -18,6 +18,7 @@ from backends.services.supervision.configuration import (
     read_configuration,
 )
 from backends.services.supervision.device_memory import DeviceMemory
+from backends.services.supervision.doubts import doubts
 from backends.services.supervision.errors import BadConfiguration
 from backends.services.supervision.model_server import ModelServer
 from backends.services.supervision.supervisor import Supervisor
@@ -36,20 +37,25 @@ def supervise(
         int | None, typer.Option(min=1, max=65_535, help="Port to listen on; the file's if not given.")
     ] = None,
     check: Annotated[
-        bool, typer.Option("--check", help="Only check the configuration, and say what it has.")
+        bool,
+        typer.Option(
+            "--check", help="Only check the configuration, and say what it has and what is not here."
+        ),
     ] = False,
 ) -> None:
     """Run one model server at a time as a child process, and forward requests to it, until SIGTERM."""
     configuration = read_configuration(config)
     if port is not None:
         configuration = configuration.listening_on(port)
-    key = control_key(configuration, host, os.environ)
     if check:
         typer.echo(
             f"{config}: {configuration.provider} on port {configuration.listens_at}, "
             f"models {', '.join(configuration.models)}"
         )
+        for doubt in doubts(configuration, os.environ):
+            typer.echo(f"{config}: {doubt}", err=True)
         return
+    key = control_key(configuration, host, os.environ)
     # Model servers do not get the key: what they run is less trusted than what may stop them.
     environ = {name: value for name, value in os.environ.items() if name != configuration.control_key_env}
     server = ModelServer(configuration.child_port)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from backends.services.supervision.admission import Admission
 from backends.services.supervision.child import Child, refuse_taken_port
-from backends.services.supervision.errors import CannotStart, NotReady
+from backends.services.supervision.errors import BadCommand, CannotStart, NotReady
 from backends.services.supervision.output import Output
 from backends.services.supervision.restarting import wait_before_restart
 
@@ -116,7 +116,7 @@ class Activation:
         """
         if self.state == "ready":
             return
-        why = f": {self.error}" if self.error else ""
+        why = f": {self.error.rstrip('.')}" if self.error else ""
         raise NotReady(
             f"The model {self.model} is {self.state.replace('_', ' ')}{why}.",
             retry_after_s=_RETRY_AFTER_S.get(self.state),
@@ -171,7 +171,7 @@ class Activation:
         if trouble.final:
             return trouble.words
         rules = self._rules
-        return f"{trouble.words}; after {rules.give_up_after} crashes within {rules.within_s:g} s it is left alone"
+        return f"{trouble.words.rstrip('.')}; after {rules.give_up_after} crashes within {rules.within_s:g} s it is left alone"
 
     async def _serve(self) -> _Trouble | None:
         """One server from its start to the end of its processes; None when it was asked to end."""
@@ -179,7 +179,7 @@ class Activation:
             refuse_taken_port(self._port)
             self._child = await Child.start(self._served.arguments(self._port), self._environ, self.output)
         except CannotStart as error:
-            return _Trouble(str(error))
+            return _Trouble(str(error), final=isinstance(error, BadCommand))
         try:
             trouble = await self._load(self._child) or await self._look_after(self._child)
             if trouble is None:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from backends.services.supervision import leash
-from backends.services.supervision.errors import CannotStart
+from backends.services.supervision.errors import BadCommand, CannotStart
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -57,7 +57,8 @@ class Child:
             output: Takes what it writes to standard output and standard error.
 
         Raises:
-            CannotStart: There is no such program, it may not be run, or the machine has no room for a process.
+            BadCommand: There is no such program, or it may not be run.
+            CannotStart: The machine has no room for a process.
         """
         try:
             held = await asyncio.create_subprocess_exec(
@@ -80,7 +81,8 @@ class Child:
             return cls(held, pid, reading)
         await held.wait()
         await _finish(reading)
-        raise CannotStart(
+        kind = BadCommand if said.get("bad_command") is True else CannotStart
+        raise kind(
             f"The model's command cannot be run: {said.get('cannot_start', 'its leash ended at once')}. "
             "See the command in the supervisor's configuration."
         )

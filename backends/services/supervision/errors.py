@@ -4,7 +4,8 @@
 
     SupervisorError
     ├── BadConfiguration     the configuration cannot be used as it is written
-    ├── CannotStart          a model server's command cannot be run
+    ├── CannotStart          a model server cannot be started now
+    │   └── BadCommand       its command cannot be run, however often
     └── Refused              a request that is answered with an error; ``status`` and ``code`` say which
         ├── BadRequest           400 bad_request      a header, a path or a body that cannot be read
         ├── Unauthorized         401 unauthorized     a control route without the key
@@ -34,7 +35,11 @@ class BadConfiguration(SupervisorError):
 
 
 class CannotStart(SupervisorError):
-    """A model server's command cannot be run: no such program, no permission, or its port is taken."""
+    """A model server cannot be started now: its port is taken, or there is no room for a process."""
+
+
+class BadCommand(CannotStart):
+    """A model server's command cannot be run, however often: no such program, or no permission."""
 
 
 class Refused(SupervisorError):

@@ -7,13 +7,14 @@ can end every one. It imports the standard library alone, so that it starts at o
 
 What it is told on standard input: ``T`` sends SIGTERM to the server's process group; ``K``, or the end of the input,
 which is what the death of a supervisor looks like, kills every process. What it says on standard output, one JSON
-object a line: ``{"pid": 123}`` or ``{"cannot_start": "why"}``, then ``{"exited": status}``, as
-`subprocess.Popen.returncode` has it. It ends when no process of the tree is left. Standard error is the server's.
+object a line: ``{"pid": 123}`` or ``{"cannot_start": "why", "bad_command": true}``, then
+``{"exited": status}``, as `subprocess.Popen.returncode` has it. It ends when no process of the tree is left. Standard error is the server's.
 """
 
 from __future__ import annotations
 
 import ctypes
+import errno
 import json
 import math
 import os
@@ -129,7 +130,8 @@ def main(command: list[str]) -> None:
             preexec_fn=_die_with_the_leash,  # noqa: PLW1509
         )
     except OSError as error:
-        _say({"cannot_start": f"{command[0]}: {error.strerror or error}"})
+        bad_command = error.errno in {errno.ENOENT, errno.EACCES, errno.ENOEXEC, errno.ENOTDIR}
+        _say({"cannot_start": f"{command[0]}: {error.strerror or error}", "bad_command": bad_command})
         return
     _say({"pid": server.pid})
     _hold(server, wake)

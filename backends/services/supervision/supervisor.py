@@ -134,7 +134,10 @@ class Supervisor:
         """
         active = self._active
         if active is None:
-            raise NotReady("No model is active: it has to be activated before it can be asked.")
+            raise NotReady(
+                "No model is active. Leases activate what is asked for (IMAGEWORKS_LEASES=enforce where it is asked "
+                "from); without them, activate it by hand with POST /activate."
+            )
         active.admission.check(lease)
         active.check_ready()
         with active.admission.counted():
