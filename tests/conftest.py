@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
+
+# A test runs on each core already: more threads for small matrices only wait for one another.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 # Tests are imported by path (importmode=importlib), so a folder of shared doubles has to be named.
 sys.path.insert(0, str(Path(__file__).parent / "doubles"))
@@ -24,6 +28,14 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 # No test is timed: a loaded machine is no failure.
 settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What costs most is shared: a module's fixtures are made by one worker, and so is the real vLLM server."""
+    for item in items:
+        fixtures = getattr(item, "fixturenames", ())
+        group = "real_vllm" if "real_vllm" in fixtures else str(item.path)
+        item.add_marker(pytest.mark.xdist_group(group))
 
 
 @pytest.fixture

@@ -152,6 +152,7 @@ async def test_who_leaves_while_they_wait_to_be_let_in_asks_nothing(opened, doub
     assert len(double.history) == 1
 
 
+@pytest.mark.slow
 def test_who_takes_nothing_of_a_stream_keeps_nothing(gateway, double, monkeypatch):
     monkeypatch.setattr("gateway.chat.routes.TAKE_S", 0.2)
     double.faults.append(Says("word " * 1_500_000))

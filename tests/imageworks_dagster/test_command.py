@@ -112,6 +112,7 @@ def test_a_run_of_the_command_is_in_the_web_ui_too(made):
     ]
 
 
+@pytest.mark.slow
 def test_a_second_run_asks_no_model_and_says_so(home, folders):
     again = imageworks(home, "judge", folders / "Spring Round")
 
@@ -119,6 +120,7 @@ def test_a_second_run_asks_no_model_and_says_so(home, folders):
     assert "No model was asked: all" in again.out
 
 
+@pytest.mark.slow
 def test_a_damaged_manifest_is_told_of_and_stops_no_run(home, folders):
     (home / "manifests" / "a.json").write_text("{", encoding="utf-8")
 
@@ -203,6 +205,7 @@ def test_a_folder_that_is_not_there_is_refused(tmp_path, command):
     assert runs_in(tmp_path / "home") == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", ["judge", "tag"])
 def test_a_folder_without_photos_fails_in_words(tmp_path, command):
     (tmp_path / "Empty").mkdir()
@@ -211,6 +214,7 @@ def test_a_folder_without_photos_fails_in_words(tmp_path, command):
     complaint(imageworks(tmp_path / "home", command, tmp_path / "Empty"), step, "Empty", "photo")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "parts"),
     [
@@ -230,6 +234,7 @@ def test_a_wrong_choice_lists_the_right_ones_and_starts_no_run(tmp_path, argumen
     assert manifests(Home(tmp_path / "home")).runs == ()
 
 
+@pytest.mark.slow
 def test_a_choice_is_remembered_for_the_batch(home, folders, store_of):
     said = imageworks(home, "tag", folders / "Hills", "--profile", "storyteller")
 
@@ -327,6 +332,7 @@ def test_status_of_a_new_home_names_it_and_does_not_make_it(tmp_path):
     assert not (tmp_path / "home").exists()
 
 
+@pytest.mark.slow
 def test_status_names_every_batch_its_folder_and_its_last_run(home, folders):
     out = imageworks(home, "status").out
 
@@ -445,6 +451,7 @@ def test_a_batch_without_a_result_is_not_published(tmp_path, store_of):
     assert "judge · april · open" in imageworks(tmp_path / "home", "status").out
 
 
+@pytest.mark.slow
 def test_a_run_of_a_published_batch_says_that_it_is_published(home, folders):
     imageworks(home, "publish", "spring-round")
 

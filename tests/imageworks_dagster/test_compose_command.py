@@ -60,6 +60,7 @@ def compose(home, tmp_path):
     return run
 
 
+@pytest.mark.slow
 def test_the_tagging_composition_asks_what_the_assets_ask_and_gives_what_they_give(
     platform, home, server, shoot_folder, compose
 ):

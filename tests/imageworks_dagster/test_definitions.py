@@ -91,6 +91,7 @@ def test_every_stage_is_an_asset_of_its_pipelines_batches(definitions):
             assert specs[stage.asset].partitions_def.name == f"{pipeline.name}_batches"
 
 
+@pytest.mark.slow
 def test_a_fresh_interpreter_loads_the_code_location_cold_and_without_a_warning(fresh_environment):
     done = subprocess.run(
         [sys.executable, "-W", "always", "-c", COLD],

@@ -73,6 +73,7 @@ def test_a_file_that_is_missing_comes_back_as_it_was(demo):
     assert digests(demo) == before
 
 
+@pytest.mark.slow
 def test_the_bytes_hold_no_date_of_today_and_no_chance():
     for content in (
         ENTRIES["Island Universes by Member 15.jpg"],

@@ -134,6 +134,7 @@ def foreseen(said):
     }
 
 
+@pytest.mark.slow
 def test_a_file_is_foreseen_to_ask_exactly_what_the_next_run_asks(platform, shoot_folder, foresee, change):
     batch = platform.register("tagger", shoot_folder)
     assert platform.run("tagger", batch).success
@@ -158,6 +159,7 @@ def test_a_file_is_foreseen_to_ask_exactly_what_the_next_run_asks(platform, shoo
     assert "tagger/captions" not in asked
 
 
+@pytest.mark.slow
 def test_answers_that_are_kept_cost_nothing(platform, shoot_folder, foresee, change, tmp_path):
     batch = platform.register("tagger", shoot_folder)
     platform.run("tagger", batch)
@@ -176,6 +178,7 @@ def test_answers_that_are_kept_cost_nothing(platform, shoot_folder, foresee, cha
     assert platform.asked(platform.run("tagger", batch)) == {}
 
 
+@pytest.mark.slow
 def test_a_label_is_foreseen_to_reach_the_batches_that_ask_with_it(
     platform, shoot_folder, entries_folder, foresee, change
 ):
@@ -201,6 +204,7 @@ def test_a_label_is_foreseen_to_reach_the_batches_that_ask_with_it(
     )
 
 
+@pytest.mark.slow
 def test_a_playoff_is_foreseen_by_the_most_that_it_can_come_to(platform, entries_folder, foresee, change):
     batch = platform.register("judge", entries_folder)
     result = platform.run("judge", batch)
@@ -213,6 +217,7 @@ def test_a_playoff_is_foreseen_by_the_most_that_it_can_come_to(platform, entries
     assert found["judge/results"] == (0, True)
 
 
+@pytest.mark.slow
 def test_a_published_batch_is_listed_as_untouched(platform, shoot_folder, foresee, change):
     batch = platform.register("tagger", shoot_folder)
     platform.run("tagger", batch)
@@ -223,6 +228,7 @@ def test_a_published_batch_is_listed_as_untouched(platform, shoot_folder, forese
     assert f"Published, and untouched: {batch}." in foresee(file, form="table")
 
 
+@pytest.mark.slow
 def test_a_batch_whose_prompt_is_gone_is_told_and_stops_nobody(platform, shoot_folder, foresee, change):
     batch = platform.register("tagger", shoot_folder)
     platform.run("tagger", batch)

@@ -65,6 +65,7 @@ def test_a_second_run_asks_nothing_and_finds_the_same(judged):
     assert {asset: platform.store.tables.current(asset, batch).data_version for asset in STAGES} == before
 
 
+@pytest.mark.slow
 def test_an_added_photo_is_asked_alone(judged, entries_folder):
     platform, batch, _ = judged
     write_photo(entries_folder / "Late Entry by Member 42.jpg", seed=42)
@@ -74,6 +75,7 @@ def test_an_added_photo_is_asked_alone(judged, entries_folder):
     assert platform.asked(again)["judge/critiques"] == 1
 
 
+@pytest.mark.slow
 def test_fresh_asks_again(judged):
     platform, batch, _ = judged
 
@@ -84,6 +86,7 @@ def test_fresh_asks_again(judged):
     assert platform.asked(again) == {"judge/critiques": 6}
 
 
+@pytest.mark.slow
 def test_categories_are_compared_and_ranked_apart(platform, tmp_path):
     for category, seeds in (("Colour", range(3)), ("Mono", range(3, 6))):
         for seed in seeds:
@@ -108,6 +111,7 @@ def test_categories_are_compared_and_ranked_apart(platform, tmp_path):
     assert (folder / "results.csv").read_text(encoding="utf-8-sig").startswith("category,place,")
 
 
+@pytest.mark.slow
 def test_two_equal_files_are_two_entries_and_a_duplicate_is_not_judged(platform, entries_folder):
     shutil.copy(entries_folder / "Title 0 by Member 00.jpg", entries_folder / "Zwilling by Member 09.jpg")
     batch = platform.register("judge", entries_folder)
@@ -137,6 +141,7 @@ def test_bad_files_have_their_row_and_reason_and_the_batch_goes_on(platform, ent
     assert reasons["Letter by Member 12.jpg"] == "not_a_picture"
 
 
+@pytest.mark.slow
 def test_what_is_no_file_has_its_row_and_reason_too(platform, entries_folder):
     os.mkfifo(entries_folder / "Pipe by Member 13.jpg")
     batch = platform.register("judge", entries_folder)
@@ -148,6 +153,7 @@ def test_what_is_no_file_has_its_row_and_reason_too(platform, entries_folder):
     assert rows[f"{batch}/Pipe by Member 13.jpg"]["error_class"] == "unreadable"
 
 
+@pytest.mark.slow
 def test_the_judge_never_sees_an_authors_name_or_a_folder(platform, entries_folder):
     seen = []
     usual = platform.assembly().embedded["baseline-judge"]
@@ -164,6 +170,7 @@ def test_the_judge_never_sees_an_authors_name_or_a_folder(platform, entries_fold
     assert not any("Member" in text or "Spring" in text for text in seen)
 
 
+@pytest.mark.slow
 def test_the_files_for_the_organizers_name_authors_and_the_judge_sees_none_of_them(
     platform, entries_folder, tmp_path
 ):
@@ -192,6 +199,7 @@ def test_the_files_for_the_organizers_name_authors_and_the_judge_sees_none_of_th
     assert not any("Member" in question or "Zwilling" in question for question in seen)
 
 
+@pytest.mark.slow
 def test_a_title_that_gives_orders_changes_nothing(platform, tmp_path):
     plain, hostile = tmp_path / "plain", tmp_path / "hostile"
     write_photo(plain / "Quiet Harbor by Member 01.jpg", seed=3)
@@ -264,6 +272,7 @@ def test_a_wrong_choice_fails_before_any_work_with_the_right_ones(platform, entr
     assert platform.store.tables.current("judge/entries", batch) is None
 
 
+@pytest.mark.slow
 def test_a_choice_in_the_launchpad_is_pinned_for_the_batch(platform, entries_folder):
     batch = platform.register("judge", entries_folder)
 
@@ -322,6 +331,7 @@ def test_a_picture_as_thin_as_a_line_does_not_stop_the_batch(platform, entries_f
     assert platform.run("judge", batch).success
 
 
+@pytest.mark.slow
 def test_a_batch_whose_answers_are_all_kept_needs_no_server(platform, entries_folder, tmp_path):
     batch = platform.register("judge", entries_folder)
     registry = platform.settings.home / "registry.yaml"
@@ -361,6 +371,7 @@ def test_a_stage_that_an_earlier_table_does_not_know_of_says_what_to_materialize
     assert "Materialize judge/" in failure.description
 
 
+@pytest.mark.slow
 def test_a_report_that_was_deleted_comes_back(judged):
     platform, batch, _ = judged
     report = platform.store.home.reports / "judge" / batch / "report.html"

@@ -78,6 +78,7 @@ def test_tags_are_written_on_request_and_the_pictures_are_unchanged(tagged, shoo
         assert said.description
 
 
+@pytest.mark.slow
 def test_after_writing_no_photo_is_asked_again_and_nothing_is_written_twice(tagged, shoot_folder):
     platform, batch, _ = tagged
     run_metadata(platform, batch, "apply")
@@ -90,6 +91,7 @@ def test_after_writing_no_photo_is_asked_again_and_nothing_is_written_twice(tagg
     assert {row["state"] for row in platform.rows("tagger/metadata", batch)} == {"unchanged"}
 
 
+@pytest.mark.slow
 def test_writing_makes_no_earlier_stage_different(tagged, shoot_folder):
     platform, batch, _ = tagged
     assets = ("tagger/photos", "tagger/captions", "tagger/keywords", "tagger/descriptions")
@@ -128,6 +130,7 @@ def test_the_photographers_own_words_stay(platform, shoot_folder):
     assert len(said.keywords) > 2
 
 
+@pytest.mark.slow
 def test_what_we_wrote_is_not_taken_for_the_photographers_own(tagged, shoot_folder):
     platform, batch, _ = tagged
     run_metadata(platform, batch, "apply")
@@ -184,6 +187,7 @@ def test_one_picture_in_two_folders_keeps_two_sets_of_tags(platform, shoot_folde
     assert platform.asked(again) == {}
 
 
+@pytest.mark.slow
 def test_a_write_that_a_kill_left_untold_is_ours_in_the_next_run(tagged, shoot_folder):
     platform, batch, _ = tagged
     run_metadata(platform, batch, "apply")

@@ -200,6 +200,7 @@ VALUES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("work", "value"),
     [

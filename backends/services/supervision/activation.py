@@ -171,7 +171,8 @@ class Activation:
         if trouble.final:
             return trouble.words
         rules = self._rules
-        return f"{trouble.words.rstrip('.')}; after {rules.give_up_after} crashes within {rules.within_s:g} s it is left alone"
+        crashes = f"{rules.give_up_after} crashes within {rules.within_s:g} s"
+        return f"{trouble.words.rstrip('.')}; after {crashes} it is left alone"
 
     async def _serve(self) -> _Trouble | None:
         """One server from its start to the end of its processes; None when it was asked to end."""

@@ -8,7 +8,8 @@ can end every one. It imports the standard library alone, so that it starts at o
 What it is told on standard input: ``T`` sends SIGTERM to the server's process group; ``K``, or the end of the input,
 which is what the death of a supervisor looks like, kills every process. What it says on standard output, one JSON
 object a line: ``{"pid": 123}`` or ``{"cannot_start": "why", "bad_command": true}``, then
-``{"exited": status}``, as `subprocess.Popen.returncode` has it. It ends when no process of the tree is left. Standard error is the server's.
+``{"exited": status}``, as `subprocess.Popen.returncode` has it. It ends when no process of the tree is left. Standard
+error is the server's.
 """
 
 from __future__ import annotations

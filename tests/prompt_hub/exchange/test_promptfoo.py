@@ -117,6 +117,7 @@ def test_a_profile_comes_back_with_the_same_words_schema_and_parameters(profile_
 words = st.text(st.sampled_from("ab{}%# \n<&'\""), max_size=12)
 
 
+@pytest.mark.slow
 @settings(deadline=None)
 @given(
     words,

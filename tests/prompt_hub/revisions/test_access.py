@@ -28,6 +28,7 @@ def test_whoever_gives_the_first_role_is_an_admin_and_all_others_are_viewers_fro
     assert access.role_of(EVE) == "viewer"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("has", ROLES)
 @pytest.mark.parametrize("needed", ROLES)
 def test_a_role_may_do_all_that_those_below_it_may(access, has, needed):
