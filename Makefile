@@ -58,7 +58,8 @@ bench: $(VENV)/.dev ## Ratios measured in one run, into bench/results.json
 
 lock: $(UV) ## Resolve the dependencies anew, with hashes and without an index
 	$(UV) pip compile --quiet --no-header --generate-hashes --no-emit-index-url --python-version 3.11 pyproject.toml -o requirements/base.txt
-	$(UV) pip compile --quiet --no-header --generate-hashes --no-emit-index-url --python-version 3.11 pyproject.toml --extra dev --extra postgres -c requirements/base.txt -o requirements/dev.txt
+	$(UV) pip compile --quiet --no-header --generate-hashes --no-emit-index-url --python-version 3.11 pyproject.toml --extra dev --extra postgres --extra celery -c requirements/base.txt -o requirements/dev.txt
+	$(UV) pip compile --quiet --no-header --generate-hashes --no-emit-index-url --python-version 3.11 pyproject.toml --extra postgres --extra celery -c requirements/dev.txt -o requirements/server.txt
 	$(UV) pip compile --quiet --no-header --generate-hashes --no-emit-index-url --python-version 3.11 pyproject.toml --extra tf -c requirements/dev.txt -o requirements/tf.txt
 	printf "uv\nhatchling\neditables\n" | $(UV) pip compile --quiet --no-header --generate-hashes --no-emit-index-url --python-version 3.11 - -o requirements/build.txt
 

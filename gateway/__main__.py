@@ -9,13 +9,14 @@ from rich.console import Console
 from rich.table import Table
 
 from gateway.app import create_app
-from gateway.errors import GatewayError
+from gateway.errors import BadRequest, GatewayError
 from gateway.keys import Keys
 from gateway.serving import refuse_unguarded, web_server
 from prompt_hub.errors import PromptHubError
 from registry.errors import RegistryError
 from store.database import StateDatabase
 from store.errors import StoreError
+from store.path_text import path_text
 from store.settings import Settings
 
 app = typer.Typer(
@@ -89,10 +90,22 @@ def make_key(
     requests_a_minute: Annotated[
         int | None, typer.Option("--a-minute", min=1, help="How often it may ask; no bound if not given.")
     ] = None,
+    text_file: Annotated[
+        Path | None,
+        typer.Option(
+            help="File with the text that is to be the key, such as a container's secret; it may be one already."
+        ),
+    ] = None,
     home: HomeOption = None,
 ) -> None:
     """Make a key, and show it this once."""
     with StateDatabase.open(_settings(home)) as database:
+        if text_file is not None:
+            key = Keys(database).adopt(
+                identity, _text_of(text_file), note=note, requests_a_minute=requests_a_minute
+            )
+            typer.echo(f"Key {key.key_id} of {key.identity} is the text of {path_text(text_file)}.", err=True)
+            return
         key, text = Keys(database).make(identity, note=note, requests_a_minute=requests_a_minute)
     typer.echo(f"Key {key.key_id} of {identity}. It is not shown again:", err=True)
     typer.echo(text)
@@ -115,6 +128,13 @@ def main() -> None:
     except (GatewayError, StoreError, RegistryError, PromptHubError) as error:
         typer.echo(str(error), err=True)
         sys.exit(1)
+
+
+def _text_of(path: Path) -> str:
+    try:
+        return path.read_text(encoding="ascii").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadRequest(f"{path_text(path)} holds no key: {error}.") from error
 
 
 def _settings(home: Path | None) -> Settings:

@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Final
 
 from sqlalchemy import insert, select, update
 
-from gateway.errors import NotFound, Overloaded, Unauthorized
+from gateway.errors import BadRequest, NotFound, Overloaded, Unauthorized
 from store.errors import StoreError
 from store.tables import gateway_keys
+from store.upserting import insert_new
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,6 +27,8 @@ _LOG: Final = logging.getLogger(__name__)
 
 PREFIX: Final = "iw-"
 """What every key begins with, so that one that leaks is recognized."""
+
+_SHORTEST: Final = 32
 
 FRESH_S: Final = 2.0
 """Seconds after which keys are read anew: a key that was revoked is good for so long at most."""
@@ -62,16 +65,25 @@ class Keys:
         """A new key, and its text, which is shown this once and kept nowhere."""
         text = PREFIX + secrets.token_urlsafe(32)
         key = Key(secrets.token_hex(4), identity, note, requests_a_minute, datetime.now(UTC), None)
-        values = {
-            "key_id": key.key_id,
-            "digest": _digest(text),
-            "identity": identity,
-            "note": note,
-            "requests_a_minute": requests_a_minute,
-            "made_at": key.made_at,
-        }
-        self._database.write(lambda connection: connection.execute(insert(gateway_keys).values(values)))
+        row = _row(key, text)
+        self._database.write(lambda connection: connection.execute(insert(gateway_keys).values(row)))
         return key, text
+
+    def adopt(self, identity: str, text: str, *, note: str = "", requests_a_minute: int | None = None) -> Key:
+        """The key of a text that somebody else made, such as a container's secret; it is made where it is none yet.
+
+        Raises:
+            BadRequest: It is short enough to be guessed, or was revoked.
+        """
+        if len(text) < _SHORTEST or not text.isascii() or not text.isprintable():
+            raise BadRequest(
+                f"A key's text has at least {_SHORTEST} characters, all of them printable ASCII."
+            )
+        key = Key(secrets.token_hex(4), identity, note, requests_a_minute, datetime.now(UTC), None)
+        self._database.write(lambda connection: insert_new(connection, gateway_keys, [_row(key, text)]))
+        if (good := self.good().get(_digest(text))) is None:
+            raise BadRequest("The key of this text was revoked. Make another text.")
+        return good
 
     def revoke(self, key_id: str) -> None:
         """Let a key be good no longer.
@@ -170,6 +182,17 @@ class Doorkeeper:
                 retry_after_s=max(1, round((1 - left) * 60 / most)),
             )
         self._spent[key.key_id] = (left - 1, now)
+
+
+def _row(key: Key, text: str) -> dict[str, object]:
+    return {
+        "key_id": key.key_id,
+        "digest": _digest(text),
+        "identity": key.identity,
+        "note": key.note,
+        "requests_a_minute": key.requests_a_minute,
+        "made_at": key.made_at,
+    }
 
 
 def _digest(text: str) -> str:

@@ -14,6 +14,7 @@ from imageworks_dagster.assets.judge import judge_assets
 from imageworks_dagster.assets.nodes import node_assets
 from imageworks_dagster.assets.tagger import tagger_assets
 from imageworks_dagster.checks import asset_checks
+from imageworks_dagster.executing import executor_of
 from imageworks_dagster.pipelines import PIPELINES
 from imageworks_dagster.resources import (
     ModelRegistryResource,
@@ -65,12 +66,13 @@ def assemble(settings: Settings, overrides: Mapping[str, Any]) -> Assembly:
 def definitions_of(assembly: Assembly) -> dg.Definitions:
     """The Dagster definitions of these parts."""
     home = Home.of(assembly.settings)
+    executor = executor_of(assembly.settings)
     jobs = [
         dg.define_asset_job(
             pipeline.name,
             selection=dg.AssetSelection.groups(pipeline.group),
             description=f"All stages of {pipeline.group} for one batch.",
-            executor_def=dg.in_process_executor,
+            executor_def=executor,
         )
         for pipeline in PIPELINES.values()
     ]
@@ -85,8 +87,7 @@ def definitions_of(assembly: Assembly) -> dg.Definitions:
         jobs=jobs,
         schedules=nightly_schedules(assembly, jobs),
         sensors=platform_sensors(assembly, jobs),
-        # A step waits for a GPU, and a process a step costs seconds.
-        executor=dg.in_process_executor,
+        executor=executor,
         resources={
             "models": ModelsResource.from_settings(assembly.settings),
             "prompt_hub": PromptHubResource(user_folder=str(home.prompts)),

@@ -7,6 +7,7 @@ PlatformError
 ├── NothingKnown       photos to forget of which nothing is known
 ├── NothingToPublish   a batch to publish that has no result
 ├── NothingToTry       a trial of prompts in which nothing would be compared
+├── CannotExecute      an executor that is set and cannot be had
 └── AlreadyServed      a web UI whose port or home another program has
 """
 
@@ -39,6 +40,10 @@ class NothingToPublish(PlatformError):
 
 class NothingToTry(PlatformError):
     """A trial of prompts in which nothing would be compared."""
+
+
+class CannotExecute(PlatformError):
+    """An executor that is set and cannot be had."""
 
 
 class AlreadyServed(PlatformError):

@@ -92,6 +92,17 @@ class Settings(BaseSettings):
         default=None,
         description="PostgreSQL URL of the state database; unset means SQLite in the home folder.",
     )
+    executor: Literal["in_process", "multiprocess", "celery"] = Field(
+        default="in_process",
+        description=(
+            "Where the steps of a run that Dagster starts are carried out: in the run's process, in one each on this "
+            "host, or by Celery's workers."
+        ),
+    )
+    broker_url: SecretStr | None = Field(
+        default=None,
+        description="Celery's broker, such as redis://host:6379/0; needed where executor is celery.",
+    )
     inbox: AbsolutePath | None = Field(
         default=None,
         description="Folder watched for new batches: <inbox>/judge/<batch> and <inbox>/tag/<batch>.",

@@ -11,7 +11,7 @@ from served_gateway import Gateway, registry_of
 from typer.testing import CliRunner
 
 from gateway.__main__ import app
-from gateway.errors import NotFound, Overloaded, Unauthorized
+from gateway.errors import BadRequest, NotFound, Overloaded, Unauthorized
 from gateway.keys import FRESH_S, PREFIX, Doorkeeper, Keys
 from gateway.serving import Unguarded, refuse_unguarded
 from store.database import StateDatabase
@@ -43,6 +43,30 @@ def test_a_key_is_kept_as_its_digest_alone(database, settings):
         (row,) = connection.execute("SELECT * FROM gateway_keys").fetchall()
     connection.close()
     assert not any(text in str(value) for value in row)
+
+
+def test_a_text_that_somebody_else_made_becomes_a_key_once(database, settings, tmp_path):
+    secret = tmp_path / "gateway_key"
+    secret.write_text("iw-made-for-a-container-and-kept-as-its-secret\n")
+    for _ in range(2):
+        done = CliRunner().invoke(
+            app, ["keys", "make", "ann", "--text-file", str(secret), "--home", str(settings.home)]
+        )
+        assert done.exit_code == 0
+        assert "iw-made" not in done.output
+    (key,) = Keys(database).all()
+    assert Doorkeeper(Keys(database)).admit(secret.read_text().strip()) == key
+    Keys(database).revoke(key.key_id)
+    with pytest.raises(BadRequest, match="was revoked"):
+        Keys(database).adopt("ann", secret.read_text().strip())
+
+
+@pytest.mark.parametrize(
+    "text", ["short", "schlüssel" * 10, "a key with a\nline of its own in the middle of it"]
+)
+def test_a_text_that_could_be_guessed_or_sent_in_no_header_becomes_no_key(database, text):
+    with pytest.raises(BadRequest, match="at least 32 characters"):
+        Keys(database).adopt("ann", text)
 
 
 @pytest.mark.anyio

@@ -1,0 +1,84 @@
+"""The images: what a linter says of them, what is in them, and what they run as."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from compose import DOCKER, read_compose, variables_of
+from ruamel.yaml import YAML
+
+ROOT = DOCKER.parent
+DOCKERFILES = sorted(DOCKER.glob("Dockerfile.*"))
+BUILT = {name: one for name, one in read_compose({}).items() if "build" in one.raw}
+
+
+@pytest.mark.parametrize("path", DOCKERFILES, ids=lambda path: path.name)
+def test_a_linter_finds_nothing(path):
+    linter = Path(sys.executable).with_name("hadolint")
+    done = subprocess.run([linter, path], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, "")
+
+
+@pytest.mark.parametrize("path", DOCKERFILES, ids=lambda path: path.name)
+def test_it_runs_as_nobody_special_and_takes_what_is_locked(path):
+    text = path.read_text()
+    assert re.findall(r"^USER (.*)$", text, re.MULTILINE) == ["10001"]
+    assert re.search(r"^STOPSIGNAL SIGTERM$", text, re.MULTILINE)
+    installs = re.findall(r"pip install .*", text)
+    assert installs
+    assert all("--require-hashes" in one or "--no-deps" in one for one in installs)
+    # The base is an argument, so that it can be pinned by its digest.
+    assert re.search(r"^ARG (\w+)=.*\n\nFROM \$\{\1\}", text, re.MULTILINE)
+
+
+@pytest.mark.parametrize("name", ["server.txt", "base.txt"])
+def test_neither_gateway_nor_dagster_brings_a_model_library(name):
+    locked = set(re.findall(r"^([a-z0-9-]+)==", (ROOT / "requirements" / name).read_text(), re.MULTILINE))
+    assert "fastapi" in locked
+    assert not locked & {"torch", "torchvision", "tensorflow", "tensorflow-cpu", "vllm", "tensorrt-llm"}
+
+
+def test_every_service_is_built_pinned_down_and_looked_at():
+    assert set(BUILT) == {
+        "imageworks-code",
+        "imageworks-web",
+        "imageworks-daemon",
+        "imageworks-gateway",
+        "imageworks-tf-iqa-service",
+        "imageworks-vllm",
+        "imageworks-trtllm",
+        "imageworks-worker",
+    }
+    for name, service in read_compose({}).items():
+        assert service.healthcheck[0] in {"CMD", "CMD-SHELL"}, name
+        assert service.raw["restart"] == "unless-stopped", name
+        assert service.raw["networks"] == ["inside"], name
+    for name, service in BUILT.items():
+        assert service.raw["read_only"] is True, name
+        assert service.raw["cap_drop"] == ["ALL"], name
+        assert "deploy" in service.raw, name
+
+
+def test_only_the_loopback_reaches_in_unless_somebody_says_otherwise():
+    ports = {name: one.raw["ports"] for name, one in read_compose({}).items() if "ports" in one.raw}
+    assert ports == {"imageworks-web": ["127.0.0.1:3000:3000"], "imageworks-gateway": ["127.0.0.1:8700:8700"]}
+
+
+def test_every_variable_is_explained_with_its_default():
+    example = (DOCKER / ".env.example").read_text()
+    told = dict(re.findall(r"^([A-Z_]+)=(.*)$", example, re.MULTILINE))
+    assert told == variables_of()
+
+
+def test_every_secret_and_configuration_is_made_or_there():
+    document = YAML(typ="safe", pure=True).load((DOCKER / "compose.yaml").read_text())
+    made = set(re.findall(r"^make (\w+) ", (DOCKER / "make-secrets").read_text(), re.MULTILINE))
+    assert {Path(one["file"]).name for one in document["secrets"].values()} == made
+    for one in document["configs"].values():
+        assert (DOCKER / one["file"]).is_file()
+    for service in read_compose({}).values():
+        assert set(service.secrets) <= set(document["secrets"])
