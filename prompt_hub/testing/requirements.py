@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from prompt_hub.revisions.labels import Unmet
-    from prompt_hub.revisions.revisions import Revision
     from prompt_hub.schema import PromptProfile
     from prompt_hub.testing.case_files import CaseSet
     from registry.registry import Registry
@@ -49,10 +48,10 @@ def required_sets(load: Callable[[], Iterable[CaseSet]], database: StateDatabase
         present: Says which models there are now.
     """
 
-    def unmet(label: str, revision: Revision, /) -> Sequence[str]:
-        own = [one for one in load() if one.profile_id == revision.profile.id]
+    def unmet(label: str, profile: PromptProfile, named: str, /) -> Sequence[str]:
+        own = [one for one in load() if one.profile_id == profile.id]
         required = [one for one in own if label in one.written.required_for]
-        return [words for one in required for words in _unmet_by(one, revision, database, present)]
+        return [words for one in required for words in _unmet_by(one, profile, named, database, present)]
 
     return unmet
 
@@ -82,6 +81,7 @@ def untested(
                 one,
                 wanted,
                 profile,
+                named=f"{profile.id}@{short(profile.hash)}",
                 database=database,
                 model=model.name if one.is_live else "",
                 model_revision=model.model_revision if one.is_live else "",
@@ -90,10 +90,12 @@ def untested(
     return missing
 
 
-def _unmet_by(one: CaseSet, revision: Revision, database: StateDatabase, present: Present) -> Iterable[str]:
+def _unmet_by(
+    one: CaseSet, profile: PromptProfile, named: str, database: StateDatabase, present: Present
+) -> Iterable[str]:
     if not one.is_live:
         yield from _not_passed(
-            one, _tests_of(one), revision.profile, database=database, model="", model_revision=""
+            one, _tests_of(one), profile, named=named, database=database, model="", model_revision=""
         )
         return
     models: dict[str, str] = {}
@@ -111,7 +113,8 @@ def _unmet_by(one: CaseSet, revision: Revision, database: StateDatabase, present
         yield from _not_passed(
             one,
             _tests_of(one),
-            revision.profile,
+            profile,
+            named=named,
             database=database,
             model=model,
             model_revision=model_revision,
@@ -127,6 +130,7 @@ def _not_passed(
     wanted: Sequence[str],
     profile: PromptProfile,
     *,
+    named: str,
     database: StateDatabase,
     model: str,
     model_revision: str,
@@ -138,18 +142,17 @@ def _not_passed(
         return
     with_model = f" with {model} ({short(model_revision)})" if model else ""
     happened = f"failed{with_model} ({', '.join(failed)})" if failed else f"has not passed{with_model}"
-    yield f"its set {one.name} {happened}: `{command(one, profile, asked)}`"
+    yield f"its set {one.name} {happened}: `{command(one, named, asked)}`"
 
 
-def command(one: CaseSet, profile: PromptProfile, model: str = "") -> str:
-    """The command that runs a set with a kept profile, and, if it is a live one, with the models that it names.
+def command(one: CaseSet, named: str, model: str = "") -> str:
+    """The command that runs a set with a profile, and, if it is a live one, with the models that it names.
 
     Args:
         one: The set.
-        profile: The profile.
+        named: The profile's reference.
         model: A model to ask instead of those that the set names.
     """
     program = ["imageworks", "prompts"] if one.is_live else ["python", "-m", "prompt_hub"]
-    reference = f"{profile.id}@{short(profile.hash)}"
     live = ["--live", *(["--model", model] if model else [])]
-    return shlex.join([*program, "test", reference, *(live if one.is_live else []), "--set", one.name])
+    return shlex.join([*program, "test", named, *(live if one.is_live else []), "--set", one.name])

@@ -182,7 +182,7 @@ def test_a_label_is_foreseen_to_reach_the_batches_that_ask_with_it(
     kept = PromptStore.over(platform.store.database)
     shipped = PromptHub.load(None).get("library")
     kept.revisions.keep(shipped, author="ann", message="")
-    kept.labels.move(ANN, "production", kept.revisions.get("library", shipped.hash), why="")
+    kept.labels.move(ANN, "production", kept.revisions.get("library", shipped.hash), why="Good")
     other = PromptHub.load(None, files=[change(KEYWORDS)]).get("library")
     kept.revisions.keep(other, author="ann", message="")
     batch = platform.register("tagger", shoot_folder)

@@ -149,7 +149,7 @@ def test_a_batch_goes_back_to_the_files_when_told(platform, prompts, batch):
 
 def test_a_label_that_was_taken_away_fails_the_next_run_in_words_and_loses_nothing(platform, prompts, batch):
     before = platform.rows(KEYWORDS, batch)
-    prompts.kept.labels.remove(ANN, "library", "production", why="")
+    prompts.kept.labels.remove(ANN, "library", "production", why="Done")
     result = platform.run("tagger", batch)
     assert not result.success
     told = [

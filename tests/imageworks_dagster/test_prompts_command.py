@@ -249,25 +249,26 @@ def test_without_live_no_model_is_asked(command, server):
 
 def test_a_label_moves_to_what_has_passed_with_the_model_that_there_is_now(command, home, server):
     with pytest.raises(PromotionRefused, match="its set form has not passed with first-vlm") as refused:
-        command("label", "production", "library", program=hub_app)
+        command("label", "production", "library", "--why", "Good", program=hub_app)
     said = re.search(r"`imageworks prompts test (.*?)`", str(refused.value))[1]
-    assert re.fullmatch(r"library@[0-9a-f]{12} --live --set form", said)
+    assert re.fullmatch("library --live --set form", said)
     command(*said.split())
     assert (
-        "production of library points at" in command("label", "production", "library", program=hub_app).stdout
+        "production of library points at"
+        in command("label", "production", "library", "--why", "Good", program=hub_app).stdout
     )
     # Another revision of the model has passed nothing.
     registry = (home / "registry.yaml").read_text().replace('revision: "1"', 'revision: "2"')
     (home / "registry.yaml").write_text(registry, encoding="utf-8")
     with pytest.raises(PromotionRefused):
-        command("label", "production", "library", program=hub_app)
+        command("label", "production", "library", "--why", "Good", program=hub_app)
 
 
 def test_a_photo_with_other_bytes_makes_another_set(command, home):
     command("library", "--live", "--set", "form")
     write_photo(home / "prompts" / "tests" / "photos" / "cat.jpg", seed=2)
     with pytest.raises(PromotionRefused, match="its set form has not passed"):
-        command("label", "production", "library", program=hub_app)
+        command("label", "production", "library", "--why", "Good", program=hub_app)
 
 
 HOSTILE = '{"caption": "</td><script>alert(1)</script> \\u001b[31mred\\u0007 ]]> &amp; \\u202egnp"}'

@@ -42,7 +42,11 @@ def present(name):
 @pytest.fixture
 def unmet(database, tests_folder, revision):
     def words(label="production"):
-        return list(required_sets(tests_folder.sets, database, present)(label, revision))
+        return list(
+            required_sets(tests_folder.sets, database, present)(
+                label, revision.profile, f"made@{revision.hash[:12]}"
+            )
+        )
 
     return words
 
@@ -111,7 +115,7 @@ def test_the_shipped_registry_has_no_model_for_prompts_until_somebody_names_one(
     tests_folder.one_set(mode="live", models="[judge]", required_for="[production]")
     loaded = Registry.load(None, environ=MappingProxyType({}))
     unmet = required_sets(tests_folder.sets, database, present_in(lambda: loaded))
-    (words,) = unmet("production", revision)
+    (words,) = unmet("production", revision.profile, "made")
     assert "baseline-judge answers by rule and reads no prompt" in words
 
 
