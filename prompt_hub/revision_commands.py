@@ -279,13 +279,13 @@ def _tell_check(store: PromptStore, who: Identity, label: str, profile: PromptPr
     now, to = store.labels.of(profile.id).get(label), short(profile.hash)
     if now == profile.hash:
         typer.echo(f"{label} of {profile.id} points at {to} already.")
-        return
     hindrances = store.labels.hindrances(who, label, profile, named=named)
     if not hindrances:
-        where = f"from {short(now)} to {to}" if now else f"to {to}"
-        typer.echo(f"{label} of {profile.id} can move {where}: nothing is missing.")
+        if now != profile.hash:
+            where = f"from {short(now)} to {to}" if now else f"to {to}"
+            typer.echo(f"{label} of {profile.id} can move {where}: nothing is missing.")
         return
-    typer.echo(f"{label} of {profile.id} cannot point at {to}:", err=True)
+    typer.echo(f"{label} of {profile.id} could not move to {to} now:", err=True)
     for words in hindrances:
         typer.echo(f"- {words}", err=True)
     typer.echo(

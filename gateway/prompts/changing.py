@@ -84,8 +84,9 @@ async def save_revision(request: Request, prompt_id: InPath) -> Any:
 async def move_label(request: Request, prompt_id: InPath, label: InPath) -> Any:
     """Let a label point at a revision that meets what it requires. What the files say is kept as one with it.
 
-    Where it points there already nothing is moved, and `from_hash` is `to_hash`. For authors; for publishers where the label is
-    protected, who say why.
+    Where it points there already nothing is moved, and `from_hash` is `to_hash`.
+
+    For authors; for publishers, who say why, where the label is protected.
     """
     parts: Parts = request.app.state.parts
     caller = caller_of(request, parts)

@@ -145,8 +145,6 @@ class Labels:
             BadLabel: It is no name of a label.
         """
         _check_name(label)
-        if self.of(profile.id).get(label) == profile.hash:
-            return ()
         lacking = self._access.lacking(who, self._mover(label))
         return [*([lacking] if lacking else []), *self._unmet(label, profile, named)]
 

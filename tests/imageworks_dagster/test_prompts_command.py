@@ -260,8 +260,10 @@ def test_a_label_moves_to_what_has_passed_with_the_model_that_there_is_now(comma
     # Another revision of the model has passed nothing.
     registry = (home / "registry.yaml").read_text().replace('revision: "1"', 'revision: "2"')
     (home / "registry.yaml").write_text(registry, encoding="utf-8")
-    with pytest.raises(PromotionRefused):
-        command("label", "production", "library", "--why", "Good", program=hub_app)
+    checked = command("label", "production", "library@production", "--check", program=hub_app)
+    assert checked.exit_code == 1
+    assert "points at" in checked.stdout
+    assert "has not passed" in checked.stderr
 
 
 def test_a_photo_with_other_bytes_makes_another_set(command, home):

@@ -140,7 +140,7 @@ def test_a_move_to_where_a_label_points_is_said_to_be_none(command, edit, requir
 
 def test_check_only_looks_and_says_what_is_missing(command, edit):
     said = command("label", "production", "library", "--check")
-    assert "production of library cannot point at" in said
+    assert "production of library could not move to" in said
     assert "`python -m prompt_hub test library --set prompt`" in said
     assert "--override --why" in said
     command("label", "staging", "library")
