@@ -114,11 +114,12 @@ class Checked:
 
     @property
     def profiles(self) -> list[PromptProfile]:
-        """The profiles that the table was made with."""
+        """The profiles that the table was made with; each once, however many shares are its own."""
         if self.pinned is None:
             return []
         contents = [share.content for share in self.pinned.shares] or [self.pinned.content]
-        return [PromptProfile.model_validate(content) for content in contents]
+        profiles = [PromptProfile.model_validate(content) for content in contents]
+        return list({profile.hash: profile for profile in profiles}.values())
 
 
 def _pinned(store: OpenStore, asset: str, rows: list[Row]) -> tuple[PinnedProfile | None, PinnedModel | None]:

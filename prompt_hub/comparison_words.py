@@ -18,13 +18,27 @@ def field_lines(fields: Iterable[FieldDifference], names: tuple[str, str]) -> It
     for one in fields:
         sides = [_value(said) for said in (one.before, one.after)]
         yield f"{one.field}" if one.is_text else f"{one.field}: {sides[0]} -> {sides[1]}"
-        yield f"    {one.kind}; {_from(one.before)} -> {_from(one.after)}"
+        yield f"    {one.kind}; {_where(one)}"
         if one.is_text:
             yield f"{printable(one.diff(names))}\n"
 
 
 def _value(said: Said | None) -> str:
     return "(none)" if said is None else line(json.dumps(said.value, ensure_ascii=False))
+
+
+def _where(one: FieldDifference) -> str:
+    """Where both sides say it: of a template that is the same on both, the texts that are put into it."""
+    before, after = one.before, one.after
+    if before is not None and after is not None and before.source == after.source:
+        names = dict.fromkeys((*before.partials, *after.partials))
+        if names:
+            told = [
+                f"partial {name}: {before.partials.get(name, '(none)')} -> {after.partials.get(name, '(none)')}"
+                for name in names
+            ]
+            return f"{', '.join(told)}; included in {before.source}"
+    return f"{_from(before)} -> {_from(after)}"
 
 
 def _from(said: Said | None) -> str:

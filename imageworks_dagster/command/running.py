@@ -223,9 +223,14 @@ def _reasons(result: dg.ExecuteInProcessResult) -> Iterator[str]:
                 yield f"{asset}: {data.user_failure_data.description}"
             elif data.error is not None:
                 yield f"{asset}: {data.error.message.strip()}"
+    failed: dict[tuple[str, str | None], list[str]] = {}
     for check in result.get_asset_check_evaluations():
         if not check.passed:
-            yield f"check {check.check_name} of {check.asset_key.to_user_string()}: {check.description}"
+            assets = failed.setdefault((check.check_name, check.description), [])
+            assets.append(check.asset_key.to_user_string())
+    # What is the same of several stages is said once.
+    for (name, description), assets in failed.items():
+        yield f"check {name} of {', '.join(assets)}: {description}"
 
 
 @contextmanager

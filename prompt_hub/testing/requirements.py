@@ -59,10 +59,10 @@ def required_sets(load: Callable[[], Iterable[CaseSet]], database: StateDatabase
 def untested(
     sets: Iterable[CaseSet], profile: PromptProfile, stage: str, database: StateDatabase, model: Model
 ) -> list[str]:
-    """The tests of a profile stage that have not passed with exactly this profile and this model, by set in words.
+    """The sets that have not passed a profile stage with exactly this profile and this model, and what runs them.
 
-    A set that a label requires counts as every other. A model that answers by rule reads no prompt: nothing is to be
-    tested with it.
+    At most two lines: of what asks models, and of what only looks. A set that a label requires counts as every other.
+    A model that answers by rule reads no prompt: nothing is to be tested with it.
 
     Args:
         sets: All sets there are.
@@ -73,21 +73,28 @@ def untested(
     """
     if model.is_embedded:
         return []
-    missing: list[str] = []
-    for one in sets:
-        wanted = [case.description for case in one.written.tests if case.stage == stage]
-        if one.profile_id == profile.id and wanted:
-            missing += _not_passed(
-                one,
-                wanted,
-                profile,
-                named=f"{profile.id}@{short(profile.hash)}",
-                database=database,
-                model=model.name if one.is_live else "",
-                model_revision=model.model_revision if one.is_live else "",
-                asked=model.name,
+    own = [one for one in sets if one.profile_id == profile.id]
+    told: list[str] = []
+    for is_live in (True, False):
+        revision = (model.name, model.model_revision) if is_live else ("", "")
+        found: dict[str, list[CaseSet]] = {}
+        for one in own:
+            wanted = [case.description for case in one.written.tests if case.stage == stage]
+            if one.is_live is is_live and wanted:
+                states = latest_states(database, profile.hash, one.hash, *revision)
+                if any(states.get(test) == "failed" for test in wanted):
+                    found.setdefault("failed", []).append(one)
+                elif not all(test in states for test in wanted):
+                    found.setdefault("not passed yet", []).append(one)
+        if found:
+            words = ", ".join(
+                f"{' and '.join(one.name for one in some)} {how}" for how, some in found.items()
             )
-    return missing
+            missing = [one for some in found.values() for one in some]
+            asked = model.name if is_live else ""
+            named = f"{profile.id}@{short(profile.hash)}"
+            told.append(f"{words}: `{command(missing, named, asked)}`")
+    return told
 
 
 def _unmet_by(
@@ -134,7 +141,6 @@ def _not_passed(
     database: StateDatabase,
     model: str,
     model_revision: str,
-    asked: str = "",
 ) -> Iterable[str]:
     states = latest_states(database, profile.hash, one.hash, model, model_revision)
     failed = [test for test in wanted if states.get(test) == "failed"]
@@ -142,17 +148,19 @@ def _not_passed(
         return
     with_model = f" with {model} ({short(model_revision)})" if model else ""
     happened = f"failed{with_model} ({', '.join(failed)})" if failed else f"has not passed{with_model}"
-    yield f"its set {one.name} {happened}: `{command(one, named, asked)}`"
+    yield f"its set {one.name} {happened}: `{command([one], named)}`"
 
 
-def command(one: CaseSet, named: str, model: str = "") -> str:
-    """The command that runs a set with a profile, and, if it is a live one, with the models that it names.
+def command(sets: Sequence[CaseSet], named: str, model: str = "") -> str:
+    """The command that runs sets of one mode with a profile, and, if they are live, with the models that they name.
 
     Args:
-        one: The set.
+        sets: The sets; at least one.
         named: The profile's reference.
-        model: A model to ask instead of those that the set names.
+        model: A model to ask instead of those that the sets name.
     """
-    program = ["imageworks", "prompts"] if one.is_live else ["python", "-m", "prompt_hub"]
-    live = ["--live", *(["--model", model] if model else [])]
-    return shlex.join([*program, "test", named, *(live if one.is_live else []), "--set", one.name])
+    names = [part for one in sets for part in ("--set", one.name)]
+    if not sets[0].is_live:
+        return shlex.join(["python", "-m", "prompt_hub", "test", named, *names])
+    asked = ["--model", model] if model else []
+    return shlex.join(["imageworks", "prompts", "test", named, "--live", *asked, *names])

@@ -384,6 +384,7 @@ def test_a_table_warns_of_a_prompt_that_was_not_tested_with_its_model_and_says_t
         static = f"python -m prompt_hub test {reference} --set prompt"
         assert f"`{live}`" in before.description
         assert f"`{static}`" in before.description
+        assert len(before.description) < 300
         python(platform, *static.split()[2:])
         console = "import sys; from imageworks_dagster.command import main; main()"
         environment = {**os.environ, "IMAGEWORKS_HOME": str(platform.settings.home)}

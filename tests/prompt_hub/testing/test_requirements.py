@@ -130,8 +130,10 @@ def test_what_is_not_tested_is_told_by_stage_with_the_model_that_was_asked(datab
         }
     )
     sets = tests_folder.sets()
-    (words,) = untested(sets, revision.profile, "caption", database, reader)
-    assert "has not passed" in words
+    command = f"`python -m prompt_hub test made@{revision.hash[:12]} --set form`"
+    assert untested(sets, revision.profile, "caption", database, reader) == [
+        f"form not passed yet: {command}"
+    ]
     assert untested(sets, revision.profile, "keywords", database, reader) == []
     assert untested(sets, revision.profile, "caption", database, rule) == []
     run(database, tests_folder, revision)
