@@ -194,6 +194,11 @@ def test_a_label_is_foreseen_to_reach_the_batches_that_ask_with_it(
     assert [one["batch"] for one in said["batches"]] == [batch]
     assert foreseen(said)["tagger/keywords"] == (5, True)
     assert "tagger/captions" not in foreseen(said)
+    shown = foresee(f"library@{other.hash[:12]}", "--label", "production", form="table")
+    assert (
+        "Nothing is changed yet. To make the change: python -m prompt_hub label production library@" in shown
+    )
+    assert "Then run it with: imageworks tag" in shown
     # Nobody asks with staging, and what the label says already changes nothing.
     assert foresee(f"library@{other.hash[:12]}", "--label", "staging")["batches"] == []
     assert "No open batch becomes stale." in foresee(

@@ -232,7 +232,9 @@ def test_a_server_that_is_not_there_is_an_error_and_keeps_nothing(command, home,
 
 def test_a_baseline_tests_no_prompt(command, home):
     (home / "registry.yaml").unlink()
-    with pytest.raises(ReadsNoPrompt, match="baseline-tagger answers by rule"):
+    with pytest.raises(
+        ReadsNoPrompt, match=r"baseline-tagger answers by rule .* with --model, or for the role"
+    ):
         command("library", "--live", "--set", "form")
 
 

@@ -58,7 +58,7 @@ def test_a_diff_of_one_stage_speaks_of_that_stage_and_refuses_one_that_neither_h
     assert (
         command("diff", "library", "storyteller", "--stage", "keywords") == "Stage keywords asks the same.\n"
     )
-    with pytest.raises(UnknownStage, match="no stage 'captoin'. Did you mean caption?"):
+    with pytest.raises(UnknownStage, match=r"no stage 'captoin'\. Did you mean caption\?"):
         command("diff", "library", "storyteller", "--stage", "captoin")
 
 
