@@ -30,7 +30,10 @@ HomeOption = Annotated[
 ]
 ProfileArgument = Annotated[str, typer.Argument(help="Id of a profile.")]
 ReferenceArgument = Annotated[
-    str, typer.Argument(help="club-judge for what the files say, club-judge@label or club-judge@hash.")
+    str,
+    typer.Argument(
+        help="club-judge for what the files say, club-judge@label, or club-judge@hash with 6 digits or more."
+    ),
 ]
 AsOption = Annotated[
     str | None, typer.Option("--as", help="Act in another's name, with that one's role. For admins.")

@@ -12,6 +12,7 @@ from sqlalchemy import delete, insert, select
 from prompt_hub.errors import BadLabel, LabelMoved, NothingToRollBack, PromotionRefused, UnknownLabel
 from prompt_hub.hashing import short
 from prompt_hub.revisions.access import Identity
+from prompt_hub.revisions.revisions import SHORTEST_HASH
 from store.tables import prompt_label_moves, prompt_labels
 from store.upserting import upsert
 
@@ -26,7 +27,8 @@ if TYPE_CHECKING:
     from store.database import StateDatabase
 
 _LABEL: Final = re.compile(r"[a-z][a-z0-9_-]{0,39}")
-_DIGITS: Final = re.compile(r"[0-9a-f]{6,64}")
+_DIGITS: Final = re.compile(rf"[0-9a-f]{{{SHORTEST_HASH},64}}")
+_FEW_DIGITS: Final = re.compile(r"[0-9a-f]+")
 
 
 class Unmet(Protocol):
@@ -121,7 +123,12 @@ class Labels:
         labels = self.of(profile_id)
         if label not in labels:
             known = f"It has {', '.join(labels)}." if labels else "It has none."
-            raise UnknownLabel(f"Profile {profile_id!r} has no label {label!r}. {known}")
+            short_of = (
+                f" The first digits of a hash are {SHORTEST_HASH} at least."
+                if _FEW_DIGITS.fullmatch(label)
+                else ""
+            )
+            raise UnknownLabel(f"Profile {profile_id!r} has no label {label!r}. {known}{short_of}")
         return self._revisions.get(profile_id, labels[label])
 
     def history(self, profile_id: str, label: str | None = None) -> list[Move]:

@@ -121,6 +121,14 @@ class CaseSet:
         files = {file: _file_digest(self.folder / file) for file in sorted(self._function_files())}
         return digest({"profile": self.profile_id, "set": said, "photos": photos, "functions": files})
 
+    def hash_with(self, grader: tuple[str, str] | None) -> str:
+        """`set_hash` of what is kept of a run: a grader of another revision may judge otherwise.
+
+        Args:
+            grader: Name and revision of the model that graded; None where none did.
+        """
+        return self.hash if grader is None else digest({"set": self.hash, "grader": list(grader)})
+
     def _function_files(self) -> set[str]:
         asserts = (one for case in self.written.tests for one in case.asserts)
         return {one.value.partition(":")[0] for one in asserts if isinstance(one, Python)}

@@ -57,7 +57,13 @@ def required_sets(load: Callable[[], Iterable[CaseSet]], database: StateDatabase
 
 
 def untested(
-    sets: Iterable[CaseSet], profile: PromptProfile, stage: str, database: StateDatabase, model: Model
+    sets: Iterable[CaseSet],
+    profile: PromptProfile,
+    stage: str,
+    *,
+    database: StateDatabase,
+    model: Model,
+    present: Present,
 ) -> list[str]:
     """The sets that have not passed a profile stage with exactly this profile and this model, and what runs them.
 
@@ -70,6 +76,7 @@ def untested(
         stage: The profile stage.
         database: Keeps what came of tests.
         model: Who was asked.
+        present: Says which models there are now, for those that grade.
     """
     if model.is_embedded:
         return []
@@ -81,7 +88,7 @@ def untested(
         for one in own:
             wanted = [case.description for case in one.written.tests if case.stage == stage]
             if one.is_live is is_live and wanted:
-                states = latest_states(database, profile.hash, one.hash, *revision)
+                states = latest_states(database, profile.hash, _hash_now(one, present), *revision)
                 if any(states.get(test) == "failed" for test in wanted):
                     found.setdefault("failed", []).append(one)
                 elif not all(test in states for test in wanted):
@@ -102,24 +109,29 @@ def _unmet_by(
 ) -> Iterable[str]:
     if not one.is_live:
         yield from _not_passed(
-            one, _tests_of(one), profile, named=named, database=database, model="", model_revision=""
+            one, one.hash, profile, named=named, database=database, model="", model_revision=""
         )
         return
     models: dict[str, str] = {}
     missing: dict[str, list[str]] = {}
-    for name in one.written.models or ():
+    grader = one.written.grader
+    for name in (*(one.written.models or ()), *([grader] if grader is not None else [])):
         try:
             model, model_revision = present(name)
         except (RegistryError, ReadsNoPrompt) as error:
             missing.setdefault(str(error), []).append(name)
         else:
-            models[model] = model_revision
+            if name in (one.written.models or ()):
+                models[model] = model_revision
     for why, names in missing.items():
         yield f"its set {one.name} has to pass with {', '.join(names)}, which cannot be asked: {why.rstrip('.')}"
+    if missing and grader in {name for names in missing.values() for name in names}:
+        return
+    set_hash = _hash_now(one, present)
     for model, model_revision in models.items():
         yield from _not_passed(
             one,
-            _tests_of(one),
+            set_hash,
             profile,
             named=named,
             database=database,
@@ -128,13 +140,19 @@ def _unmet_by(
         )
 
 
-def _tests_of(one: CaseSet) -> list[str]:
-    return [case.description for case in one.written.tests]
+def _hash_now(one: CaseSet, present: Present) -> str:
+    """What its results are kept by, with the grader as it is now; "" where it is not there, by which none is kept."""
+    if one.written.grader is None:
+        return one.hash
+    try:
+        return one.hash_with(present(one.written.grader))
+    except (RegistryError, ReadsNoPrompt):
+        return ""
 
 
 def _not_passed(
     one: CaseSet,
-    wanted: Sequence[str],
+    set_hash: str,
     profile: PromptProfile,
     *,
     named: str,
@@ -142,7 +160,8 @@ def _not_passed(
     model: str,
     model_revision: str,
 ) -> Iterable[str]:
-    states = latest_states(database, profile.hash, one.hash, model, model_revision)
+    wanted = [case.description for case in one.written.tests]
+    states = latest_states(database, profile.hash, set_hash, model, model_revision)
     failed = [test for test in wanted if states.get(test) == "failed"]
     if not failed and all(test in states for test in wanted):
         return
