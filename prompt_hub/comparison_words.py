@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from prompt_hub.comparing import FieldDifference, Said
+    from prompt_hub.provenance import Source
 
 
 def field_lines(fields: Iterable[FieldDifference], names: tuple[str, str]) -> Iterator[str]:
@@ -33,12 +34,17 @@ def _where(one: FieldDifference) -> str:
     if before is not None and after is not None and before.source == after.source:
         names = dict.fromkeys((*before.partials, *after.partials))
         if names:
-            told = [
-                f"partial {name}: {before.partials.get(name, '(none)')} -> {after.partials.get(name, '(none)')}"
-                for name in names
-            ]
-            return f"{', '.join(told)}; included in {before.source}"
+            told = ", ".join(
+                _partial(name, before.partials.get(name), after.partials.get(name)) for name in names
+            )
+            return f"{told}; included in {before.source}"
     return f"{_from(before)} -> {_from(after)}"
+
+
+def _partial(name: str, before: Source | None, after: Source | None) -> str:
+    if before == after:
+        return f"partial {name} in {after}"
+    return f"partial {name}: {before or '(none)'} -> {after or '(none)'}"
 
 
 def _from(said: Said | None) -> str:

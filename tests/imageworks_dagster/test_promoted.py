@@ -12,7 +12,7 @@ from dagster._core.loader import LoadingContextForTest
 from rich.console import Console
 from vllm_double import VllmDouble
 
-from imageworks_dagster.assets.nodes import changed_observations, node_facts
+from imageworks_dagster.assets.nodes import changed_observations, node_facts, observe_now
 from imageworks_dagster.checking import Checked, prompt_tested
 from imageworks_dagster.command.status import print_status
 from imageworks_dagster.pipelines import TAGGER
@@ -303,6 +303,22 @@ def test_a_prompts_node_says_its_labels_its_last_tests_and_what_changed(platform
     told = changed_observations(platform.instance, parts, hub=parts.hub, registry=parts.registry)
     by_key = {one.asset_key.to_user_string(): one.metadata for one in told}
     assert by_key["prompts/library/keywords"]["labels"].text == "production"
+
+
+def test_a_label_that_moved_is_told_although_no_prompt_changed(platform, prompts):
+    parts = platform.assembly()
+    observe_now(platform.instance, parts)
+
+    def told():
+        changed = changed_observations(platform.instance, parts, hub=parts.hub, registry=parts.registry)
+        return {one.asset_key.to_user_string(): one.metadata["labels"].text for one in changed}
+
+    assert told() == {}
+    prompts.promote()
+    assert set(told().values()) == {"production"}
+    assert "prompts/library/keywords" in told()
+    observe_now(platform.instance, parts)
+    assert told() == {}
 
 
 def test_a_promoted_node_says_the_same_of_what_the_batch_asks_with(platform, prompts, batch):

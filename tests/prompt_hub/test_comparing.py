@@ -81,11 +81,11 @@ def test_of_a_template_that_only_includes_another_text_now_that_text_is_named(us
     before = side(PromptHub.load(user_folder.path), "library")
     user_folder.write("warm.yaml", "id: library\npartials: {openers: Begin with the shade.}\n")
     after = side(PromptHub.load(user_folder.path), "library")
-    place = "    template; partial openers: {} -> {}; included in shipped: personal_tagger/library.yaml"
+    place = "    template; partial openers{}; included in shipped: personal_tagger/library.yaml"
     names = ("before", "after")
-    assert place.format(file, file) in list(field_lines(field_differences(before, after), names))
+    assert place.format(f" in {file}") in list(field_lines(field_differences(before, after), names))
     first = "shipped: personal_tagger/library.yaml"
-    assert place.format(first, file) in list(field_lines(field_differences(shipped, after), names))
+    assert place.format(f": {first} -> {file}") in list(field_lines(field_differences(shipped, after), names))
 
 
 def test_a_picture_more_is_a_difference_of_images(profile_of):
