@@ -17,7 +17,7 @@ from store.tables import prompt_label_moves, prompt_labels
 from store.upserting import upsert
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from sqlalchemy import Connection
 
@@ -77,6 +77,23 @@ class Move:
 def is_digits(text: str) -> bool:
     """Whether a text is the beginning of a hash, and so no label."""
     return _DIGITS.fullmatch(text) is not None
+
+
+def revision_before(moves: Iterable[tuple[str, bool]]) -> str | None:
+    """The revision to which a label goes back; None where there is none.
+
+    Args:
+        moves: All of the label's, the oldest first: what it pointed at since, and whether that was going back. What
+            it went back from is behind it no longer.
+    """
+    behind: list[str] = []
+    for to_hash, rolled_back in moves:
+        if rolled_back:
+            while behind and behind[-1] != to_hash:
+                behind.pop()
+        if behind[-1:] != [to_hash]:
+            behind.append(to_hash)
+    return behind[-2] if len(behind) > 1 else None
 
 
 class Labels:
@@ -181,11 +198,17 @@ class Labels:
         Raises:
             BadLabel, AccessRefused, PromotionRefused: As `move`.
         """
+        return self._allowed(who, label, profile, named=named, why=why, override=override)[1]
+
+    def _allowed(
+        self, who: Identity, label: str, profile: PromptProfile, *, named: str, why: str, override: bool
+    ) -> tuple[bool, str | None]:
+        """Whether the label points there already, where nothing is required; and what `require` returns."""
         _check_name(label)
         action = f"move {label} of {profile.id} to {short(profile.hash)}"
         self._access.require(who, self._mover(label), action)
         if self.of(profile.id).get(label) == profile.hash:
-            return None
+            return True, None
         unmet = self._unmet(label, profile, named)
         if unmet and not override:
             raise PromotionRefused(
@@ -199,7 +222,7 @@ class Labels:
                     "Whoever passes over requirements gives a reason, which stays in the history: --why REASON."
                 )
         self._check_why(label, why)
-        return "; ".join(unmet) or None
+        return False, "; ".join(unmet) or None
 
     def move(
         self,
@@ -232,9 +255,11 @@ class Labels:
             The move, which is none where the label points there already.
         """
         profile = revision.profile
-        overrode = self.require(
-            who, label, profile, named=f"{profile.id}@{short(profile.hash)}", why=why, override=override
-        )
+        named = f"{profile.id}@{short(profile.hash)}"
+        is_there, overrode = self._allowed(who, label, profile, named=named, why=why, override=override)
+        if is_there and expected is None:
+            # Nothing was required of a move that is none: it must not become one.
+            expected = profile.hash
         return self._write(who, profile.id, label, profile.hash, why, expected=expected, overrode=overrode)
 
     def roll_back(self, who: Identity, profile_id: str, label: str, *, why: str) -> Move:
@@ -279,22 +304,15 @@ class Labels:
             )
 
     def _before(self, profile_id: str, label: str) -> str | None:
-        """The revision to which a label goes back: what it went back from before is behind it no longer."""
         table = prompt_label_moves
         moves = (
             select(table.c.to_hash, table.c.rolled_back)
             .where(table.c.profile_id == profile_id, table.c.label == label, table.c.to_hash.is_not(None))
             .order_by(table.c.move_id)
         )
-        behind: list[str] = []
         with self._database.read() as connection:
-            for to_hash, rolled_back in connection.execute(moves):
-                if rolled_back:
-                    while behind and behind[-1] != to_hash:
-                        behind.pop()
-                if behind[-1:] != [to_hash]:
-                    behind.append(to_hash)
-        return behind[-2] if len(behind) > 1 else None
+            rows = connection.execute(moves).all()
+        return revision_before((row.to_hash, bool(row.rolled_back)) for row in rows)
 
     def _write(
         self,

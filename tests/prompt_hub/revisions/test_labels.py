@@ -5,6 +5,8 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from sqlalchemy import func, select
 
 from prompt_hub.errors import (
@@ -16,6 +18,7 @@ from prompt_hub.errors import (
     UnknownLabel,
 )
 from prompt_hub.revisions.access import Identity
+from prompt_hub.revisions.labels import revision_before
 from prompt_hub.revisions.store import PromptStore
 from store.tables import prompt_label_moves
 
@@ -77,6 +80,21 @@ def test_a_second_rollback_goes_further_back_and_not_forward(labels, kept):
         labels.roll_back(BOB, "made", "staging", why="")
     labels.move(BOB, "staging", third, why="")
     assert labels.roll_back(BOB, "made", "staging", why="").to_hash == first.hash
+
+
+@given(st.lists(st.sampled_from(["a", "b", "c", None]), max_size=20))
+def test_going_back_never_stays_and_comes_to_an_end_at_the_first_revision(wishes):
+    moves = []
+    for wish in wishes:
+        to = revision_before(moves) if wish is None else wish
+        if to is not None:
+            moves.append((to, wish is None))
+    ways = len(moves)
+    while (before := revision_before(moves)) is not None:
+        assert before != moves[-1][0]
+        moves.append((before, True))
+        assert len(moves) <= 2 * ways
+    assert moves[-1:] == [] or moves[-1][0] == moves[0][0]
 
 
 def test_who_moved_a_label_back_by_hand_can_roll_that_back(labels, kept):
