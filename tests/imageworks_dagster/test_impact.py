@@ -149,7 +149,7 @@ def test_a_file_is_foreseen_to_ask_exactly_what_the_next_run_asks(platform, shoo
     shown = foresee(file, form="table")
     assert "5 to 10 requests, as the tables are now." in shown
     assert "at most 5" in shown
-    assert f"Run it with: imageworks tag '{shoot_folder}' --batch {batch}" in shown
+    assert f"Then run it with: imageworks tag '{shoot_folder}' --batch {batch}" in shown
 
     adopt(platform, file)
     asked = platform.asked(platform.run("tagger", batch))
