@@ -6,7 +6,7 @@ UV     := $(VENV)/uv/bin/uv
 PYTEST := $(BIN)/python -m pytest
 PORT   ?= 3000
 
-.PHONY: demo tf ui test test-full test-real lint bench lock clean
+.PHONY: demo tf optimizer ui test test-full test-real lint bench lock clean
 .DEFAULT_GOAL := demo
 
 $(UV):
@@ -35,6 +35,12 @@ demo: $(VENV)/.base ## Judge and tag the demo photos, in .imageworks/
 
 tf: $(VENV)/.tf ## TensorFlow, which `python -m backends.services.tf_iqa` needs
 
+$(VENV)/.optimize: requirements/optimize.txt $(VENV)/.base
+	$(UV) pip install --quiet --python $(BIN)/python --compile-bytecode --require-hashes -r requirements/optimize.txt
+	touch $@
+
+optimizer: $(VENV)/.optimize ## GEPA, which `imageworks prompts optimize` needs
+
 ui: $(VENV)/.base ## Dagster's web server and daemon on http://127.0.0.1:$(PORT)
 	$(BIN)/imageworks ui --port $(PORT)
 
@@ -61,6 +67,7 @@ lock: $(UV) ## Resolve the dependencies anew, with hashes and without an index
 	$(UV) pip compile --quiet --no-header --generate-hashes --no-emit-index-url --python-version 3.11 pyproject.toml --extra dev --extra postgres --extra celery -c requirements/base.txt -o requirements/dev.txt
 	$(UV) pip compile --quiet --no-header --generate-hashes --no-emit-index-url --python-version 3.11 pyproject.toml --extra postgres --extra celery -c requirements/dev.txt -o requirements/server.txt
 	$(UV) pip compile --quiet --no-header --generate-hashes --no-emit-index-url --python-version 3.11 pyproject.toml --extra tf -c requirements/dev.txt -o requirements/tf.txt
+	$(UV) pip compile --quiet --no-header --generate-hashes --no-emit-index-url --python-version 3.11 pyproject.toml --extra optimize -c requirements/dev.txt -o requirements/optimize.txt
 	printf "uv\nhatchling\neditables\n" | $(UV) pip compile --quiet --no-header --generate-hashes --no-emit-index-url --python-version 3.11 - -o requirements/build.txt
 
 clean: ## What the targets here made; .imageworks/ is the user's: results, undo records, prompts, registry.yaml

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping, Sequence
 
     from backends.providers.embedded import EmbeddedFunction
-    from prompt_hub.revisions.revisions import Revision
+    from prompt_hub.schema import PromptProfile
     from store.settings import Settings
 
 
@@ -108,10 +108,12 @@ async def open_parts(
         last_first.push_async_callback(models.close)
         await models.reload()
 
-        def unmet(label: str, revision: Revision, /) -> Sequence[str]:
+        def unmet(label: str, profile: PromptProfile, named: str, /) -> Sequence[str]:
             # With the models as they are when a label is moved.
             present = present_in(lambda: models.registry)
-            return required_sets(lambda: load_case_sets(home.prompts), database, present)(label, revision)
+            return required_sets(lambda: load_case_sets(home.prompts), database, present)(
+                label, profile, named
+            )
 
         door = Doorkeeper(Keys(database))
         fresh = asyncio.create_task(door.keep_fresh())

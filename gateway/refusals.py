@@ -19,10 +19,8 @@ from prompt_hub.errors import (
     CaseFileError,
     DamagedRevision,
     FileMoved,
-    FileProblem,
     LabelMoved,
     NothingToRollBack,
-    ProfileCycle,
     ProfileFileError,
     PromotionRefused,
     PromptHubError,
@@ -61,8 +59,6 @@ def told(param: str | None = None) -> Iterator[None]:
         yield
     except (ProfileFileError, CaseFileError) as error:
         raise BrokenFiles(str(error), error.problems) from error
-    except ProfileCycle as error:
-        raise BrokenFiles(str(error), [FileProblem("", None, "", str(error))]) from error
     except (PromptHubError, StoreError) as error:
         kind, code = next(
             ((kind, code) for theirs, kind, code in _TOLD_AS if isinstance(error, theirs)),

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import UUID
 
+from backends.errors import ModelUnreachable
 from backends.output_schemas import canonical_schema
 from backends.recall import let_go, look_up
 from backends.request import Labels, Request, request_digest
@@ -14,11 +15,13 @@ from imageworks.errors import AnswerMisread
 from imageworks_dagster.interruption import run_interruptible
 from imageworks_dagster.picturing import Previews
 from prompt_hub.rendering import render
+from store.batches import batch as registered_batch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from backends.answer import Answer
+    from backends.client import Client
     from imageworks_dagster.picturing import PhotoFile
     from imageworks_dagster.stages import Row, Stage
     from prompt_hub.schema import PromptProfile
@@ -212,7 +215,7 @@ def ask_all(
             async with client:
                 # What is all kept needs no server.
                 if wanted and must_ask:
-                    await client.check(model)
+                    await _check(client, model, stage)
                 async with aclosing(client.map(wanted, fresh=fresh)) as done:
                     async for request, answer in done:
                         _count(stage, answer)
@@ -233,6 +236,22 @@ def ask_all(
         if misread:
             stage.store.database.write(lambda connection: let_go(connection, misread))
     return answers
+
+
+async def _check(client: Client, model: Model, stage: Stage) -> None:
+    """See that the model is there; of one that the batch has chosen, say that it stays its choice."""
+    try:
+        await client.check(model)
+    except ModelUnreachable as error:
+        batch = registered_batch(stage.store.database, stage.batch.pipeline, stage.batch.name)
+        named = batch.pins.get(stage.asset, {}).get("model")
+        if not named:
+            raise
+        option = "--model" if stage.scorer is None else "--iqa-model"
+        raise ModelUnreachable(
+            f"{error} {named!r} stays the choice of batch {batch.name!r} until another is chosen; {option} default "
+            f"ends it."
+        ) from error
 
 
 def _some_not_kept(stage: Stage, requests: Sequence[Request]) -> bool:

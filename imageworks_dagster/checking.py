@@ -26,7 +26,8 @@ from prompt_hub.errors import CaseFileError
 from prompt_hub.hashing import short
 from prompt_hub.schema import PromptProfile
 from prompt_hub.testing.case_files import load_case_sets
-from prompt_hub.testing.requirements import untested
+from prompt_hub.testing.requirements import present_in, untested
+from registry.registry import Registry
 from registry.schema import Model
 from store.batches import batch as registered_batch
 from store.path_text import path_text, text_path
@@ -78,6 +79,7 @@ class Checked:
         pinned: the prompt that the run which made the table pinned for it; None where that is not known.
         model: the model, likewise.
         prompts: the user's layer of prompts, which has their tests.
+        registry: the user's registry, which has the models that grade.
     """
 
     asset: str
@@ -88,6 +90,7 @@ class Checked:
     pinned: PinnedProfile | None = None
     model: PinnedModel | None = None
     prompts: Path | None = None
+    registry: Path | None = None
 
     @classmethod
     def open(cls, settings: Settings, pipeline: Pipeline, asset: str, batch: str) -> Checked:
@@ -105,6 +108,7 @@ class Checked:
             pinned=pinned,
             model=model,
             prompts=store.home.prompts,
+            registry=store.home.registry,
         )
 
     @property
@@ -114,11 +118,12 @@ class Checked:
 
     @property
     def profiles(self) -> list[PromptProfile]:
-        """The profiles that the table was made with."""
+        """The profiles that the table was made with; each once, however many shares are its own."""
         if self.pinned is None:
             return []
         contents = [share.content for share in self.pinned.shares] or [self.pinned.content]
-        return [PromptProfile.model_validate(content) for content in contents]
+        profiles = [PromptProfile.model_validate(content) for content in contents]
+        return list({profile.hash: profile for profile in profiles}.values())
 
 
 def _pinned(store: OpenStore, asset: str, rows: list[Row]) -> tuple[PinnedProfile | None, PinnedModel | None]:
@@ -280,10 +285,13 @@ def prompt_tested(checked: Checked) -> CheckOutcome:
     stage = checked.pinned.profile_stage
     try:
         sets = load_case_sets(checked.prompts)
+        present = present_in(lambda: Registry.load(checked.registry))
         missing = [
             f"{profile.id}@{short(profile.hash)}: {words}"
             for profile in checked.profiles
-            for words in untested(sets, profile, stage, checked.database, model)
+            for words in untested(
+                sets, profile, stage, database=checked.database, model=model, present=present
+            )
         ]
     except CaseFileError as error:
         return CheckOutcome(False, f"its tests cannot be read: {error}", grave=False)

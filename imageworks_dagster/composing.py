@@ -49,7 +49,7 @@ def model_of(registry: Registry) -> Callable[[AskNode], Model]:
             raise NobodyToAsk(
                 f"Node {node.name!r} names no model, and its stage {node.stage} is asked by no role. Give it a `model`."
             )
-        return reading_model(registry, name)
+        return reading_model(registry, name, instead=f"with `model` in the node {node.name}")
 
     return resolve
 

@@ -9,11 +9,13 @@ from photos.errors import PhotoError
 from prompt_hub.errors import PromptHubError
 from registry.errors import RegistryError
 from store.errors import StoreError
+from store.yaml_reading import YamlError
 from telemetry.errors import TelemetryError
 
 EXPLAINED = (
     PlatformError,
     StoreError,
+    YamlError,
     PhotoError,
     RegistryError,
     TelemetryError,

@@ -32,13 +32,18 @@ def prompt_facts(
         stage: the profile stage.
         layers: the file of each of its fields, by dotted name.
     """
-    labels = [name for name, where in prompts.labels.of(profile.id).items() if where == profile.hash]
     return {
-        "labels": dg.MetadataValue.text(", ".join(labels) or "none"),
+        "labels": dg.MetadataValue.text(labels_of(prompts, profile)),
         "revision": dg.MetadataValue.text(profile.hash),
         "last_tests": dg.MetadataValue.text(_last_tests(prompts, profile)),
         "change": dg.MetadataValue.text(_change(prompts, profile, stage, layers)),
     }
+
+
+def labels_of(prompts: PromptStore, profile: PromptProfile) -> str:
+    """The labels that point at exactly this profile, in words."""
+    labels = [name for name, where in prompts.labels.of(profile.id).items() if where == profile.hash]
+    return ", ".join(labels) or "none"
 
 
 def _last_tests(prompts: PromptStore, profile: PromptProfile) -> str:

@@ -20,6 +20,7 @@ from prompt_hub.exchange.commands import import_prompt
 from prompt_hub.exporting import profile_yaml
 from prompt_hub.hashing import short
 from prompt_hub.hub import PromptHub
+from prompt_hub.layers import unread_files
 from prompt_hub.named import hub_of, named
 from prompt_hub.provenance import Source
 from prompt_hub.rendering import Rendered
@@ -169,7 +170,10 @@ def validate(
             typer.echo(f"{profile.id}: {field_text(place)}: {problem}", err=True)
     if problems:
         raise typer.Exit(1)
-    doubts = sum(len(some) for some in hub.doubts.values())
+    unread = unread_files(_home(home).prompts)
+    for path in unread:
+        typer.echo(f"warning: {path_text(path)}: is not read: a profile's file ends in .yaml", err=True)
+    doubts = sum(len(some) for some in hub.doubts.values()) + len(unread)
     warn_of(doubt for some in hub.doubts.values() for doubt in some)
     stages = sum(len(profile.stages) for profile in hub.profiles.values())
     typer.echo(f"{len(hub.profiles)} profiles with {stages} stages are right; {doubts} warnings.")

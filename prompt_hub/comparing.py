@@ -52,7 +52,8 @@ class Said:
     Attributes:
         value: The value, as JSON has it.
         source: The file that says it; None for a default, and where that is not known.
-        partials: For a template, the texts put into it that the other side has from another file, or not at all.
+        partials: For a template, the texts put into it that the other side has from another file, or not at all;
+            where both have the template from the same shipped file, all that are the user's, as it is one of them.
     """
 
     value: Any
@@ -153,11 +154,17 @@ def _kind(place: FieldPath) -> Kind:
 def _said(place: FieldPath, values: Mapping[FieldPath, Any], own: Side, other: Side) -> Said | None:
     if place not in values:
         return None
-    partials = dict(_own_partials(own, other)) if _kind(place) == "template" else {}
-    return Said(values[place], source_of(place, own.layers), partials)
+    source = source_of(place, own.layers)
+    partials: dict[str, Source] = {}
+    if _kind(place) == "template":
+        same = source is not None and source.layer != "user" and source == source_of(place, other.layers)
+        partials = dict(_own_partials(own, other, all_of_users=same))
+    return Said(values[place], source, partials)
 
 
-def _own_partials(own: Side, other: Side) -> Iterator[tuple[str, Source]]:
+def _own_partials(own: Side, other: Side, *, all_of_users: bool) -> Iterator[tuple[str, Source]]:
     for field, file in own.layers.items():
-        if field.startswith("partials.") and other.layers.get(field) != file:
-            yield field.removeprefix("partials."), Source.of(file)
+        if field.startswith("partials."):
+            source = Source.of(file)
+            if other.layers.get(field) != file or (all_of_users and source.layer == "user"):
+                yield field.removeprefix("partials."), source

@@ -61,6 +61,8 @@ def diff(
     if variables is not None and stage is None:
         raise typer.BadParameter("--vars has the values of one stage: name it with --stage")
     before, after = _side(first, home), _side(second, home)
+    if stage is not None and stage not in before.profile.stages:
+        after.profile.stage(stage)
     names = (first, second)
     fields = [one for one in field_differences(before, after) if stage in (None, one.stage)]
     stages = [one for one in differing_stages(before.profile, after.profile) if stage in (None, one[0])]
@@ -86,7 +88,7 @@ def diff(
     for name, old, new in stages:
         typer.echo(f"{name}: stage_hash {short(old) or '(none)'} -> {short(new) or '(none)'}")
     if not stages:
-        typer.echo("Every stage asks the same.")
+        typer.echo("Every stage asks the same." if stage is None else f"Stage {stage} asks the same.")
     elif children:
         typer.echo(
             f"{after.profile.id} is extended by {', '.join(children)}; `python -m prompt_hub reached FILE` says what "

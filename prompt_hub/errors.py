@@ -2,7 +2,7 @@
 
 PromptHubError
 ├── ProfileFileError        a profile's file is broken: names file, line and field
-├── ProfileCycle            profiles extend one another in a circle, or partials include one another
+│   └── ProfileCycle            profiles extend one another in a circle, or partials include one another
 ├── EditError               a profile's file cannot be saved; what is there is untouched
 │   ├── BadProfileId            a text that is no id, so no file is named by it
 │   ├── FileMoved               somebody else changed the file meanwhile
@@ -46,7 +46,8 @@ PromptHubError
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 
 class PromptHubError(Exception):
@@ -58,7 +59,7 @@ class FileProblem:
     """One thing that is wrong in a profile's file.
 
     Attributes:
-        file: The file's path.
+        file: The file's path; "" where it is in no file.
         line: The line, counted from 1; None where the trouble has no place.
         field: The field, such as `stages.critique.user`; may be "".
         problem: What is wrong, and what to do.
@@ -70,6 +71,8 @@ class FileProblem:
     problem: str
 
     def __str__(self) -> str:
+        if not self.file:
+            return self.problem
         place = self.file if self.line is None else f"{self.file}:{self.line}"
         return f"{place}: {self.field}: {self.problem}" if self.field else f"{place}: {self.problem}"
 
@@ -79,32 +82,69 @@ class ProfileFileError(PromptHubError):
 
     Attributes:
         problems: Everything that was found wrong, at least one.
+        stopping: The files of the user's layer without which everything else could be used.
     """
 
-    def __init__(self, problems: tuple[FileProblem, ...]) -> None:
-        super().__init__("\n".join(str(problem) for problem in problems))
+    def __init__(self, problems: tuple[FileProblem, ...], stopping: tuple[str, ...] = ()) -> None:
+        lines = [str(problem) for problem in problems]
+        if stopping:
+            lines.append(
+                f"No profile can be used until this is mended, or until {' and '.join(stopping)} is moved out of the "
+                f"folder."
+            )
+        super().__init__("\n".join(lines))
         self.problems = problems
+        self.stopping = stopping
 
-    def __reduce__(self) -> tuple[type[ProfileFileError], tuple[tuple[FileProblem, ...]]]:
+    def stopping_all(self, stopping: tuple[str, ...]) -> ProfileFileError:
+        """The same, which says that nothing else can be used either."""
+        return ProfileFileError(self.problems, stopping)
+
+    def __reduce__(self) -> tuple[type[ProfileFileError], tuple[Any, ...]]:
         """Keep the facts apart when the error crosses a process."""
-        return ProfileFileError, (self.problems,)
+        return ProfileFileError, (self.problems, self.stopping)
 
 
-class ProfileCycle(PromptHubError):
+class ProfileCycle(ProfileFileError):
     """Profiles extend one another, or partials include one another, in a circle.
 
     Attributes:
+        what: What is in a circle, in words.
         circle: The names in order; the last is the first again.
     """
 
-    def __init__(self, what: str, circle: tuple[str, ...]) -> None:
-        super().__init__(f"{what}: {' → '.join(circle)}. Take one of these steps out.")
+    def __init__(
+        self,
+        what: str,
+        circle: tuple[str, ...],
+        place: FileProblem | None = None,
+        stopping: tuple[str, ...] = (),
+    ) -> None:
+        """Make it.
+
+        Args:
+            what: What is in a circle.
+            circle: The names in order.
+            place: Where one of the steps is written; its problem is replaced. None where nobody knows.
+            stopping: As the base has it.
+        """
+        problem = f"{what}: {' → '.join(circle)}. Take one of these steps out."
+        where = FileProblem("", None, "", "") if place is None else place
+        super().__init__((replace(where, problem=problem),), stopping)
         self.what = what
         self.circle = circle
 
-    def __reduce__(self) -> tuple[type[ProfileCycle], tuple[str, tuple[str, ...]]]:
+    def at(self, place: FileProblem) -> ProfileCycle:
+        """The same, with where one of the steps is written."""
+        return ProfileCycle(self.what, self.circle, place, self.stopping)
+
+    def stopping_all(self, stopping: tuple[str, ...]) -> ProfileCycle:
+        """The same, which says that nothing else can be used either."""
+        return ProfileCycle(self.what, self.circle, self.problems[0], stopping)
+
+    def __reduce__(self) -> tuple[type[ProfileCycle], tuple[Any, ...]]:
         """Keep the facts apart when the error crosses a process."""
-        return ProfileCycle, (self.what, self.circle)
+        return ProfileCycle, (self.what, self.circle, self.problems[0], self.stopping)
 
 
 class EditError(PromptHubError):

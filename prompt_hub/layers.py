@@ -8,7 +8,6 @@ the merged one, so a user's change to a parent reaches its children.
 from __future__ import annotations
 
 import copy
-import difflib
 import operator
 import os
 from dataclasses import dataclass, field
@@ -18,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from prompt_hub.errors import FileProblem, ProfileCycle, ProfileFileError
 from prompt_hub.profile_files import read_profile_file
+from registry.nearest import did_you_mean
 from store.yaml_reading import field_text
 
 if TYPE_CHECKING:
@@ -191,6 +191,21 @@ def _files(folder: Path) -> tuple[Path, ...]:
     return tuple(folder / name for name in names if name.endswith(_SUFFIXES) and not name.startswith("."))
 
 
+def unread_files(user_folder: Path) -> tuple[Path, ...]:
+    """What lies in the user's layer as if it were a profile, and is not read, as its name does not end in `.yaml`."""
+    try:
+        found = sorted(user_folder.iterdir())
+    except OSError:
+        return ()
+    return tuple(
+        path
+        for path in found
+        if not path.name.startswith(".")
+        and not path.name.endswith((*_SUFFIXES, "~", ".md"))
+        and path.is_file()
+    )
+
+
 def _read_layer(
     kind: Layer,
     paths: Iterable[Path],
@@ -243,10 +258,8 @@ class _Merging:
 
     def merged(self, profile_id: str, inside: tuple[str, ...]) -> Merged:
         if profile_id in inside:
-            raise ProfileCycle(
-                "Profiles extend one another in a circle",
-                (*inside[inside.index(profile_id) :], profile_id),
-            )
+            circle = (*inside[inside.index(profile_id) :], profile_id)
+            raise ProfileCycle("Profiles extend one another in a circle", circle, self._step_of(circle))
         if profile_id not in self.done:
             self.done[profile_id] = self._merge(profile_id, (*inside, profile_id))
         return self.done[profile_id]
@@ -267,14 +280,23 @@ class _Merging:
         laid = _laid(profile_id, documents, None if parent is None else parent.profile)
         return Merged(layers, yaml, parent, laid)
 
+    def _step_of(self, circle: tuple[str, ...]) -> FileProblem:
+        """Where a step of a circle is written: in a file of the user's, as those that are shipped make none."""
+        steps = [
+            document
+            for profile_id in circle
+            for document in self.written[profile_id]
+            if "extends" in document.value
+        ]
+        origins = [document.origin(("extends",)) for document in steps]
+        origin = next((one for one in origins if one.layer == "user"), origins[0])
+        return FileProblem(origin.file, origin.line, "extends", "")
+
     def _check_parent(self, parent_id: str, document: _Document, inside: tuple[str, ...]) -> None:
         problem = None
         if parent_id not in self.written:
-            nearest = difflib.get_close_matches(parent_id, self.written, n=1)
-            hint = (
-                f"did you mean {nearest[0]!r}?" if nearest else f"there are {', '.join(sorted(self.written))}"
-            )
-            problem = f"there is no profile {parent_id!r}; {hint}"
+            hint = did_you_mean(parent_id, self.written)
+            problem = f"there is no profile {parent_id!r}; {hint}there are {', '.join(sorted(self.written))}"
         elif len(inside) > MAX_PARENTS:
             problem = f"profiles extend one another more than {MAX_PARENTS} deep"
         if problem is not None:

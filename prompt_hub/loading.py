@@ -2,26 +2,29 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
-from prompt_hub.errors import FileProblem, ProfileFileError, TemplateRefused
+from prompt_hub.errors import FileProblem, ProfileCycle, ProfileFileError, TemplateRefused
 from prompt_hub.layers import layer_files, merged_profiles
 from prompt_hub.memory import Checked, Memory
 from prompt_hub.partials import at_fault, with_partials
-from prompt_hub.profile_files import parse_profile_text, validation_problems
-from prompt_hub.schema import PromptProfile
+from prompt_hub.profile_files import MISSING, parse_profile_text, validation_problems
+from prompt_hub.schema import PromptProfile, StageTemplate
+from registry.nearest import did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
-    from pathlib import Path
 
     from prompt_hub.layers import LayeredProfile
     from prompt_hub.written_schemas import ProfileDocument
+    from store.yaml_reading import FieldPath
 
 _TEXTS = ("system", "user")
+_OF_A_STAGE = frozenset((name,) for name in StageTemplate.model_fields)
 
 
 def load_profiles(
@@ -46,6 +49,23 @@ def load_profiles(
         ProfileFileError: A file is broken; all that is wrong.
         ProfileCycle: Profiles extend, or partials include, one another in a circle.
     """
+    try:
+        return _loaded(user_folder, files, memory=memory, instead=instead)
+    except ProfileFileError as error:
+        standing = {
+            problem.file: None for problem in error.problems if Path(problem.file).parent == user_folder
+        }
+        stopping = tuple(file for file in standing if Path(file) not in instead)
+        raise (error.stopping_all(stopping) if stopping else error) from error
+
+
+def _loaded(
+    user_folder: Path | None,
+    files: Iterable[Path],
+    *,
+    memory: Memory | None,
+    instead: Mapping[Path, str],
+) -> dict[str, Checked]:
     memory = memory if memory is not None else Memory()
     reads = memory.read
 
@@ -60,6 +80,8 @@ def load_profiles(
         known = memory.checked.get(profile_id)
         try:
             made = known if known is not None and known.made_from is one.profile else _checked(one.profile)
+        except ProfileCycle:
+            raise
         except ProfileFileError as error:
             problems.extend(error.problems)
         else:
@@ -98,14 +120,37 @@ def effective(layered: LayeredProfile) -> PromptProfile:
                     partial = at_fault(stage[text], partials, error)
                     place = ("stages", name, text) if partial is None else ("partials", partial)
                     problems.append(layered.problem(place, str(error)))
+                except ProfileCycle as error:
+                    raise error.at(layered.problem(("partials", error.circle[0]), "")) from error
     if problems:
         raise ProfileFileError(tuple(problems))
     try:
         return PromptProfile.model_validate({**content, "stages": stages})
     except ValidationError as error:
-        raise ProfileFileError(
-            tuple(layered.problem(place, text) for place, text in validation_problems(error))
-        ) from error
+        wrong = _without_misnamed_stages(list(validation_problems(error)), layered)
+        raise ProfileFileError(tuple(layered.problem(place, text) for place, text in wrong)) from error
+
+
+def _without_misnamed_stages(
+    wrong: list[tuple[FieldPath, str]], layered: LayeredProfile
+) -> list[tuple[FieldPath, str]]:
+    """A stage that lacks what a stage needs, and is called nearly as another, is told once, with that other."""
+    lacking: dict[str, list[str]] = {}
+    for place, text in wrong:
+        if text == MISSING and place[0] == "stages" and place[2:] in _OF_A_STAGE:
+            lacking.setdefault(str(place[1]), []).append(str(place[2]))
+    others = [name for name in layered.content.get("stages", {}) if name not in lacking]
+    meant = {name: hint for name in lacking if (hint := did_you_mean(name, others))}
+    told: dict[tuple[FieldPath, str], None] = {}
+    for place, text in wrong:
+        name = str(place[1]) if text == MISSING and place[2:] in _OF_A_STAGE else ""
+        if name not in meant:
+            told[place, text] = None
+            continue
+        known, fields = ", ".join(others), " and ".join(lacking[name])
+        words = f"is none of the stages {known}; {meant[name]}as a stage of its own it lacks {fields}"
+        told[("stages", name), words] = None
+    return list(told)
 
 
 def _template_problems(
@@ -114,7 +159,7 @@ def _template_problems(
     """What is wrong, and in what is right what is doubtful."""
     # jinja2 is dear, and most load without.
     from prompt_hub.checking import doubts, template_problems  # noqa: PLC0415 - see above
-    from prompt_hub.placing import placed  # noqa: PLC0415 - see above
+    from prompt_hub.placing import doubt_placed, placed  # noqa: PLC0415 - see above
 
     problems = tuple(
         placed(layered, profile.stages[str(place[1])], place, problem)
@@ -122,4 +167,4 @@ def _template_problems(
     )
     if problems:
         return problems, ()
-    return (), tuple(layered.problem(place, doubt) for place, doubt in doubts(profile))
+    return (), tuple(doubt_placed(layered, place, doubt) for place, doubt in doubts(profile))

@@ -37,6 +37,24 @@ def placed(layered: LayeredProfile, stage: StageTemplate, place: Place, problem:
     return layered.problem(place, told)
 
 
+def doubt_placed(layered: LayeredProfile, place: Place, doubt: str) -> FileProblem:
+    """A doubt where the user can end it: a shipped variable that a text of theirs uses no more, at that text.
+
+    Args:
+        layered: The profile.
+        place: The doubt's place.
+        doubt: What is doubtful, in words.
+    """
+    declared = layered.origins.get(place)
+    if place[2:3] == ("variables",) and declared is not None and declared.layer != "user":
+        for text in ("user", "system"):
+            own = (*place[:2], text)
+            if own in layered.origins and layered.origins[own].layer == "user":
+                told = f"variable {place[3]} {doubt}; use it here, or declare it `required: false`"
+                return layered.problem(own, told)
+    return layered.problem(place, doubt)
+
+
 def _innermost(
     text: str, partials: Mapping[str, str], stage: StageTemplate, found: tuple[Place, Problem]
 ) -> tuple[Place, Problem]:

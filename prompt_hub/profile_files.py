@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 from prompt_hub.errors import FileProblem
 from prompt_hub.schema import Application, ProfileId
 from prompt_hub.written_schemas import ProfileDocument, in_one_form
+from registry.nearest import did_you_mean
 from store.yaml_reading import (
     FieldPath,
     YamlDocument,
@@ -17,6 +18,8 @@ from store.yaml_reading import (
     parse_yaml_document,
     read_yaml_document,
 )
+
+MISSING = "is missing"
 
 
 class _Written(BaseModel):
@@ -100,13 +103,9 @@ def validation_problems(error: ValidationError) -> Iterator[tuple[FieldPath, str
 def _in_words(found: Mapping[str, Any]) -> str:
     kind = found["type"]
     if kind == "extra_forbidden":
-        known = _known_fields(found["loc"])
-        return (
-            f"is not a field here{f'; fields are {known}' if known else ''}. Where models are served, "
-            "and with which keys and headers, is for the model registry and the settings"
-        )
+        return _no_field(found["loc"])
     if kind == "missing":
-        return "is missing"
+        return MISSING
     if kind == "value_error":
         return str(found["ctx"]["error"])
     if kind == "string_pattern_mismatch":
@@ -115,8 +114,13 @@ def _in_words(found: Mapping[str, Any]) -> str:
     return message[0].lower() + message[1:]
 
 
-def _known_fields(place: tuple[Any, ...]) -> str:
+def _no_field(place: tuple[Any, ...]) -> str:
     shape: Any = {1: ProfileFile, 3: StageFile, 5: VariableFile}.get(len(place))
-    if shape is None:
-        return ""
-    return ", ".join(field.alias or name for name, field in shape.model_fields.items())
+    known = [] if shape is None else [field.alias or name for name, field in shape.model_fields.items()]
+    hint = did_you_mean(str(place[-1]), known)
+    fields = f"; {hint}fields are {', '.join(known)}" if known else ""
+    return f"is not a field here{fields}" + (
+        ""
+        if hint
+        else ". Where models are served, and with which keys and headers, is for the model registry and the settings"
+    )

@@ -16,6 +16,7 @@ from prompt_hub.revisions.labels import Move
 from prompt_hub.revisions.references import Reference, kept_revision
 from prompt_hub.revisions.revisions import Revision
 from prompt_hub.revisions.store import PromptStore
+from prompt_hub.schema import PromptProfile
 from prompt_hub.showing import show
 from prompt_hub.testing.case_files import load_case_sets
 from prompt_hub.testing.requirements import present_in, required_sets
@@ -29,7 +30,10 @@ HomeOption = Annotated[
 ]
 ProfileArgument = Annotated[str, typer.Argument(help="Id of a profile.")]
 ReferenceArgument = Annotated[
-    str, typer.Argument(help="club-judge for what the files say, club-judge@label or club-judge@hash.")
+    str,
+    typer.Argument(
+        help="club-judge for what the files say, club-judge@label, or club-judge@hash with 6 digits or more."
+    ),
 ]
 AsOption = Annotated[
     str | None, typer.Option("--as", help="Act in another's name, with that one's role. For admins.")
@@ -54,8 +58,13 @@ def save(
     with opened(home) as (store, settings):
         who = _who(store, as_name)
         revision, is_new = _saved(store, settings, who, profile_id, message)
-    told = "is kept" if is_new else "was kept before"
-    typer.echo(f"{profile_id}@{short(revision.hash)} {told}.")
+    if is_new:
+        typer.echo(f"{profile_id}@{short(revision.hash)} is kept.")
+    else:
+        typer.echo(
+            f"{profile_id}@{short(revision.hash)} was kept before, by {revision.author}: {revision.message}\n"
+            f"A revision never changes, and this message is not kept. Say it where a label moves, with --why."
+        )
 
 
 def history(profile_id: ProfileArgument, *, home: HomeOption = None) -> None:
@@ -92,7 +101,15 @@ def label(
     name: Annotated[str, typer.Argument(help="Label, such as production.")],
     reference: ReferenceArgument,
     *,
-    why: WhyOption = "",
+    check: Annotated[
+        bool,
+        typer.Option(
+            "--check", help="Only look whether it could move, and what is missing; exit code 1 if not."
+        ),
+    ] = False,
+    why: Annotated[
+        str, typer.Option("--why", help="Why; it stays in the history. A protected label wants it.")
+    ] = "",
     expect: Annotated[
         str | None, typer.Option(help="Hash that it points at now; refused if it does not.")
     ] = None,
@@ -102,16 +119,27 @@ def label(
     as_name: AsOption = None,
     home: HomeOption = None,
 ) -> None:
-    """Let a label point at a revision that passed the tests it requires. What the files say is kept as one first."""
+    """Let a label point at a revision that passed the tests it requires. What the files say is kept as one with it."""
     with opened(home) as (store, settings):
         who = _who(store, as_name)
         named = Reference.parse(reference)
-        if named.is_kept:
-            revision = kept_revision(named, store.labels, store.revisions)
-        else:
-            revision, _ = _saved(store, settings, who, named.profile_id, why or f"For the label {name}.")
+        hub = None if named.is_kept else _files(settings, named.profile_id)
+        if check:
+            profile = (
+                kept_revision(named, store.labels, store.revisions).profile
+                if hub is None
+                else hub.get(named.profile_id)
+            )
+            _tell_check(store, who, name, profile, named=reference)
+            return
         expected = None if expect is None else store.revisions.get(named.profile_id, expect).hash
-        move = store.labels.move(who, name, revision, why=why, expected=expected, override=override)
+        if hub is None:
+            revision = kept_revision(named, store.labels, store.revisions)
+            move = store.labels.move(who, name, revision, why=why, expected=expected, override=override)
+        else:
+            move = store.label_files(
+                who, hub, named.profile_id, name, why=why, expected=expected, override=override
+            )
     _tell(move)
 
 
@@ -123,7 +151,7 @@ def rollback(
     as_name: AsOption = None,
     home: HomeOption = None,
 ) -> None:
-    """Move a label back to what it pointed at before its last move."""
+    """Move a label back to the revision before; again, and it goes further back."""
     with opened(home) as (store, _):
         _tell(store.labels.roll_back(_who(store, as_name), profile_id, name, why=why))
 
@@ -226,10 +254,15 @@ def _who(store: PromptStore, as_name: str | None) -> Identity:
 def _saved(
     store: PromptStore, settings: Settings, who: Identity, profile_id: str, message: str
 ) -> tuple[Revision, bool]:
+    return store.save(who, _files(settings, profile_id), profile_id, message=message)
+
+
+def _files(settings: Settings, profile_id: str) -> PromptHub:
+    """What the files say, with a warning of what is doubtful in one profile."""
     home = Home.of(settings)
     hub = PromptHub.load_cached(home.prompts, home.cached_prompts)
     warn_of(hub.doubts.get(profile_id, ()))
-    return store.save(who, hub, profile_id, message=message)
+    return hub
 
 
 def _cells(move: Move) -> list[str]:
@@ -244,7 +277,32 @@ def _cells(move: Move) -> list[str]:
     ]
 
 
+def _tell_check(store: PromptStore, who: Identity, label: str, profile: PromptProfile, *, named: str) -> None:
+    """Say whether a label could move; exit code 1 if it could not."""
+    now, to = store.labels.of(profile.id).get(label), short(profile.hash)
+    if now == profile.hash:
+        typer.echo(f"{label} of {profile.id} points at {to} already.")
+    hindrances = store.labels.hindrances(who, label, profile, named=named)
+    if not hindrances:
+        if now != profile.hash:
+            where = f"from {short(now)} to {to}" if now else f"to {to}"
+            typer.echo(f"{label} of {profile.id} can move {where}: nothing is missing.")
+        return
+    typer.echo(f"{label} of {profile.id} could not move to {to} now:", err=True)
+    for words in hindrances:
+        typer.echo(f"- {words}", err=True)
+    typer.echo(
+        "Run what is missing, or pass over it as an admin and say why: --override --why REASON.", err=True
+    )
+    raise typer.Exit(1)
+
+
 def _tell(move: Move) -> None:
+    if move.is_none:
+        typer.echo(
+            f"{move.label} of {move.profile_id} points at {short(move.to_hash or '')} already: nothing is moved."
+        )
+        return
     where = f"points at {short(move.to_hash)}" if move.to_hash else "is taken away"
     before = f", before at {short(move.from_hash)}" if move.from_hash else ""
     typer.echo(f"{move.label} of {move.profile_id} {where}{before}.")

@@ -1,5 +1,6 @@
 """Prompt profiles as they are used: effective, checked, frozen, and the same after a trip through JSON."""
 
+from collections.abc import Iterable
 from functools import cached_property
 from typing import Annotated, Any, Literal, Self, TypeVar
 
@@ -15,6 +16,7 @@ from pydantic import (
 from prompt_hub.errors import TemplateRefused, UnknownStage
 from prompt_hub.hashing import profile_digest, stage_digest
 from prompt_hub.json_schemas import Place, in_required_order, output_problems, variable_problems
+from registry.nearest import did_you_mean
 from registry.parameters import problem_with
 from store.yaml_reading import field_text
 
@@ -79,20 +81,20 @@ def _known_parameters(parameters: dict[str, Any]) -> dict[str, Any]:
 
 
 def _variable_schema(schema: dict[str, Any]) -> dict[str, Any]:
-    _raise_first(list(variable_problems(schema)))
+    _raise_all(variable_problems(schema))
     return schema
 
 
 def _output_schema(schema: dict[str, Any]) -> dict[str, Any]:
-    _raise_first(list(output_problems(schema)))
+    _raise_all(output_problems(schema))
     ordered: dict[str, Any] = in_required_order(schema)
     return ordered
 
 
-def _raise_first(problems: list[tuple[Place, str]]) -> None:
-    if problems:
-        place, problem = problems[0]
-        raise ValueError(f"{field_text(place)}: {problem}" if place else problem)
+def _raise_all(problems: Iterable[tuple[Place, str]]) -> None:
+    told = [f"{field_text(place)}: {problem}" if place else problem for place, problem in problems]
+    if told:
+        raise ValueError("; ".join(told))
 
 
 PROFILE_ID = r"^[a-z0-9][a-z0-9_-]{0,59}$"
@@ -193,8 +195,9 @@ class PromptProfile(_Part):
         try:
             return self.stages[name]
         except KeyError:
+            hint = did_you_mean(name, self.stages).capitalize()
             stages = f"It has {', '.join(self.stages)}." if self.stages else "It has none."
-            raise UnknownStage(f"Profile {self.id!r} has no stage {name!r}. {stages}") from None
+            raise UnknownStage(f"Profile {self.id!r} has no stage {name!r}. {hint}{stages}") from None
 
     def stage_hash(self, name: str) -> str:
         """The hash of one stage.

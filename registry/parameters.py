@@ -6,6 +6,8 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, get_args
 
+from registry.nearest import did_you_mean
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -68,7 +70,7 @@ def problem_with(name: str, value: object) -> str | None:
     """
     kind = KINDS.get(name)
     if kind is None:
-        return f"is not a parameter; parameters are {', '.join(CANONICAL)}"
+        return f"is not a parameter; {did_you_mean(name, CANONICAL)}parameters are {', '.join(CANONICAL)}"
     if kind.kind == "flag":
         return None if isinstance(value, bool) else "must be true or false"
     return _problem_with_texts(value) if kind.kind == "texts" else _problem_with_number(kind, value)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import (
     JSON,
     BigInteger,
+    Boolean,
     CheckConstraint,
     Column,
     DateTime,
@@ -325,6 +326,7 @@ prompt_label_moves = Table(
     Column("why", Text, nullable=False),
     Column("overrode", Text, doc="the requirements that were passed over, in words"),
     Column("moved_at", UtcTime, nullable=False),
+    Column("rolled_back", Boolean, doc="whether it went back to what the label pointed at before"),
     Index(None, "profile_id", "label"),
 )
 

@@ -39,6 +39,8 @@ from ruamel.yaml.events import (
 )
 from ruamel.yaml.reader import ReaderError
 
+from store.yaml_mistakes import Mistake, in_words
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
@@ -301,9 +303,17 @@ class _Reading:
             )
         key = self._value(event, path, depth + 1)
         if not isinstance(key, str):
-            shown = event.value if isinstance(event, ScalarEvent) else "a list or mapping"
+            if not isinstance(event, ScalarEvent):
+                self._refuse(
+                    event,
+                    path,
+                    "has a key that is not text, but a list or mapping; put all of it in quotes if it is text, "
+                    "such as {{ a template }}",
+                )
             self._refuse(
-                event, path, f'has the key {shown}, which is not text; put it in quotes, as "{shown}"'
+                event,
+                path,
+                f'has the key {event.value}, which is not text; put it in quotes, as "{event.value}"',
             )
         return key
 
@@ -350,8 +360,9 @@ class _Reading:
         except MarkedYAMLError as error:
             mark = error.problem_mark or error.context_mark
             line = mark.line + 1 if mark is not None else None
-            problem = ", ".join(part for part in (error.context, error.problem) if part)
-            raise YamlError(self._source, line, field_text(path), f"not YAML: {problem}") from error
+            raise YamlError(
+                self._source, line, field_text(path), f"not YAML: {self._in_words(error)}"
+            ) from error
         except ReaderError as error:
             line = self._data.count(b"\n", 0, max(0, error.position)) + 1
             code = error.character if isinstance(error.character, int) else ord(error.character)
@@ -359,6 +370,22 @@ class _Reading:
             raise YamlError(self._source, line, field_text(path), problem) from error
         except YAMLError as error:
             raise YamlError(self._source, None, field_text(path), f"not YAML: {error}") from error
+
+    def _in_words(self, error: MarkedYAMLError) -> str:
+        problem, context = error.problem or "", error.context or ""
+        mark, begun = error.problem_mark or error.context_mark, error.context_mark
+        if mark is None:
+            return ", ".join(part for part in (context, problem) if part)
+        return in_words(
+            Mistake(
+                problem=problem,
+                context=context,
+                lines=self._data.decode("utf-8", "replace").splitlines(),
+                line=mark.line,
+                column=mark.column,
+                begun=None if begun is None else begun.line,
+            )
+        )
 
     def _refuse(self, event: Any, path: FieldPath, problem: str) -> NoReturn:
         raise YamlError(self._source, _line(event), field_text(path), problem)

@@ -36,6 +36,7 @@ SLOTS: Final = {"ollama": 1, "tf_iqa": 4, "trtllm": 16, "vllm": 16}
 # Until it is learned: seconds to load and to unload, by provider.
 _COSTS: Final = {"ollama": (10.0, 1.0), "tf_iqa": (15.0, 2.0), "trtllm": (120.0, 5.0), "vllm": (90.0, 5.0)}
 # How long what a server said of itself holds.
+_KEY_REFUSED: Final = frozenset({401, 403})
 _LOOKED_S: Final = 30.0
 _DEFAULT_TAG: Final = ":latest"
 
@@ -78,10 +79,12 @@ class Serving:
 
         Raises:
             ModelUnreachable: No server of them answers.
-            ModelMisconfigured: A deployment names a device that is not declared, or its model fits none.
+            ModelMisconfigured: A deployment names a device that is not declared, or its model fits none; or every
+                server refuses our key.
         """
         leased: list[Deployment] = []
         problems: list[str] = []
+        refused: list[str] = []
         for deployment in deployments:
             if deployment.provider not in LOADED_BY_US:
                 return None if not leased else self._seen(model, leased)
@@ -90,8 +93,16 @@ class Serving:
                     return None if not leased else self._seen(model, leased)
             except LoadingFailed as error:
                 problems.append(f"Deployment {deployment.name!r} of model {model.name!r}: {error}")
+                if error.http_status in _KEY_REFUSED:
+                    named = deployment.control_key_env
+                    refused.append(
+                        f"correct {named}" if named else "name the variable with its key in api_key_env"
+                    )
             else:
                 leased.append(deployment)
+        if not leased and len(refused) == len(problems):
+            advice = " and ".join(dict.fromkeys(refused))
+            raise ModelMisconfigured(f"{' '.join(problems)} In the registry, or the environment, {advice}.")
         if not leased:
             raise ModelUnreachable(
                 f"{' '.join(problems)} Start the server, correct its base_url (the run's, or the registry's), or "

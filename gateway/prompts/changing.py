@@ -82,36 +82,41 @@ async def save_revision(request: Request, prompt_id: InPath) -> Any:
 
 
 async def move_label(request: Request, prompt_id: InPath, label: InPath) -> Any:
-    """Let a label point at a revision that meets what it requires. What the files say is kept as one first.
+    """Let a label point at a revision that meets what it requires. What the files say is kept as one with it.
 
-    For authors; for publishers where the label is protected.
+    Where it points there already nothing is moved, and `from_hash` is `to_hash`.
+
+    For authors; for publishers, who say why, where the label is protected.
     """
     parts: Parts = request.app.state.parts
     caller = caller_of(request, parts)
     body = await read_json(request, LabelBody, at_most=parts.settings.gateway_max_body)
 
     def work() -> dict[str, Any]:
-        with told("ref" if body.hash is None else "hash"):
-            revision = _pointed_at(parts, caller, prompt_id, label, body)
+        prompts, who = parts.prompts, caller.identity
         with told("expected"):
-            revisions = parts.prompts.revisions
-            expected = None if body.expected is None else revisions.get(prompt_id, body.expected).hash
-        with told("label"):
-            move = parts.prompts.labels.move(
-                caller.identity,
-                label,
-                revision,
-                why=body.why,
-                expected=expected,
-                override=body.override,
+            expected = None if body.expected is None else prompts.revisions.get(prompt_id, body.expected).hash
+        how: dict[str, Any] = {"why": body.why, "expected": expected, "override": body.override}
+        with told("ref" if body.hash is None else "hash"):
+            reference = _reference(prompt_id, body)
+            revision = (
+                kept_revision(reference, prompts.labels, prompts.revisions) if reference.is_kept else None
             )
+        if revision is None:
+            with told("prompt_id"):
+                hub = _files(parts)
+            with told("label"):
+                move = prompts.label_files(who, hub, prompt_id, label, **how)
+        else:
+            with told("label"):
+                move = prompts.labels.move(who, label, revision, **how)
         return _moved(parts, request, caller, "prompt.label", move)
 
     return await asyncio.to_thread(work)
 
 
 async def roll_back_label(request: Request, prompt_id: InPath, label: InPath) -> Any:
-    """Move a label back to what it pointed at before its last move. For whoever may move it."""
+    """Move a label back to the revision before; again, and it goes further back. For whoever may move it."""
     parts: Parts = request.app.state.parts
     caller = caller_of(request, parts)
     body = await read_json(request, RollbackBody, at_most=parts.settings.gateway_max_body)
@@ -163,29 +168,31 @@ async def put_file(request: Request, prompt_id: InPath) -> Any:
     return await asyncio.to_thread(work)
 
 
-def _pointed_at(parts: Parts, caller: Caller, prompt_id: str, label: str, body: LabelBody) -> Revision:
+def _reference(prompt_id: str, body: LabelBody) -> Reference:
     reference = Reference(prompt_id, digits=body.hash) if body.ref is None else Reference.parse(body.ref)
     if reference.profile_id != prompt_id:
         raise BadRequest(
             f"A label of {prompt_id} points at its own revisions, and {body.ref!r} is another's.",
             param="ref",
         )
-    if reference.is_kept:
-        return kept_revision(reference, parts.prompts.labels, parts.prompts.revisions)
-    return _saved(parts, caller, prompt_id, body.why or f"For the label {label}.")[0]
+    return reference
 
 
 def _saved(parts: Parts, caller: Caller, prompt_id: str, message: str) -> tuple[Revision, bool]:
-    """What the files say now, be it served already or not."""
     with told("prompt_id"):
-        hub = PromptHub.load_cached(parts.home.prompts, parts.home.cached_prompts)
-        return parts.prompts.save(caller.identity, hub, prompt_id, message=message)
+        return parts.prompts.save(caller.identity, _files(parts), prompt_id, message=message)
+
+
+def _files(parts: Parts) -> PromptHub:
+    """What the files say now, be it served already or not."""
+    return PromptHub.load_cached(parts.home.prompts, parts.home.cached_prompts)
 
 
 def _moved(parts: Parts, request: Request, caller: Caller, action: str, move: Move) -> dict[str, Any]:
     subject = f"{move.profile_id}@{move.label}"
     hashes = {"from_hash": move.from_hash, "to_hash": move.to_hash}
-    _record(parts, request, caller, action, subject, overrode=move.overrode, why=move.why, **hashes)
+    if not move.is_none:
+        _record(parts, request, caller, action, subject, overrode=move.overrode, why=move.why, **hashes)
     return move_card(move)
 
 

@@ -21,6 +21,8 @@ from store.settings import Settings
 PLATFORM = "platform"
 
 DATA_VERSION_TAG = "dagster/data_version"
+LABELS = "labels"
+"""The metadata of a prompt's observation that has its labels."""
 
 
 def used_nodes(assembly: Assembly) -> list[str]:
@@ -95,7 +97,7 @@ def node_assets(assembly: Assembly) -> dg.AssetsDefinition:
 def changed_observations(
     instance: dg.DagsterInstance, assembly: Assembly, *, hub: PromptHub, registry: Registry
 ) -> list[dg.AssetObservation]:
-    """Observations of the graph's nodes whose version is not the one that Dagster knows.
+    """Observations of the graph's nodes whose version is not the one that Dagster knows, or a prompt's labels are not.
 
     Args:
         instance: what Dagster knows.
@@ -104,6 +106,7 @@ def changed_observations(
         registry: the models as they are now.
     """
     versions = node_versions(hub, registry)
+    labels = _labels(hub, assembly.settings)
     changed = []
     for key in used_nodes(assembly):
         version = versions.get(key)
@@ -112,7 +115,9 @@ def changed_observations(
         asset_key = dg.AssetKey(key.split("/"))
         record = instance.get_latest_data_version_record(asset_key, is_source=True)
         known = record.event_log_entry.asset_observation if record else None
-        if known is None or known.tags.get(DATA_VERSION_TAG) != version:
+        told = None if known is None else known.metadata.get(LABELS)
+        moved = key in labels and (None if told is None else told.value) != labels[key]
+        if known is None or known.tags.get(DATA_VERSION_TAG) != version or moved:
             facts = node_facts(key, hub, assembly.settings)
             changed.append(dg.AssetObservation(asset_key, tags={DATA_VERSION_TAG: version}, metadata=facts))
     return changed
@@ -133,6 +138,25 @@ def node_facts(key: str, hub: PromptHub, settings: Settings) -> dict[str, dg.Met
 
     prompts = PromptStore.over(open_store(settings).database)
     return prompt_facts(prompts, hub.get(profile_id), stage[0], hub.provenance[profile_id])
+
+
+def _labels(hub: PromptHub, settings: Settings) -> dict[str, str]:
+    """The labels of each prompt's node; none before there is a home."""
+    # As above.
+    from imageworks_dagster.opened import has_home, open_store  # noqa: PLC0415 - see above
+
+    if not has_home(settings):
+        return {}
+    from imageworks_dagster.prompt_facts import labels_of  # noqa: PLC0415 - see above
+    from prompt_hub.revisions.store import PromptStore  # noqa: PLC0415 - see above
+
+    prompts = PromptStore.over(open_store(settings).database)
+    of_profiles = {profile.id: labels_of(prompts, profile) for profile in hub.profiles.values()}
+    return {
+        f"prompts/{profile.id}/{stage}": of_profiles[profile.id]
+        for profile in hub.profiles.values()
+        for stage in profile.stages
+    }
 
 
 def observe_now(instance: dg.DagsterInstance, assembly: Assembly) -> None:

@@ -140,7 +140,8 @@ def choice_options(
             str,
             default_value="",
             description=f"Prompt profile: {', '.join(profiles)}, or a kept revision of one, such as "
-            f"{pipeline.default_profile}@production. Empty: the batch's, else {pipeline.default_profile}; {DEFAULT!r} "
+            f"{pipeline.default_profile}@production{_or_split(pipeline)}. "
+            f"Empty: the batch's, else {pipeline.default_profile}; {DEFAULT!r} "
             f"ends the batch's.",
         ),
         "model": dg.Field(
@@ -153,6 +154,13 @@ def choice_options(
         ),
         "fresh": _fresh(),
     }
+
+
+def _or_split(pipeline: Pipeline) -> str:
+    if not pipeline.may_split:
+        return ""
+    name = pipeline.default_profile
+    return f", or several, each for a share of the photos: {name}@production:80,{name}@staging:20"
 
 
 def _scorer_options(declaration: StageDeclaration, assembly: Assembly) -> dict[str, dg.Field]:

@@ -3,6 +3,7 @@
 # Typer reads the annotations of what it is given: they are not postponed in this module.
 
 import json
+import shlex
 from collections.abc import Callable, Sequence
 from enum import StrEnum
 from pathlib import Path
@@ -22,6 +23,7 @@ from prompt_hub.schema import PromptProfile
 from prompt_hub.showing import show
 from registry.registry import Registry
 from store.home import Home
+from store.path_text import path_text
 from store.settings import Settings
 
 if TYPE_CHECKING:
@@ -59,7 +61,7 @@ def impact(
     home, store = Home.of(settings), open_store(settings)
     prompts = PromptStore.over(store.database)
     hub = PromptHub.load_cached(home.prompts, home.cached_prompts)
-    words, after = _change(changes, label, home, hub, prompts)
+    words, first, after = _change(changes, label, home, hub, prompts)
     foreseer = Foreseer(
         settings,
         store,
@@ -71,7 +73,7 @@ def impact(
     if form is ImpactForm.JSON:
         typer.echo(json.dumps(_as_json(words, found), indent=2))
     else:
-        _print(words, found)
+        _print(words, first, found)
 
 
 def _embedded_revisions() -> dict[str, str]:
@@ -82,15 +84,18 @@ def _embedded_revisions() -> dict[str, str]:
 
 def _change(
     changes: Sequence[str], label: str | None, home: Home, hub: PromptHub, prompts: PromptStore
-) -> tuple[str, Named]:
-    """The change in words, and what references name after it."""
+) -> tuple[str, str, Named]:
+    """The change in words, what makes it, and what references name after it."""
     if label is None:
         missing = [one for one in changes if "@" in one and not Path(one).exists()]
         if missing:
             raise typer.BadParameter(f"{missing[0]} is no file; with --label say which label moves there")
         tried = PromptHub.load(home.prompts, files=[Path(one) for one in changes])
-        return f"{', '.join(changes)} above the home folder's prompts", lambda text: resolve(
-            text, tried, prompts
+        files = ", ".join(changes)
+        return (
+            f"{files} above the home folder's prompts",
+            f"put {files} into {path_text(home.prompts)}",
+            lambda text: resolve(text, tried, prompts),
         )
     if len(changes) != 1:
         raise typer.BadParameter("--label moves to one revision: name one")
@@ -101,10 +106,11 @@ def _change(
             return profile
         return resolve(text, hub, prompts)
 
-    return f"{label} of {profile.id} moved to {short(profile.hash)}", after
+    moving = shlex.join(["python", "-m", "prompt_hub", "label", label, changes[0], "--why", "REASON"])
+    return f"{label} of {profile.id} moved to {short(profile.hash)}", moving, after
 
 
-def _print(words: str, found: Sequence["BatchImpact"]) -> None:
+def _print(words: str, first: str, found: Sequence["BatchImpact"]) -> None:
     still = [one for one in found if one.batch.state == "open"]
     rows = [
         [f"{one.batch.pipeline} {one.batch.name}", stage.asset, _why(stage), _requests(stage)]
@@ -129,10 +135,11 @@ def _print(words: str, found: Sequence["BatchImpact"]) -> None:
         f"{exactly}, as the tables are now. A count is exact where a stage's own prompt changes and its inputs stay; "
         f"where it reads what is answered anew, it is the most."
     )
+    typer.echo(f"Nothing is changed yet. To make the change: {first}")
     for one in still:
         if one.stages:
             batch = one.batch
-            typer.echo(f"Run it with: {run_command(batch.pipeline, batch.folder, batch.name)}")
+            typer.echo(f"Then run it with: {run_command(batch.pipeline, batch.folder, batch.name)}")
 
 
 def _why(stage: StageImpact) -> str:

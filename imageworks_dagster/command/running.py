@@ -15,7 +15,7 @@ from imageworks.judge_vision.competition import load_competition
 from imageworks_dagster.assets.nodes import observe_now
 from imageworks_dagster.choices import resolve_choices
 from imageworks_dagster.command.commands import VERBS
-from imageworks_dagster.command.terminal import TerminalProgress, asked_line, run_lines, say
+from imageworks_dagster.command.terminal import TerminalProgress, asked_line, prompt_lines, run_lines, say
 from imageworks_dagster.definitions import assemble, definitions_of
 from imageworks_dagster.instance import open_instance
 from imageworks_dagster.opened import open_store
@@ -135,7 +135,7 @@ def run_batch(
         manifest = read_manifest(store.home, result.run_id)
     except MissingManifest:  # the run failed before its first stage began
         return finished
-    for line in (*run_lines(manifest), asked_line(manifest)):
+    for line in (*run_lines(manifest), asked_line(manifest), *prompt_lines(manifest)):
         say(console, line)
     models = [parts.registry.models.get(pinned.model) for pinned in manifest.models.values()]
     return replace(finished, by_rule=any(model is not None and model.is_embedded for model in models))
@@ -223,9 +223,14 @@ def _reasons(result: dg.ExecuteInProcessResult) -> Iterator[str]:
                 yield f"{asset}: {data.user_failure_data.description}"
             elif data.error is not None:
                 yield f"{asset}: {data.error.message.strip()}"
+    failed: dict[tuple[str, str | None], list[str]] = {}
     for check in result.get_asset_check_evaluations():
         if not check.passed:
-            yield f"check {check.check_name} of {check.asset_key.to_user_string()}: {check.description}"
+            assets = failed.setdefault((check.check_name, check.description), [])
+            assets.append(check.asset_key.to_user_string())
+    # What is the same of several stages is said once.
+    for (name, description), assets in failed.items():
+        yield f"check {name} of {', '.join(assets)}: {description}"
 
 
 @contextmanager

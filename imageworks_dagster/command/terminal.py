@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from textwrap import fill
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from rich.progress import (
     BarColumn,
@@ -21,6 +21,7 @@ from rich.progress import (
 from rich.text import Text
 
 from imageworks.counting import counted
+from prompt_hub.hashing import short
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -185,6 +186,35 @@ def asked_line(manifest: RunManifest) -> str:
         return f"No model was asked: {kept} of {models} {'were' if recalled > 1 else 'was'} kept from before."
     kept = f", {counted(recalled, 'answer')} kept from before" if recalled else ""
     return f"{models}: {counted(asked, 'request')} asked{kept}."
+
+
+def prompt_lines(manifest: RunManifest) -> Iterator[str]:
+    """Which prompts a run asked with, by hash, and at which stages where not all have the same.
+
+    Of a stage that was answered by rule nothing is said: it reads no prompt.
+    """
+    stages: dict[str, list[str]] = {}
+    for asset, pinned in manifest.profiles.items():
+        model = manifest.models.get(asset)
+        if model is not None and all(one.get("provider") == EMBEDDED for one in model.deployments):
+            continue
+        named = " and ".join(
+            f"{share.percent} % {_revision(share.reference, share.profile_id, share.profile_hash)}"
+            for share in pinned.shares
+        ) or _revision(pinned.reference, pinned.profile_id, pinned.profile_hash)
+        stages.setdefault(named, []).append(pinned.profile_stage)
+    for named, asked in stages.items():
+        at = f" for {', '.join(dict.fromkeys(asked))}" if len(stages) > 1 else ""
+        yield f"Prompt{at}: {named}."
+
+
+EMBEDDED: Final = "embedded"
+"""The provider of functions of our own."""
+
+
+def _revision(reference: str, profile_id: str, profile_hash: str) -> str:
+    named = f"{profile_id}@{short(profile_hash)}"
+    return named if reference in ("", named) else f"{reference}, which is {named}"
 
 
 @contextmanager

@@ -19,6 +19,7 @@ from prompt_hub.composition.graph import (
 )
 from prompt_hub.composition.references import INPUT, Found, look_up
 from prompt_hub.contracts import types_of
+from registry.nearest import did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -40,10 +41,13 @@ def problems_of(composition: Composition, profiles: Mapping[str, PromptProfile])
         profile = profiles.get(asking.profile_id)
         if profile is None:
             known = ", ".join(profiles)
-            yield (*asking.place, "profile"), f"there is no profile {asking.profile_id!r}; there are {known}"
+            hint = did_you_mean(asking.profile_id, profiles)
+            problem = f"there is no profile {asking.profile_id!r}; {hint}there are {known}"
+            yield (*asking.place, "profile"), problem
         elif asking.stage not in profile.stages:
             known = ", ".join(profile.stages) or "none"
-            problem = f"profile {asking.profile_id!r} has no stage {asking.stage!r}; it has {known}"
+            hint = did_you_mean(asking.stage, profile.stages)
+            problem = f"profile {asking.profile_id!r} has no stage {asking.stage!r}; {hint}it has {known}"
             yield (*asking.place, "stage"), problem
         else:
             stages[asking.name] = profile.stages[asking.stage]
@@ -103,7 +107,11 @@ class _Checking:
             place: FieldPath = (*node.place, "with", variable)
             if variable not in stage.variables:
                 known = ", ".join(stage.variables) or "none"
-                yield place, f"is no variable of {node.profile_id}/{node.stage}; its variables are {known}"
+                hint = did_you_mean(variable, stage.variables)
+                yield (
+                    place,
+                    f"is no variable of {node.profile_id}/{node.stage}; {hint}its variables are {known}",
+                )
                 continue
             yield from self.binding(binding, place, around, (stage, variable))
 
@@ -168,7 +176,9 @@ class _Checking:
             names = [node.name for node in self.composition.ask_nodes]
             if reference.source in names:
                 return Found({}, is_certain=True)  # what is wrong with that node is told there
-            return f"there is no node {reference.source!r}; there are {', '.join((INPUT, *names))}"
+            sources = (INPUT, *names)
+            hint = did_you_mean(reference.source, sources)
+            return f"there is no node {reference.source!r}; {hint}there are {', '.join(sources)}"
         found = look_up(schema, reference.path)
         if found is None:
             known = ", ".join(schema.get("properties", {})) or "none"

@@ -26,6 +26,7 @@ from prompt_hub.errors import CompositionFileError, FileProblem, UnknownComposit
 from prompt_hub.json_schemas import variable_problems
 from prompt_hub.picoschema import Compiling
 from prompt_hub.schema import PROFILE_ID, ProfileId, PromptProfile, StageName
+from registry.nearest import did_you_mean
 from store.yaml_reading import FieldPath, YamlDocument, YamlError, field_text, read_yaml_document
 
 SHIPPED: Final = Path(__file__).parents[1] / "compositions"
@@ -199,7 +200,7 @@ class _Reading:
         except ValidationError as error:
             for found in error.errors(include_url=False):
                 steps = tuple(step for step in found["loc"] if step != "[key]")
-                self.problems.append(((*place, *steps), _in_words(found)))
+                self.problems.append(((*place, *steps), _in_words(found, shape)))
             return None
 
     def _inputs(self, written: dict[str, Any]) -> Mapping[str, Any]:
@@ -300,10 +301,14 @@ class _Reading:
             return None
 
 
-def _in_words(found: Mapping[str, Any]) -> str:
+def _in_words(found: Mapping[str, Any], shape: type[BaseModel]) -> str:
     kind = found["type"]
     if kind == "extra_forbidden":
-        return "is not a field here"
+        loc = found["loc"]
+        # What stands in a condition or a loop has fields of its own; those of the outermost are the ones known here.
+        known = [field.alias or name for name, field in shape.model_fields.items()] if len(loc) == 1 else []
+        fields = f"; {did_you_mean(str(loc[-1]), known)}fields are {', '.join(known)}" if known else ""
+        return f"is not a field here{fields}"
     if kind == "missing":
         return "is missing"
     if kind == "string_pattern_mismatch":

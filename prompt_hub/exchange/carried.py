@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
-from prompt_hub.errors import ImportRefused
+from prompt_hub.errors import BadReference, ImportRefused
 from store.yaml_reading import field_text
 
 if TYPE_CHECKING:
@@ -49,6 +49,24 @@ class Carried:
     profile: dict[str, Any]
     cases: dict[str, Any] | None = None
     losses: tuple[Loss, ...] = ()
+
+    def with_stage(self, name: str) -> Carried:
+        """The same, its one stage called so.
+
+        Raises:
+            BadReference: It has several.
+        """
+        stages: dict[str, Any] = self.profile["stages"]
+        if len(stages) > 1:
+            raise BadReference(f"--stage names one stage, and this prompt has {', '.join(stages)}.")
+        profile = {**self.profile, "stages": dict.fromkeys([name], *stages.values())}
+        if self.cases is None:
+            return replace(self, profile=profile)
+        sets = {
+            set_name: {**one, "tests": [{**case, "stage": name} for case in one["tests"]]}
+            for set_name, one in self.cases["sets"].items()
+        }
+        return replace(self, profile=profile, cases={**self.cases, "sets": sets})
 
 
 @dataclass

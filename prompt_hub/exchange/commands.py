@@ -12,7 +12,7 @@ from prompt_hub.errors import BadReference
 from prompt_hub.exchange.carried import Carried
 from prompt_hub.exchange.reading import SourceFolder
 from prompt_hub.revision_commands import HomeOption
-from prompt_hub.schema import Application, ProfileId
+from prompt_hub.schema import Application, ProfileId, StageName
 from store.home import Home
 from store.path_text import path_text
 from store.settings import Settings
@@ -36,7 +36,15 @@ def import_prompt(
     profile_id: Annotated[
         str | None, typer.Option("--id", help="Id of the profile; made from the file's name if not given.")
     ] = None,
-    application: Annotated[str, typer.Option(help="What it is for.")] = "base",
+    stage: Annotated[
+        str | None,
+        typer.Option(
+            "--stage", help="Name of its one stage, such as caption; made from its text or file if not given."
+        ),
+    ] = None,
+    application: Annotated[
+        str, typer.Option(help="What it is for: base, judge_vision or personal_tagger.")
+    ] = "base",
     grader: Annotated[
         str | None, typer.Option(help="Model or role that reads answers, for promptfoo's llm-rubric.")
     ] = None,
@@ -54,6 +62,8 @@ def import_prompt(
     carried = _carried(
         form, SourceFolder(file), name, _checked(Application, application, "--application"), grader
     )
+    if stage is not None:
+        carried = carried.with_stage(_checked(StageName, stage, "--stage"))
     prompts = Home.of(Settings() if home is None else Settings(home=home)).prompts
     profile = check(carried, prompts, replace=replace or output is not None)
     for loss in carried.losses:

@@ -309,6 +309,8 @@ def _kind(value: Any) -> str:
 
 def _config_of(providers: Any, account: Account) -> Mapping[str, Any]:
     """The parameters that the one provider is asked with."""
+    if providers is None:
+        return {}
     account.lose("providers", "are not carried: models, addresses and keys are the registry's")
     if isinstance(providers, list) and len(providers) == 1 and isinstance(providers[0], dict):
         return _dict(providers[0].get("config"))

@@ -123,7 +123,8 @@ def search(plan: Plan, budget: Budget, found: Found, *, note: Callable[[str], No
         from gepa import api  # noqa: PLC0415 - an extra
     except ImportError as error:
         raise OptimizerMissing(
-            "The optimizer gepa is not installed. Install it with: pip install 'imageworks-dagster[optimize]'"
+            "The optimizer gepa is not installed. Install it with `make optimizer` in the project's folder, or with "
+            "pip install 'imageworks-dagster[optimize]'."
         ) from error
     needed = len(plan.train) + 2 * len(plan.held_out)
     if budget.limit < needed:

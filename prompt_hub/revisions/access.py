@@ -100,11 +100,16 @@ class Access:
         Raises:
             AccessRefused: The role is missing; it is kept and logged.
         """
+        lacking = self.lacking(identity, needed)
+        if lacking:
+            raise self.refused(identity, action, lacking)
+
+    def lacking(self, identity: Identity, needed: Role) -> str:
+        """Why somebody has not the role, or one above it, in words; empty where they have. Nothing is kept of it."""
         role = self.role_of(identity)
-        if ROLES.index(role) < ROLES.index(needed):
-            raise self.refused(
-                identity, action, f"{identity.name} is {_an(role)}, and that takes {_an(needed)}"
-            )
+        if ROLES.index(role) >= ROLES.index(needed):
+            return ""
+        return f"{identity.name} is {_an(role)}, and that takes {_an(needed)}"
 
     def refused(self, identity: Identity, action: str, why: str) -> AccessRefused:
         """The error of a refusal, which is kept and logged by now."""

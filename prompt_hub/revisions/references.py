@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Self
 
 from prompt_hub.errors import BadReference
 from prompt_hub.revisions.labels import is_digits
+from prompt_hub.revisions.revisions import SHORTEST_HASH
 
 if TYPE_CHECKING:
     from prompt_hub.revisions.labels import Labels
     from prompt_hub.revisions.revisions import Revision, Revisions
 
 _AT: Final = "@"
+# No label begins with a digit.
+_TOO_FEW: Final = re.compile(r"[0-9][0-9a-f]*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +49,11 @@ class Reference:
             )
         if not at:
             return cls(profile_id)
-        return cls(profile_id, digits=rest) if is_digits(rest) else cls(profile_id, label=rest)
+        if is_digits(rest):
+            return cls(profile_id, digits=rest)
+        if _TOO_FEW.fullmatch(rest):
+            raise BadReference(f"{text!r} has too few digits of a hash: give {SHORTEST_HASH} at least.")
+        return cls(profile_id, label=rest)
 
     @property
     def is_kept(self) -> bool:

@@ -13,7 +13,7 @@ from prompt_hub.revisions.revisions import Revisions
 if TYPE_CHECKING:
     from prompt_hub.hub import PromptHub
     from prompt_hub.revisions.access import Identity
-    from prompt_hub.revisions.labels import Unmet
+    from prompt_hub.revisions.labels import Move, Unmet
     from prompt_hub.revisions.revisions import Revision
     from prompt_hub.schema import PromptProfile
     from store.database import StateDatabase
@@ -60,6 +60,37 @@ class PromptStore:
         layers = hub.provenance[profile_id]
         is_new = self.revisions.keep(profile, author=str(who), message=message, layers=layers)
         return self.revisions.get(profile_id, profile.hash), is_new
+
+    def label_files(
+        self,
+        who: Identity,
+        hub: PromptHub,
+        profile_id: str,
+        label: str,
+        *,
+        why: str,
+        expected: str | None = None,
+        override: bool = False,
+    ) -> Move:
+        """Let a label point at what a profile's files say, which is kept as a revision once nothing hinders the move.
+
+        Args:
+            who: Who moves it.
+            hub: What the files say.
+            profile_id: Which profile.
+            label: Which label.
+            why: Why, for the history; the revision's message, where it is new.
+            expected: As `Labels.move` has it.
+            override: As `Labels.move` has it.
+
+        Raises:
+            UnknownProfile: No file has this id.
+            BadLabel, AccessRefused, PromotionRefused, LabelMoved: As `Labels.move`; but for the last nothing is kept.
+        """
+        named = hub.get(profile_id)
+        self.labels.require(who, label, named, named=profile_id, why=why, override=override)
+        revision, _ = self.save(who, hub, profile_id, message=why or f"For the label {label}.")
+        return self.labels.move(who, label, revision, why=why, expected=expected, override=override)
 
 
 def resolve(text: str, hub: PromptHub, store: PromptStore) -> PromptProfile:

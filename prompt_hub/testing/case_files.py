@@ -14,6 +14,7 @@ from prompt_hub.layers import SHIPPED
 from prompt_hub.schema import ProfileId, StageName
 from prompt_hub.testing.assertions import STATIC_TYPES, TYPES, Assertion, Python, Rubric
 from registry.digests import digest
+from registry.nearest import did_you_mean
 from store.yaml_reading import FieldPath, YamlDocument, YamlError, field_text, read_yaml_document
 
 MAX_REPEAT: Final = 50
@@ -95,6 +96,11 @@ class CaseSet:
     place: str
 
     @property
+    def file(self) -> Path:
+        """The file that it stands in."""
+        return Path(self.place.rpartition(":")[0])
+
+    @property
     def is_live(self) -> bool:
         """Whether a model is asked."""
         return self.written.mode == "live"
@@ -114,6 +120,14 @@ class CaseSet:
         photos = {name: _file_digest(self.photo(name)) for name in sorted(names)}
         files = {file: _file_digest(self.folder / file) for file in sorted(self._function_files())}
         return digest({"profile": self.profile_id, "set": said, "photos": photos, "functions": files})
+
+    def hash_with(self, grader: tuple[str, str] | None) -> str:
+        """`set_hash` of what is kept of a run: a grader of another revision may judge otherwise.
+
+        Args:
+            grader: Name and revision of the model that graded; None where none did.
+        """
+        return self.hash if grader is None else digest({"set": self.hash, "grader": list(grader)})
 
     def _function_files(self) -> set[str]:
         asserts = (one for case in self.written.tests for one in case.asserts)
@@ -290,6 +304,8 @@ def _problem(document: YamlDocument, place: FieldPath, text: str) -> FileProblem
 def _validation_problems(error: ValidationError, document: YamlDocument) -> Iterator[tuple[FieldPath, str]]:
     for found in error.errors(include_url=False):
         place = _written_place(found["loc"])
+        if found["type"] == "union_tag_invalid":
+            place = (*place, "type")
         yield place, _in_words(found, place, document)
 
 
@@ -303,17 +319,23 @@ def _written_place(loc: tuple[int | str, ...]) -> FieldPath:
     return tuple(place)
 
 
+_ALWAYS: Final = {
+    "missing": "is missing",
+    "union_tag_not_found": f"needs a type, one of {', '.join(TYPES)}",
+}
 _FIELDS: Final[Mapping[int, type[BaseModel]]] = {1: WrittenFile, 3: WrittenSet, 5: Case}
 
 
 def _in_words(found: Mapping[str, Any], place: FieldPath, document: YamlDocument) -> str:
     kind = found["type"]
     if kind == "extra_forbidden":
-        return f"is not a field here; fields are {', '.join(_known(place, document))}"
-    if kind == "missing":
-        return "is missing"
-    if kind in ("union_tag_invalid", "union_tag_not_found"):
-        return f"needs a type, one of {', '.join(TYPES)}"
+        known = list(_known(place, document))
+        return f"is not a field here; {did_you_mean(str(place[-1]), known)}fields are {', '.join(known)}"
+    if kind in _ALWAYS:
+        return _ALWAYS[kind]
+    if kind == "union_tag_invalid":
+        tag = str(found["ctx"]["tag"])
+        return f"{tag!r} is no type; {did_you_mean(tag, TYPES)}types are {', '.join(TYPES)}"
     if kind == "value_error":
         return str(found["ctx"]["error"])
     if kind == "string_pattern_mismatch":

@@ -17,7 +17,9 @@ from prompt_hub.testing.reports.writing import ReportForm, check_form, write_rep
 from prompt_hub.testing.results import keep_results
 from prompt_hub.testing.static import run_static
 from prompt_hub.testing.targets import Target
+from registry.nearest import did_you_mean
 from store.home import Home
+from store.yaml_reading import read_yaml_document
 
 ReferencesArgument = Annotated[
     list[str] | None,
@@ -71,15 +73,17 @@ def check_profiles(sets: Sequence[CaseSet], hub: PromptHub) -> None:
     Raises:
         CaseFileError: With each of them.
     """
-    problems = {
-        one.place.rpartition(":")[0]: FileProblem(
-            one.place.rpartition(":")[0],
-            None,
-            "profile",
-            f"there is no profile {one.profile_id!r}; there are {', '.join(hub.profiles)}",
+    unknown = {one.file: one.profile_id for one in sets if one.profile_id not in hub.profiles}
+    if unknown:
+        raise CaseFileError(
+            tuple(
+                FileProblem(
+                    str(file),
+                    read_yaml_document(file).line_of(("profile",)),
+                    "profile",
+                    f"there is no profile {profile_id!r}; {did_you_mean(profile_id, hub.profiles)}"
+                    f"there are {', '.join(hub.profiles)}",
+                )
+                for file, profile_id in unknown.items()
+            )
         )
-        for one in sets
-        if one.profile_id not in hub.profiles
-    }
-    if problems:
-        raise CaseFileError(tuple(problems.values()))

@@ -96,6 +96,7 @@ def run_live(trials: Sequence[Trial], ask: Ask, registry: Registry) -> list[SetO
     told = _asked(ask, askings)
     graded = _asked(ask, _rubrics(trials, told, registry))
     outcomes = []
+    graders = {trial.set.place: _grader(trial.set, registry) for trial in trials}
     for number, trial in enumerate(trials):
         tests = []
         for place, case in enumerate(trial.cases):
@@ -105,7 +106,7 @@ def run_live(trials: Sequence[Trial], ask: Ask, registry: Registry) -> list[SetO
                 if (number, place, sample) in told
             ) or (Sample("", (Check("renders", holds=False, why=refused[number, place]),)),)
             tests.append(TestOutcome(case.description, case.stage, samples, trial.set.written.threshold))
-        outcomes.append(_outcome(trial, tuple(tests)))
+        outcomes.append(_outcome(trial, tuple(tests), graders[trial.set.place]))
     return outcomes
 
 
@@ -193,13 +194,20 @@ def _sample(trial: Trial, case: Case, told: Told, graded: Mapping[Rubric, Told])
     return Sample(told.text, checks, recalled=told.recalled, answered_by=told.answered_by)
 
 
-def _outcome(trial: Trial, tests: tuple[TestOutcome, ...]) -> SetOutcome:
+def _grader(one: CaseSet, registry: Registry) -> tuple[str, str] | None:
+    if one.written.grader is None:
+        return None
+    model = reading_model(registry, one.written.grader)
+    return model.name, model.model_revision
+
+
+def _outcome(trial: Trial, tests: tuple[TestOutcome, ...], grader: tuple[str, str] | None) -> SetOutcome:
     return SetOutcome(
         reference=trial.target.reference,
         profile_id=trial.target.profile.id,
         profile_hash=trial.target.profile.hash,
         set_name=trial.set.name,
-        set_hash=trial.set.hash,
+        set_hash=trial.set.hash_with(grader),
         model=trial.model.name,
         model_revision=trial.model.model_revision,
         tests=tests,

@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from prompt_hub.revisions.labels import Unmet
-    from prompt_hub.revisions.revisions import Revision
     from prompt_hub.schema import PromptProfile
     from prompt_hub.testing.case_files import CaseSet
     from registry.registry import Registry
@@ -49,21 +48,27 @@ def required_sets(load: Callable[[], Iterable[CaseSet]], database: StateDatabase
         present: Says which models there are now.
     """
 
-    def unmet(label: str, revision: Revision, /) -> Sequence[str]:
-        own = [one for one in load() if one.profile_id == revision.profile.id]
+    def unmet(label: str, profile: PromptProfile, named: str, /) -> Sequence[str]:
+        own = [one for one in load() if one.profile_id == profile.id]
         required = [one for one in own if label in one.written.required_for]
-        return [words for one in required for words in _unmet_by(one, revision, database, present)]
+        return [words for one in required for words in _unmet_by(one, profile, named, database, present)]
 
     return unmet
 
 
 def untested(
-    sets: Iterable[CaseSet], profile: PromptProfile, stage: str, database: StateDatabase, model: Model
+    sets: Iterable[CaseSet],
+    profile: PromptProfile,
+    stage: str,
+    *,
+    database: StateDatabase,
+    model: Model,
+    present: Present,
 ) -> list[str]:
-    """The tests of a profile stage that have not passed with exactly this profile and this model, by set in words.
+    """The sets that have not passed a profile stage with exactly this profile and this model, and what runs them.
 
-    A set that a label requires counts as every other. A model that answers by rule reads no prompt: nothing is to be
-    tested with it.
+    At most two lines: of what asks models, and of what only looks. A set that a label requires counts as every other.
+    A model that answers by rule reads no prompt: nothing is to be tested with it.
 
     Args:
         sets: All sets there are.
@@ -71,85 +76,110 @@ def untested(
         stage: The profile stage.
         database: Keeps what came of tests.
         model: Who was asked.
+        present: Says which models there are now, for those that grade.
     """
     if model.is_embedded:
         return []
-    missing: list[str] = []
-    for one in sets:
-        wanted = [case.description for case in one.written.tests if case.stage == stage]
-        if one.profile_id == profile.id and wanted:
-            missing += _not_passed(
-                one,
-                wanted,
-                profile,
-                database=database,
-                model=model.name if one.is_live else "",
-                model_revision=model.model_revision if one.is_live else "",
-                asked=model.name,
+    own = [one for one in sets if one.profile_id == profile.id]
+    told: list[str] = []
+    for is_live in (True, False):
+        revision = (model.name, model.model_revision) if is_live else ("", "")
+        found: dict[str, list[CaseSet]] = {}
+        for one in own:
+            wanted = [case.description for case in one.written.tests if case.stage == stage]
+            if one.is_live is is_live and wanted:
+                states = latest_states(database, profile.hash, _hash_now(one, present), *revision)
+                if any(states.get(test) == "failed" for test in wanted):
+                    found.setdefault("failed", []).append(one)
+                elif not all(test in states for test in wanted):
+                    found.setdefault("not passed yet", []).append(one)
+        if found:
+            words = ", ".join(
+                f"{' and '.join(one.name for one in some)} {how}" for how, some in found.items()
             )
-    return missing
+            missing = [one for some in found.values() for one in some]
+            asked = model.name if is_live else ""
+            named = f"{profile.id}@{short(profile.hash)}"
+            told.append(f"{words}: `{command(missing, named, asked)}`")
+    return told
 
 
-def _unmet_by(one: CaseSet, revision: Revision, database: StateDatabase, present: Present) -> Iterable[str]:
+def _unmet_by(
+    one: CaseSet, profile: PromptProfile, named: str, database: StateDatabase, present: Present
+) -> Iterable[str]:
     if not one.is_live:
         yield from _not_passed(
-            one, _tests_of(one), revision.profile, database=database, model="", model_revision=""
+            one, one.hash, profile, named=named, database=database, model="", model_revision=""
         )
         return
     models: dict[str, str] = {}
     missing: dict[str, list[str]] = {}
-    for name in one.written.models or ():
+    grader = one.written.grader
+    for name in (*(one.written.models or ()), *([grader] if grader is not None else [])):
         try:
             model, model_revision = present(name)
         except (RegistryError, ReadsNoPrompt) as error:
             missing.setdefault(str(error), []).append(name)
         else:
-            models[model] = model_revision
+            if name in (one.written.models or ()):
+                models[model] = model_revision
     for why, names in missing.items():
         yield f"its set {one.name} has to pass with {', '.join(names)}, which cannot be asked: {why.rstrip('.')}"
+    if missing and grader in {name for names in missing.values() for name in names}:
+        return
+    set_hash = _hash_now(one, present)
     for model, model_revision in models.items():
         yield from _not_passed(
             one,
-            _tests_of(one),
-            revision.profile,
+            set_hash,
+            profile,
+            named=named,
             database=database,
             model=model,
             model_revision=model_revision,
         )
 
 
-def _tests_of(one: CaseSet) -> list[str]:
-    return [case.description for case in one.written.tests]
+def _hash_now(one: CaseSet, present: Present) -> str:
+    """What its results are kept by, with the grader as it is now; "" where it is not there, by which none is kept."""
+    if one.written.grader is None:
+        return one.hash
+    try:
+        return one.hash_with(present(one.written.grader))
+    except (RegistryError, ReadsNoPrompt):
+        return ""
 
 
 def _not_passed(
     one: CaseSet,
-    wanted: Sequence[str],
+    set_hash: str,
     profile: PromptProfile,
     *,
+    named: str,
     database: StateDatabase,
     model: str,
     model_revision: str,
-    asked: str = "",
 ) -> Iterable[str]:
-    states = latest_states(database, profile.hash, one.hash, model, model_revision)
+    wanted = [case.description for case in one.written.tests]
+    states = latest_states(database, profile.hash, set_hash, model, model_revision)
     failed = [test for test in wanted if states.get(test) == "failed"]
     if not failed and all(test in states for test in wanted):
         return
     with_model = f" with {model} ({short(model_revision)})" if model else ""
     happened = f"failed{with_model} ({', '.join(failed)})" if failed else f"has not passed{with_model}"
-    yield f"its set {one.name} {happened}: `{command(one, profile, asked)}`"
+    yield f"its set {one.name} {happened}: `{command([one], named)}`"
 
 
-def command(one: CaseSet, profile: PromptProfile, model: str = "") -> str:
-    """The command that runs a set with a kept profile, and, if it is a live one, with the models that it names.
+def command(sets: Sequence[CaseSet], named: str, model: str = "") -> str:
+    """The command that runs sets of one mode with a profile, and, if they are live, with the models that they name.
 
     Args:
-        one: The set.
-        profile: The profile.
-        model: A model to ask instead of those that the set names.
+        sets: The sets; at least one.
+        named: The profile's reference.
+        model: A model to ask instead of those that the sets name.
     """
-    program = ["imageworks", "prompts"] if one.is_live else ["python", "-m", "prompt_hub"]
-    reference = f"{profile.id}@{short(profile.hash)}"
-    live = ["--live", *(["--model", model] if model else [])]
-    return shlex.join([*program, "test", reference, *(live if one.is_live else []), "--set", one.name])
+    names = [part for one in sets for part in ("--set", one.name)]
+    if not sets[0].is_live:
+        return shlex.join(["python", "-m", "prompt_hub", "test", named, *names])
+    asked = ["--model", model] if model else []
+    return shlex.join(["imageworks", "prompts", "test", named, "--live", *asked, *names])

@@ -21,8 +21,13 @@ class Target:
     profile: PromptProfile
 
 
-def reading_model(registry: Registry, name: str) -> Model:
+def reading_model(registry: Registry, name: str, *, instead: str = "with --model") -> Model:
     """The model of a name or role, which must read prompts.
+
+    Args:
+        registry: The models there are.
+        name: A model or a role.
+        instead: How another is named where a person asks, beside the registry's roles.
 
     Raises:
         registry.errors.RegistryError: There is none, or it cannot chat.
@@ -30,8 +35,9 @@ def reading_model(registry: Registry, name: str) -> Model:
     """
     model = registry.resolve(name, needs={"chat"})
     if model.is_embedded:
+        role = f"the role {name}" if name in registry.roles else "a role"
         raise ReadsNoPrompt(
-            f"{model.name} answers by rule and reads no prompt, so it cannot test one. Name a model that does: with "
-            f"--model, or for the role in registry.yaml."
+            f"{model.name} answers by rule and reads no prompt. Name a model that does: {instead}, or for {role} in "
+            f"registry.yaml (docs/models.md)."
         )
     return model

@@ -14,7 +14,9 @@ from imageworks_dagster.checking import (
     share_of_failures,
 )
 from imageworks_dagster.pipelines import JUDGE
+from prompt_hub.hub import PromptHub
 from store.tables import kept_answers
+from telemetry.manifest import PinnedProfile, PinnedShare
 
 ROW = {
     "entry_id": "april/a.jpg",
@@ -42,6 +44,23 @@ def critiqued(platform, entries_folder):
 
 def critiques(platform, batch):
     return Checked.open(platform.settings, JUDGE, "judge/critiques", batch)
+
+
+def test_two_shares_of_one_revision_are_one_profile():
+    content = PromptHub.load(None).get("library").model_dump(mode="json")
+    pinned = PinnedProfile(
+        profile_id="library", profile_stage="caption", profile_hash="p", stage_hash="s", content=content
+    )
+    share = PinnedShare(
+        reference="library@a",
+        percent=50,
+        profile_id="library",
+        profile_hash="p",
+        stage_hash="s",
+        content=content,
+    )
+    split = pinned.model_copy(update={"shares": [share, share]})
+    assert len(replace(checked(ROW), pinned=split).profiles) == 1
 
 
 def test_one_row_an_entry_is_an_account_of_all():

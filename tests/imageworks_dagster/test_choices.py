@@ -302,7 +302,7 @@ def test_a_kept_revision_is_chosen_by_label_or_hash_and_the_files_by_the_id(
     shipped = hub.get("club-judge")
     prompts.revisions.keep(shipped, author="ann", message="")
     prompts.labels.move(
-        Identity("ann"), "production", prompts.revisions.get("club-judge", shipped.hash), why=""
+        Identity("ann"), "production", prompts.revisions.get("club-judge", shipped.hash), why="Good"
     )
     (tmp_path / "mine.yaml").write_text("id: club-judge\ndescription: Mine.\n", encoding="utf-8")
     resolved = resolve_with(PromptHub.load(tmp_path))

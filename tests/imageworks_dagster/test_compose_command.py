@@ -6,6 +6,7 @@ import json
 from collections import deque
 
 import pytest
+from at_terminal import complaint, imageworks
 from typer.testing import CliRunner
 from vllm_double import Http, Says, VllmDouble
 
@@ -117,13 +118,22 @@ def test_a_node_without_an_answer_fails_with_its_reason(compose, server, shoot_f
     assert told["failure"].startswith("critique has no answer: ")
 
 
+def test_a_file_of_inputs_that_is_no_yaml_is_told_with_its_place(tmp_path):
+    file = tmp_path / "inputs.yaml"
+    file.write_text("signals: [openai:gpt-4o]\n", encoding="utf-8")
+    said = imageworks(tmp_path / "home", "prompts", "compose", "tagging", "--vars", file)
+    complaint(said, f"{file}:1: signals: not YAML", "put it in quotes")
+
+
 def test_inputs_that_do_not_fit_and_models_that_read_no_prompt_are_refused(
     compose, home, server, shoot_folder
 ):
     with pytest.raises(VariablesRefused, match="of composition tagging do not fit"):
         compose("tagging", {"signals": 3}, None)
     (home / "registry.yaml").unlink()
-    with pytest.raises(ReadsNoPrompt):
+    with pytest.raises(
+        ReadsNoPrompt, match="Name a model that does: with `model` in the node caption, or for the role"
+    ):
         compose(
             "tagging",
             {"signals": "x", "existing_keywords": [], "folder_words": []},

@@ -150,7 +150,7 @@ def test_a_file_is_foreseen_to_ask_exactly_what_the_next_run_asks(platform, shoo
     shown = foresee(file, form="table")
     assert "5 to 10 requests, as the tables are now." in shown
     assert "at most 5" in shown
-    assert f"Run it with: imageworks tag '{shoot_folder}' --batch {batch}" in shown
+    assert f"Then run it with: imageworks tag '{shoot_folder}' --batch {batch}" in shown
 
     adopt(platform, file)
     asked = platform.asked(platform.run("tagger", batch))
@@ -185,7 +185,7 @@ def test_a_label_is_foreseen_to_reach_the_batches_that_ask_with_it(
     kept = PromptStore.over(platform.store.database)
     shipped = PromptHub.load(None).get("library")
     kept.revisions.keep(shipped, author="ann", message="")
-    kept.labels.move(ANN, "production", kept.revisions.get("library", shipped.hash), why="")
+    kept.labels.move(ANN, "production", kept.revisions.get("library", shipped.hash), why="Good")
     other = PromptHub.load(None, files=[change(KEYWORDS)]).get("library")
     kept.revisions.keep(other, author="ann", message="")
     batch = platform.register("tagger", shoot_folder)
@@ -197,6 +197,11 @@ def test_a_label_is_foreseen_to_reach_the_batches_that_ask_with_it(
     assert [one["batch"] for one in said["batches"]] == [batch]
     assert foreseen(said)["tagger/keywords"] == (5, True)
     assert "tagger/captions" not in foreseen(said)
+    shown = foresee(f"library@{other.hash[:12]}", "--label", "production", form="table")
+    assert (
+        "Nothing is changed yet. To make the change: python -m prompt_hub label production library@" in shown
+    )
+    assert "Then run it with: imageworks tag" in shown
     # Nobody asks with staging, and what the label says already changes nothing.
     assert foresee(f"library@{other.hash[:12]}", "--label", "staging")["batches"] == []
     assert "No open batch becomes stale." in foresee(

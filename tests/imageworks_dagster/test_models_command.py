@@ -85,3 +85,4 @@ def test_judge_with_a_model_that_is_away_says_so(tmp_path):
     away = {"JUDGE_VISION_TF_SERVICE_URL": "http://127.0.0.1:9"}
     said = imageworks(tmp_path / "home", "judge", tmp_path / "round", "--iqa-model", "nima", **away)
     complaint(said, "judge/signals", "http://127.0.0.1:9", "does not answer")
+    complaint(said, "'nima' stays the choice of batch 'round'", "--iqa-model default ends it")

@@ -12,7 +12,7 @@ from dagster._core.loader import LoadingContextForTest
 from rich.console import Console
 from vllm_double import VllmDouble
 
-from imageworks_dagster.assets.nodes import changed_observations, node_facts
+from imageworks_dagster.assets.nodes import changed_observations, node_facts, observe_now
 from imageworks_dagster.checking import Checked, prompt_tested
 from imageworks_dagster.command.status import print_status
 from imageworks_dagster.pipelines import TAGGER
@@ -149,7 +149,7 @@ def test_a_batch_goes_back_to_the_files_when_told(platform, prompts, batch):
 
 def test_a_label_that_was_taken_away_fails_the_next_run_in_words_and_loses_nothing(platform, prompts, batch):
     before = platform.rows(KEYWORDS, batch)
-    prompts.kept.labels.remove(ANN, "library", "production", why="")
+    prompts.kept.labels.remove(ANN, "library", "production", why="Done")
     result = platform.run("tagger", batch)
     assert not result.success
     told = [
@@ -305,6 +305,22 @@ def test_a_prompts_node_says_its_labels_its_last_tests_and_what_changed(platform
     assert by_key["prompts/library/keywords"]["labels"].text == "production"
 
 
+def test_a_label_that_moved_is_told_although_no_prompt_changed(platform, prompts):
+    parts = platform.assembly()
+    observe_now(platform.instance, parts)
+
+    def told():
+        changed = changed_observations(platform.instance, parts, hub=parts.hub, registry=parts.registry)
+        return {one.asset_key.to_user_string(): one.metadata["labels"].text for one in changed}
+
+    assert told() == {}
+    prompts.promote()
+    assert set(told().values()) == {"production"}
+    assert "prompts/library/keywords" in told()
+    observe_now(platform.instance, parts)
+    assert told() == {}
+
+
 def test_a_promoted_node_says_the_same_of_what_the_batch_asks_with(platform, prompts, batch):
     prompts.edit()
     promoted = prompts.promote()
@@ -384,6 +400,7 @@ def test_a_table_warns_of_a_prompt_that_was_not_tested_with_its_model_and_says_t
         static = f"python -m prompt_hub test {reference} --set prompt"
         assert f"`{live}`" in before.description
         assert f"`{static}`" in before.description
+        assert len(before.description) < 300
         python(platform, *static.split()[2:])
         console = "import sys; from imageworks_dagster.command import main; main()"
         environment = {**os.environ, "IMAGEWORKS_HOME": str(platform.settings.home)}

@@ -232,7 +232,9 @@ def test_a_server_that_is_not_there_is_an_error_and_keeps_nothing(command, home,
 
 def test_a_baseline_tests_no_prompt(command, home):
     (home / "registry.yaml").unlink()
-    with pytest.raises(ReadsNoPrompt, match="baseline-tagger answers by rule"):
+    with pytest.raises(
+        ReadsNoPrompt, match=r"baseline-tagger answers by rule .* with --model, or for the role"
+    ):
         command("library", "--live", "--set", "form")
 
 
@@ -249,25 +251,28 @@ def test_without_live_no_model_is_asked(command, server):
 
 def test_a_label_moves_to_what_has_passed_with_the_model_that_there_is_now(command, home, server):
     with pytest.raises(PromotionRefused, match="its set form has not passed with first-vlm") as refused:
-        command("label", "production", "library", program=hub_app)
+        command("label", "production", "library", "--why", "Good", program=hub_app)
     said = re.search(r"`imageworks prompts test (.*?)`", str(refused.value))[1]
-    assert re.fullmatch(r"library@[0-9a-f]{12} --live --set form", said)
+    assert re.fullmatch("library --live --set form", said)
     command(*said.split())
     assert (
-        "production of library points at" in command("label", "production", "library", program=hub_app).stdout
+        "production of library points at"
+        in command("label", "production", "library", "--why", "Good", program=hub_app).stdout
     )
     # Another revision of the model has passed nothing.
     registry = (home / "registry.yaml").read_text().replace('revision: "1"', 'revision: "2"')
     (home / "registry.yaml").write_text(registry, encoding="utf-8")
-    with pytest.raises(PromotionRefused):
-        command("label", "production", "library", program=hub_app)
+    checked = command("label", "production", "library@production", "--check", program=hub_app)
+    assert checked.exit_code == 1
+    assert "points at" in checked.stdout
+    assert "has not passed" in checked.stderr
 
 
 def test_a_photo_with_other_bytes_makes_another_set(command, home):
     command("library", "--live", "--set", "form")
     write_photo(home / "prompts" / "tests" / "photos" / "cat.jpg", seed=2)
     with pytest.raises(PromotionRefused, match="its set form has not passed"):
-        command("label", "production", "library", program=hub_app)
+        command("label", "production", "library", "--why", "Good", program=hub_app)
 
 
 HOSTILE = '{"caption": "</td><script>alert(1)</script> \\u001b[31mred\\u0007 ]]> &amp; \\u202egnp"}'

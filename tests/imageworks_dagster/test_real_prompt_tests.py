@@ -90,7 +90,7 @@ def author(tmp_path, real_vllm):
 
 def test_form_passes_sense_fails_and_a_label_moves_by_what_passed(author):
     hub = (sys.executable, "-m", "prompt_hub")
-    refused = author(*hub, "label", "production", "library")
+    refused = author(*hub, "label", "production", "library", "--why", "Good")
     assert "its set form has not passed with tiny-vlm" in refused.stderr
 
     live = (IMAGEWORKS, "prompts", "test", "library", "--live", "--format", "json")
@@ -114,5 +114,5 @@ def test_form_passes_sense_fails_and_a_label_moves_by_what_passed(author):
     assert "failed: library tiny-vlm sense: the caption names the cat in English" in told
 
     author(*hub, "test", "library", "--set", "prompt")
-    moved = author(*hub, "label", "production", "library")
+    moved = author(*hub, "label", "production", "library", "--why", "Good")
     assert moved.returncode == 0, moved.stderr

@@ -45,7 +45,7 @@ def labelled(kept):
 
     def label(name, one):
         kept.revisions.keep(one, author="ann", message="")
-        kept.labels.move(ANN, name, kept.revisions.get(one.id, one.hash), why="")
+        kept.labels.move(ANN, name, kept.revisions.get(one.id, one.hash), why="To try")
         return one
 
     return label

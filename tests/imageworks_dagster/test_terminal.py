@@ -6,9 +6,9 @@ import pytest
 from rich.console import Console
 from rich.progress import Task
 
-from imageworks_dagster.command.terminal import RateColumn, TerminalProgress, asked_line
+from imageworks_dagster.command.terminal import RateColumn, TerminalProgress, asked_line, prompt_lines
 from imageworks_dagster.progress import StageProgress
-from telemetry.manifest import PinnedModel, RunManifest, StageSummary
+from telemetry.manifest import PinnedModel, PinnedProfile, PinnedShare, RunManifest, StageSummary
 
 
 @pytest.mark.parametrize(
@@ -30,6 +30,55 @@ def test_what_was_asked_is_one_sentence_of_right_grammar(asked, recalled, line):
     )
 
     assert asked_line(manifest) == line
+
+
+def pinned(stage, profile_hash, **how):
+    return PinnedProfile(
+        profile_id="library",
+        profile_stage=stage,
+        profile_hash=profile_hash * 32,
+        stage_hash="s",
+        content={},
+        **how,
+    )
+
+
+def lines_of(*profiles, provider="vllm"):
+    model = PinnedModel(model="tiny", model_revision="1", deployments=[{"provider": provider}])
+    assets = {f"tagger/{one.profile_stage}": one for one in profiles}
+    manifest = RunManifest(
+        run_id="r1", pipeline="tagger", profiles=assets, models=dict.fromkeys(assets, model)
+    )
+    return list(prompt_lines(manifest))
+
+
+def test_the_prompt_that_was_asked_with_is_named_by_its_hash():
+    files = [pinned("caption", "ab"), pinned("keywords", "ab")]
+    assert lines_of(*files) == ["Prompt: library@abababababab."]
+    label = pinned("caption", "cd", reference="library@production")
+    assert lines_of(label, files[1]) == [
+        "Prompt for caption: library@production, which is library@cdcdcdcdcdcd.",
+        "Prompt for keywords: library@abababababab.",
+    ]
+    assert lines_of(*files, provider="embedded") == []
+
+
+def test_the_prompts_of_a_split_are_all_named_with_their_shares():
+    shares = [
+        PinnedShare(
+            reference=f"library@{name}",
+            percent=50,
+            profile_id="library",
+            profile_hash=profile_hash * 32,
+            stage_hash="s",
+            content={},
+        )
+        for name, profile_hash in (("production", "ab"), ("staging", "cd"))
+    ]
+    (line,) = lines_of(pinned("caption", "ab", shares=shares))
+    assert line.startswith(
+        "Prompt: 50 % library@production, which is library@abababababab and 50 % library@staging"
+    )
 
 
 @pytest.fixture

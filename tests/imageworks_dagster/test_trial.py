@@ -54,7 +54,7 @@ def labelled(platform, tmp_path):
         file.write_text(f"id: {profile_id}\nstages: {stages}\n", encoding="utf-8")
         one = PromptHub.load(None, files=[file]).get(profile_id)
         kept.revisions.keep(one, author="ann", message="")
-        kept.labels.move(ANN, name, kept.revisions.get(one.id, one.hash), why="")
+        kept.labels.move(ANN, name, kept.revisions.get(one.id, one.hash), why="To try")
         return one
 
     return label

@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from prompt_hub.comparing import Side, differing_stages, field_differences, unified
+from prompt_hub.comparison_words import field_lines
 from prompt_hub.hub import PromptHub
 from prompt_hub.layers import SHIPPED
 
@@ -72,6 +73,19 @@ def test_a_template_is_a_diff_of_its_lines_and_names_the_texts_put_in_from_elsew
     assert "+Begin with the light." in found["stages.caption.system"].diff(("before", "after")).splitlines()
     partials = found["stages.caption.system"].after.partials
     assert {name: source.file for name, source in partials.items()} == {"openers": str(file)}
+
+
+def test_of_a_template_that_only_includes_another_text_now_that_text_is_named(user_folder):
+    file = user_folder.write("warm.yaml", "id: library\npartials: {openers: Begin with the light.}\n")
+    shipped = side(HUB, "library")
+    before = side(PromptHub.load(user_folder.path), "library")
+    user_folder.write("warm.yaml", "id: library\npartials: {openers: Begin with the shade.}\n")
+    after = side(PromptHub.load(user_folder.path), "library")
+    place = "    template; partial openers{}; included in shipped: personal_tagger/library.yaml"
+    names = ("before", "after")
+    assert place.format(f" in {file}") in list(field_lines(field_differences(before, after), names))
+    first = "shipped: personal_tagger/library.yaml"
+    assert place.format(f": {first} -> {file}") in list(field_lines(field_differences(shipped, after), names))
 
 
 def test_a_picture_more_is_a_difference_of_images(profile_of):

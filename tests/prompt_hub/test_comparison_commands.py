@@ -8,7 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from prompt_hub.__main__ import app
-from prompt_hub.errors import RenderError, UnknownLabel
+from prompt_hub.errors import RenderError, UnknownLabel, UnknownStage
 from prompt_hub.hub import PromptHub
 
 
@@ -52,6 +52,14 @@ def test_a_diff_shows_fields_with_their_files_and_the_stages_that_ask_something_
     assert "description: stage_hash" in shown
     assert "keywords: stage_hash" not in shown
     assert command("diff", "library", "library") == "Every stage asks the same.\n"
+
+
+def test_a_diff_of_one_stage_speaks_of_that_stage_and_refuses_one_that_neither_has(command):
+    assert (
+        command("diff", "library", "storyteller", "--stage", "keywords") == "Stage keywords asks the same.\n"
+    )
+    with pytest.raises(UnknownStage, match=r"no stage 'captoin'\. Did you mean caption\?"):
+        command("diff", "library", "storyteller", "--stage", "captoin")
 
 
 def test_a_diff_of_revisions_keeps_the_files_that_they_were_made_from(command, mine):

@@ -168,7 +168,7 @@ def test_an_edit_that_changes_nothing_saves_nothing(edit):
 def test_what_is_wrong_is_told_and_can_be_put_right(edit):
     done = edit('echo "extends: libary" >> "$1"', 'sed -i s/libary/library/ "$1"', answers="y\n")
     assert done.exit_code == 0
-    assert "did you mean 'library'?" in done.stderr
+    assert "did you mean library?" in done.stderr
     assert PromptHub.load(edit.folder).get("birds").extends == "library"
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from prompt_hub.errors import ProfileCycle, ProfileFileError
 from prompt_hub.hub import PromptHub
-from prompt_hub.layers import MAX_PARENTS, SHIPPED
+from prompt_hub.layers import MAX_PARENTS, SHIPPED, unread_files
 
 BIRDS = """\
 id: birds
@@ -171,7 +171,7 @@ def test_hidden_files_and_other_files_are_left_alone(user_folder):
             "did you mean 'openers'",
         ),
         ("id: library\nstages:\n  mood: {}\n", 3, "stages.mood.user", "is missing"),
-        ("id: a\nextends: libary\n", 2, "extends", "did you mean 'library'"),
+        ("id: a\nextends: libary\n", 2, "extends", "did you mean library?"),
         ("id: a\napplication: base\nstages: {Caption: {}}\n", 3, "stages.Caption", "lower-case"),
     ],
 )
@@ -201,20 +201,63 @@ def test_a_circle_of_profiles_is_named(user_folder):
     user_folder.write("a.yaml", "id: a\nextends: b\n")
     user_folder.write("b.yaml", "id: b\nextends: c\n")
     user_folder.write("c.yaml", "id: c\nextends: a\n")
-    with pytest.raises(ProfileCycle, match="a → b → c → a"):
+    with pytest.raises(ProfileCycle, match="a → b → c → a") as caught:
         PromptHub.load(user_folder.path)
+    (problem,) = caught.value.problems
+    assert (problem.file, problem.line, problem.field) == (str(user_folder.path / "a.yaml"), 2, "extends")
 
 
 def test_a_shipped_profile_that_a_user_file_lets_extend_itself_is_a_circle(user_folder):
     user_folder.write("a.yaml", "id: house\nextends: storyteller\n")
-    with pytest.raises(ProfileCycle):
+    with pytest.raises(ProfileCycle) as caught:
         PromptHub.load(user_folder.path)
+    assert caught.value.problems[0].file == str(user_folder.path / "a.yaml")
 
 
 def test_a_circle_of_partials_is_named(user_folder):
     user_folder.write("a.yaml", "id: library\npartials: {openers: '{% include \"openers\" %}'}\n")
-    with pytest.raises(ProfileCycle, match="openers → openers"):
+    with pytest.raises(ProfileCycle, match="openers → openers") as caught:
         PromptHub.load(user_folder.path)
+    (problem,) = caught.value.problems
+    assert (problem.file, problem.line, problem.field) == (
+        str(user_folder.path / "a.yaml"),
+        2,
+        "partials.openers",
+    )
+
+
+def test_a_misspelt_field_is_told_with_the_nearest(user_folder):
+    user_folder.write("a.yaml", "id: a\nextnds: library\nstages: {caption: {usr: x, imags: 1}}\n")
+    told = {problem.field: problem.problem for problem in problems(user_folder.path)}
+    assert "did you mean extends?" in told["extnds"]
+    assert "did you mean user?" in told["stages.caption.usr"]
+    assert "did you mean images?" in told["stages.caption.imags"]
+
+
+def test_a_misspelt_stage_is_told_once_with_the_nearest(user_folder):
+    user_folder.write(
+        "a.yaml", "id: a\nextends: library\nstages:\n  captoin: {parameters: {temperature: 0}}\n"
+    )
+    problem = only_problem(user_folder.path)
+    assert (problem.line, problem.field) == (4, "stages.captoin")
+    assert "is none of the stages caption, keywords, description; did you mean caption?" in problem.problem
+    assert "it lacks user and output" in problem.problem
+
+
+def test_a_broken_file_says_that_nothing_else_can_be_used_and_one_that_is_only_tried_does_not(user_folder):
+    file = user_folder.write("a.yaml", "id: a\nnonsense: 1\n")
+    with pytest.raises(ProfileFileError, match=f"No profile can be used until .* {file} is moved out"):
+        PromptHub.load(user_folder.path)
+    with pytest.raises(ProfileFileError) as caught:
+        PromptHub.load(None, files=[file])
+    assert "No profile" not in str(caught.value)
+
+
+def test_what_lies_among_profiles_and_is_not_read_is_known(user_folder):
+    for name in ("a.yaml", "b.yml", "c.yaml.txt", "D.YAML", "notes.md", ".hidden", "e.yaml~"):
+        user_folder.write(name, "")
+    assert [path.name for path in unread_files(user_folder.path)] == ["D.YAML", "c.yaml.txt"]
+    assert unread_files(user_folder.path / "nowhere") == ()
 
 
 def test_a_long_line_of_parents_is_refused(user_folder):
@@ -235,4 +278,6 @@ def test_errors_keep_their_facts_when_they_cross_a_process(user_folder):
         PromptHub.load(user_folder.path)
     again = pickle.loads(pickle.dumps(caught.value))
     assert (str(again), again.problems) == (str(caught.value), caught.value.problems)
-    assert pickle.loads(pickle.dumps(ProfileCycle("x", ("a", "a")))).circle == ("a", "a")
+    circle = ProfileCycle("x", ("a", "a"), caught.value.problems[0], ("a.yaml",))
+    again = pickle.loads(pickle.dumps(circle))
+    assert (str(again), again.circle, again.problems) == (str(circle), ("a", "a"), circle.problems)

@@ -91,7 +91,16 @@ def test_validate_warns_and_still_succeeds(command, tmp_path):
         f"warning: {file}:2: stages.keywords.user: line 1 of the text: prints 'caption' outside of tags"
         in shown.stderr
     )
-    assert "stages.keywords.variables.max_keywords: is required but never used" in shown.stderr
+    # The text that no longer uses it is the user's; the variable's declaration is shipped.
+    never_used = (
+        "stages.keywords.user: variable max_keywords is required but never used; use it here, or declare"
+    )
+    assert f"{file}:2: {never_used}" in shown.stderr
+
+
+def test_validate_warns_of_a_file_that_is_not_read(command, mine):
+    (mine.parent / "birds.yaml.txt").write_text("id: birds\n", encoding="utf-8")
+    assert f"warning: {mine.parent / 'birds.yaml.txt'}: is not read" in command("validate").stderr
 
 
 def test_validate_warns_of_a_stage_that_no_run_can_use(command, tmp_path):

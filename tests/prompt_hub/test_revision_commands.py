@@ -8,7 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from prompt_hub.__main__ import app
-from prompt_hub.errors import AccessRefused, BadReference, LabelMoved, NothingToRollBack
+from prompt_hub.errors import AccessRefused, BadReference, LabelMoved, NothingToRollBack, PromotionRefused
 from prompt_hub.revisions.access import system_user
 
 
@@ -129,6 +129,45 @@ def test_a_label_that_moved_meanwhile_is_not_moved_from_where_it_was_seen(comman
     edit(0.8)
     with pytest.raises(LabelMoved):
         command("label", "staging", "library", "--expect", seen)
+
+
+def test_a_move_to_where_a_label_points_is_said_to_be_none(command, edit, requiring_nothing):
+    command("label", "production", "library", "--why", "As it is")
+    said = command("label", "production", "library")
+    assert "nothing is moved" in said
+    assert len(rows(command("history", "library"), "moved")) == 1
+
+
+def test_check_only_looks_and_says_what_is_missing(command, edit):
+    said = command("label", "production", "library", "--check")
+    assert "production of library could not move to" in said
+    assert "`python -m prompt_hub test library --set prompt`" in said
+    assert "--override --why" in said
+    command("label", "staging", "library")
+    edit(0.7)
+    assert re.search(
+        r"staging of library can move from \w{12} to \w{12}",
+        command("label", "staging", "library", "--check"),
+    )
+    assert len(rows(command("history", "library"), "revision")) == 1
+    edit(0.1)
+    assert "already" in command("label", "staging", "library", "--check")
+
+
+def test_a_refused_label_keeps_no_revision_so_that_the_message_of_save_stays(command, edit):
+    edit(0.7)
+    with pytest.raises(PromotionRefused, match=r"python -m prompt_hub test library --set prompt"):
+        command("label", "production", "library", "--why", "Hurry")
+    assert "is kept." in command("save", "library", "-m", "Warmer")
+    assert rows(command("history", "library"), "revision")[0][-1] == "Warmer"
+
+
+def test_who_saves_what_is_kept_already_is_told_whose_message_stays(command):
+    command("save", "library", "-m", "As shipped")
+    said = command("save", "library", "-m", "Mine")
+    assert "was kept before" in said
+    assert "As shipped" in said
+    assert "this message is not kept" in said
 
 
 def test_what_cannot_be_done_is_told(command):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pickle
+import re
 import subprocess
 import sys
 
@@ -120,6 +121,55 @@ def test_what_can_be_read_in_two_ways_or_not_at_all_is_refused(text, word):
         error.line == text[: text.find("a: 2\n") if "a: 2\n" in text else None].count("\n", 0) + 1
         or error.line
     )
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "words"),
+    [
+        ("m: [openai:gpt-4o, a]\n", 1, 'openai:gpt-4o has a colon, .* put it in quotes, "openai:gpt-4o"'),
+        (
+            "m: {a: [x, {b:c}]}\n",
+            1,
+            'b:c has a colon, .* put it in quotes, "b:c"; if it is a key, put a space',
+        ),
+        ("d: birds: the great\n", 1, 'a second colon .* in quotes, d: "birds: the great"'),
+        ("a: 1\n b: 2\n", 2, "goes on with the value of the line above"),
+        ("a\nb: 1\n", 2, "line above lacks its colon"),
+        ("a:\n\tb: 1\n", 2, "a tab stands where the line is indented; use spaces"),
+        ("a: |\n\ttext\n", 2, "use spaces"),
+        ('a: 1\nb: "x\nc: 1\n', 4, "the quote that opens on line 2 is never closed"),
+        ("a: 'It's a bird'\n", 1, "after the closing '; if that ' belongs to the text, write it twice, ''"),
+        ("a: {b: 'x'y}\n", 1, "after the closing '"),
+        ('a: "x" y\n', 1, 'after the closing "'),
+        ("a: {x}}\n", 1, "after the closing }"),
+        ("a:\n  b: 1\n c: 1\n", 3, "`c: 1` lines up with nothing above it"),
+        ("a: [1, 2\nb: 3\n", 2, r"the \[ that opens on line 1 is not closed"),
+        ("a: {b: 1\nc: 2\n", 2, "the { that opens on line 1 is not closed"),
+        ("a: [\n", 2, "is never closed"),
+        ("a: ]\n", 1, "no value begins with ]"),
+        ("- a\nb: 1\n", 2, "`b: 1` stands among the items of a list"),
+        ("a: @x\n", 1, "begins with @; put it in quotes"),
+        ("a: *\n", 1, r"\* begins the name of another value"),
+        ('a: "\\d"\n', 1, "use single quotes"),
+        ("a: {{ title }}\n", 1, "put all of it in quotes if it is text"),
+    ],
+)
+def test_who_wrote_no_yaml_is_told_how_to_put_it_right(text, line, words):
+    error = refused(text)
+    assert error.line == line
+    assert re.search(words, error.problem)
+
+
+@given(st.text(alphabet="ab:,[]{}'\"\\\t\n -#|>&*!%@`é", max_size=40))
+def test_whatever_is_no_yaml_gets_words_and_a_line(text):
+    try:
+        parse_yaml(text, "some.yaml")
+        problem = None
+    except YamlError as error:
+        problem = error
+    if problem is not None:
+        assert problem.problem
+        assert 1 <= (problem.line or 1) <= len(text.splitlines()) + 1
 
 
 def test_an_error_names_file_line_and_field():

@@ -7,6 +7,7 @@ from client_desk import model_at
 from lease_desk import asked, party
 from model_host import HostLoading
 
+from backends.errors import LoadingFailed, ModelMisconfigured
 from backends.leases.serving import Serving
 from backends.leases.state import Device
 from backends.loading.protocol import Found, Inventory
@@ -55,6 +56,21 @@ def begin_loading(state, served):
 
 def residents(state):
     return [(kept.place.device, kept.resident.state) for kept in party(state, "sees").snapshot().residents]
+
+
+class RefusesTheKey(HostLoading):
+    """A supervisor that does not know our key."""
+
+    def inventory(self):
+        raise LoadingFailed("http://studio.test:8600/state answered 401: no such key.", 401)
+
+
+def test_a_server_that_refuses_our_key_is_no_matter_of_its_address(state):
+    deployment = MODEL.deployments[0].model_copy(update={"control_key_env": "STUDIO_KEY"})
+    serving = Serving(party(state, "looks"), CARDS, {}, loading=RefusesTheKey)
+    with pytest.raises(ModelMisconfigured, match=r"answered 401: .* correct STUDIO_KEY") as caught:
+        serving.served(MODEL.model_copy(update={"deployments": (deployment,)}), (deployment,))
+    assert "base_url" not in str(caught.value)
 
 
 def test_what_was_loaded_while_its_server_was_asked_is_not_struck_out(state):

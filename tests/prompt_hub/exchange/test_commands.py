@@ -37,6 +37,18 @@ def test_an_import_is_a_profile_of_the_home_with_its_tests(command, theirs, hub,
     assert command("test", "sea-words").exit_code == 0
 
 
+def test_what_is_not_there_is_no_loss_and_a_stage_is_called_as_somebody_says(command, theirs, hub, home):
+    done = command("import", "promptfoo", theirs(CONFIG), "--stage", "caption")
+    assert "providers" not in done.stderr
+    assert list(hub().get("sea-words").stages) == ["caption"]
+    assert command("test", "sea-words").exit_code == 0
+    two = theirs(CONFIG.replace("]\n", ", Call it.]\n", 1))
+    with pytest.raises(BadReference, match="--stage names one stage, and this prompt has"):
+        command("import", "promptfoo", two, "--stage", "caption", "--replace")
+    with pytest.raises(BadReference, match="--stage 'No'"):
+        command("import", "promptfoo", two, "--stage", "No", "--replace")
+
+
 def test_nothing_is_written_over_unless_told_so(command, theirs, hub, home):
     file = theirs(CONFIG)
     command("import", "promptfoo", file)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from sqlalchemy import func, select
 
 from prompt_hub.errors import (
@@ -16,6 +18,7 @@ from prompt_hub.errors import (
     UnknownLabel,
 )
 from prompt_hub.revisions.access import Identity
+from prompt_hub.revisions.labels import revision_before
 from prompt_hub.revisions.store import PromptStore
 from store.tables import prompt_label_moves
 
@@ -67,9 +70,67 @@ def test_a_label_that_was_never_moved_cannot_be_rolled_back(labels, kept):
         labels.roll_back(BOB, "made", "staging", why="")
 
 
+def test_a_second_rollback_goes_further_back_and_not_forward(labels, kept):
+    first, second, third = (kept(f"{number} {{{{ title }}}}") for number in range(3))
+    for revision in (first, second, third):
+        labels.move(BOB, "staging", revision, why="")
+    assert labels.roll_back(BOB, "made", "staging", why="").to_hash == second.hash
+    assert labels.roll_back(BOB, "made", "staging", why="").to_hash == first.hash
+    with pytest.raises(NothingToRollBack, match="no revision to go back to"):
+        labels.roll_back(BOB, "made", "staging", why="")
+    labels.move(BOB, "staging", third, why="")
+    assert labels.roll_back(BOB, "made", "staging", why="").to_hash == first.hash
+
+
+@given(st.lists(st.sampled_from(["a", "b", "c", None]), max_size=20))
+def test_going_back_never_stays_and_comes_to_an_end_at_the_first_revision(wishes):
+    moves = []
+    for wish in wishes:
+        to = revision_before(moves) if wish is None else wish
+        if to is not None:
+            moves.append((to, wish is None))
+    ways = len(moves)
+    while (before := revision_before(moves)) is not None:
+        assert before != moves[-1][0]
+        moves.append((before, True))
+        assert len(moves) <= 2 * ways
+    assert moves[-1:] == [] or moves[-1][0] == moves[0][0]
+
+
+def test_who_moved_a_label_back_by_hand_can_roll_that_back(labels, kept):
+    first, second = kept("1 {{ title }}"), kept("2 {{ title }}")
+    for revision in (first, second, first):
+        labels.move(BOB, "staging", revision, why="")
+    assert labels.roll_back(BOB, "made", "staging", why="").to_hash == second.hash
+    assert labels.roll_back(BOB, "made", "staging", why="").to_hash == first.hash
+
+
+def test_a_move_to_where_it_points_is_none_and_stands_in_no_history(labels, kept):
+    first, second = kept("1 {{ title }}"), kept("2 {{ title }}")
+    labels.move(BOB, "staging", first, why="")
+    labels.move(BOB, "staging", second, why="")
+    assert labels.move(BOB, "staging", second, why="Once more").is_none
+    assert len(labels.history("made")) == 2
+    assert labels.roll_back(BOB, "made", "staging", why="").to_hash == first.hash
+
+
+def test_a_protected_label_is_moved_only_with_words(labels, kept):
+    first, second = kept("1 {{ title }}"), kept("2 {{ title }}")
+    with pytest.raises(PromotionRefused, match="production is protected: say why"):
+        labels.move(EVE, "production", first, why=" ")
+    labels.move(EVE, "production", first, why="The first")
+    labels.move(EVE, "production", second, why="Better")
+    for attempt in (
+        lambda: labels.roll_back(EVE, "made", "production", why=""),
+        lambda: labels.remove(EVE, "made", "production", why=""),
+    ):
+        with pytest.raises(PromotionRefused, match="say why"):
+            attempt()
+
+
 def test_protected_labels_are_moved_by_publishers_alone(labels, kept):
     first, second = kept("1 {{ title }}"), kept("2 {{ title }}")
-    labels.move(EVE, "production", first, why="")
+    labels.move(EVE, "production", first, why="The first")
     for attempt in (
         lambda: labels.move(BOB, "production", second, why=""),
         lambda: labels.roll_back(BOB, "made", "production", why=""),
@@ -110,8 +171,9 @@ def test_moves_at_the_same_time_are_one_after_another(labels, kept, database):
 def gated(database, labels):
     """Production requires a text that begins with `Good`."""
 
-    def unmet(label, revision):
-        good = revision.profile.stage("caption").user.startswith("Good")
+    def unmet(label, profile, named):
+        del named
+        good = profile.stage("caption").user.startswith("Good")
         return () if label != "production" or good else ("it is not good",)
 
     return PromptStore.over(database, unmet=unmet).labels
@@ -121,7 +183,17 @@ def test_a_revision_that_does_not_meet_what_a_label_requires_is_not_promoted(gat
     with pytest.raises(PromotionRefused, match=r"production of made cannot point at .*: it is not good"):
         gated.move(EVE, "production", kept("Bad {{ title }}"), why="Hurry")
     gated.move(EVE, "staging", kept("Bad {{ title }}"), why="")
-    gated.move(EVE, "production", kept("Good {{ title }}"), why="")
+    gated.move(EVE, "production", kept("Good {{ title }}"), why="Better")
+
+
+def test_what_hinders_a_move_is_told_and_nothing_is_kept_of_it(gated, kept, store):
+    bad = kept("Bad {{ title }}").profile
+    assert gated.hindrances(EVE, "production", bad, named="made") == ["it is not good"]
+    (role, good) = gated.hindrances(BOB, "production", bad, named="made")
+    assert (role, good) == ("bob is an author, and that takes a publisher", "it is not good")
+    assert gated.hindrances(EVE, "staging", bad, named="made") == []
+    assert gated.history("made") == []
+    assert store.access.refusals() == []
 
 
 def test_only_an_admin_with_a_reason_passes_over_requirements_and_it_stays_in_the_history(gated, kept):

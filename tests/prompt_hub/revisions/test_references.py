@@ -30,6 +30,14 @@ def test_a_reference_is_an_id_a_label_or_the_digits_of_a_hash(text, reference):
     assert Reference.parse(text) == reference
 
 
+def test_the_beginning_of_a_hash_that_is_too_short_is_told_how_long_it_has_to_be(store):
+    with pytest.raises(BadReference, match="too few digits of a hash: give 6 at least"):
+        Reference.parse("club-judge@1a2b")
+    # What begins with a letter may be a label.
+    with pytest.raises(UnknownLabel, match="The first digits of a hash are 6 at least"):
+        store.labels.at("club-judge", "face")
+
+
 @pytest.mark.parametrize("text", ["", "@", "@production", "club-judge@"])
 def test_what_names_no_prompt_is_told(text):
     with pytest.raises(BadReference):

@@ -50,7 +50,8 @@ def test_one_set_in_two_files_of_the_users_is_refused(tests_folder):
 @pytest.mark.parametrize(
     ("assertion", "field", "problem"),
     [
-        ("{type: nope}", "", "needs a type, one of equals, contains"),
+        ("{type: nope}", ".type", "'nope' is no type; types are equals, contains"),
+        ("{type: contain, value: x}", ".type", "'contain' is no type; did you mean contains?"),
         ("{value: a}", "", "needs a type, one of"),
         ("{type: length}", "", "needs min or max"),
         ("{type: words, min: 3, max: 2}", "", "has a min above its max"),
@@ -58,7 +59,7 @@ def test_one_set_in_two_files_of_the_users_is_refused(tests_folder):
         (
             "{type: words, min: 1, maximum: 3}",
             ".maximum",
-            "is not a field here; fields are weight, field, min, max",
+            "is not a field here; did you mean max? fields are weight, field, min, max",
         ),
         ("{type: contains, value: a, weight: 0}", ".weight", "greater than 0"),
         ("{type: contains, value: ''}", ".value", "holds no text"),

@@ -8,6 +8,7 @@ import pytest
 
 from prompt_hub.errors import CaseFileError
 from prompt_hub.revisions.store import PromptStore
+from prompt_hub.testing.outcomes import Check, Sample, SetOutcome, TestOutcome
 from prompt_hub.testing.requirements import present_in, required_sets, untested
 from prompt_hub.testing.results import keep_results
 from prompt_hub.testing.static import run_static
@@ -32,8 +33,21 @@ def revision(database, profile_of):
     return store.revisions.get("made", profile.hash)
 
 
+GRADED_CASE = """\
+      - description: a plain landscape
+        stage: caption
+        vars: {title: Low tide}
+        assert: [{type: rubric, value: It is kind.}]
+"""
+
+
 def present(name):
-    models = {"judge": ("first", "1"), "first": ("first", "1"), "second": ("second", "9")}
+    models = {
+        "grader": ("grader", "3"),
+        "judge": ("first", "1"),
+        "first": ("first", "1"),
+        "second": ("second", "9"),
+    }
     if name not in models:
         raise UnknownModel(name, (), ("first", "second"))
     return models[name]
@@ -42,7 +56,11 @@ def present(name):
 @pytest.fixture
 def unmet(database, tests_folder, revision):
     def words(label="production"):
-        return list(required_sets(tests_folder.sets, database, present)(label, revision))
+        return list(
+            required_sets(tests_folder.sets, database, present)(
+                label, revision.profile, f"made@{revision.hash[:12]}"
+            )
+        )
 
     return words
 
@@ -93,6 +111,34 @@ def test_a_live_set_has_to_pass_with_each_model_once(tests_folder, unmet, revisi
     ]
 
 
+def test_what_a_grader_of_another_revision_has_passed_is_not_passed(tests_folder, unmet, revision, database):
+    case = GRADED_CASE
+    tests_folder.one_set(case, mode="live", models="[first]", grader="grader", required_for="[production]")
+    (one,) = tests_folder.sets()
+    test = TestOutcome("a plain landscape", "caption", (Sample("", (Check("rubric", holds=True),)),))
+    for grader, missing in ((("grader", "2"), 1), (("grader", "3"), 0)):
+        outcome = SetOutcome(
+            reference="made",
+            profile_id="made",
+            profile_hash=revision.hash,
+            set_name="form",
+            set_hash=one.hash_with(grader),
+            model="first",
+            model_revision="1",
+            tests=(test,),
+        )
+        keep_results(database, [outcome], who="ann")
+        assert len(unmet()) == missing
+
+
+def test_a_grader_that_is_not_there_is_told(tests_folder, unmet):
+    tests_folder.one_set(
+        GRADED_CASE, mode="live", models="[first]", grader="nobody", required_for="[production]"
+    )
+    (words,) = unmet()
+    assert "has to pass with nobody, which cannot be asked" in words
+
+
 def test_a_model_that_is_not_there_is_told(tests_folder, unmet):
     tests_folder.one_set(mode="live", models="[nobody]", required_for="[production]")
     (words,) = unmet()
@@ -111,7 +157,7 @@ def test_the_shipped_registry_has_no_model_for_prompts_until_somebody_names_one(
     tests_folder.one_set(mode="live", models="[judge]", required_for="[production]")
     loaded = Registry.load(None, environ=MappingProxyType({}))
     unmet = required_sets(tests_folder.sets, database, present_in(lambda: loaded))
-    (words,) = unmet("production", revision)
+    (words,) = unmet("production", revision.profile, "made")
     assert "baseline-judge answers by rule and reads no prompt" in words
 
 
@@ -126,9 +172,13 @@ def test_what_is_not_tested_is_told_by_stage_with_the_model_that_was_asked(datab
         }
     )
     sets = tests_folder.sets()
-    (words,) = untested(sets, revision.profile, "caption", database, reader)
-    assert "has not passed" in words
-    assert untested(sets, revision.profile, "keywords", database, reader) == []
-    assert untested(sets, revision.profile, "caption", database, rule) == []
+    command = f"`python -m prompt_hub test made@{revision.hash[:12]} --set form`"
+    assert untested(sets, revision.profile, "caption", database=database, model=reader, present=present) == [
+        f"form not passed yet: {command}"
+    ]
+    assert (
+        untested(sets, revision.profile, "keywords", database=database, model=reader, present=present) == []
+    )
+    assert untested(sets, revision.profile, "caption", database=database, model=rule, present=present) == []
     run(database, tests_folder, revision)
-    assert untested(sets, revision.profile, "caption", database, reader) == []
+    assert untested(sets, revision.profile, "caption", database=database, model=reader, present=present) == []
