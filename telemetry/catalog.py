@@ -93,6 +93,7 @@ def connect(
     home: Home | None = None,
     database: StateDatabase | None = None,
     *,
+    settings: Settings | None = None,
     locked: bool = False,
     bounds: Mapping[str, str | int] = MappingProxyType({}),
 ) -> duckdb.DuckDBPyConnection:
@@ -104,6 +105,7 @@ def connect(
     Args:
         home: The home; that of the settings if not given.
         database: The state database, when it is open already.
+        settings: Where the state database is, when it is not open; those of the environment if not given.
         locked: Allow reading below the home alone, and no change of the configuration. For queries of others.
         bounds: DuckDB's settings of what a query may take, such as ``memory_limit`` and ``threads``.
 
@@ -112,10 +114,10 @@ def connect(
         DamagedParquet: A compacted file cannot be read.
     """
     if home is None:
-        home = database.home if database is not None else Home.of(Settings())
+        home = database.home if database is not None else Home.of(settings or Settings())
     connection = duckdb.connect(":memory:", config={**_CONFIG, **bounds})
     try:
-        _fill(connection, home, database)
+        _fill(connection, home, _pointers(home, database, settings or Settings(home=home.root)))
         if locked:
             _lock(connection, home)
     except BaseException:
@@ -146,7 +148,7 @@ def view_name(asset: str) -> str:
     return re.sub(r"\W", "_", asset)
 
 
-def _fill(connection: duckdb.DuckDBPyConnection, home: Home, database: StateDatabase | None) -> None:
+def _fill(connection: duckdb.DuckDBPyConnection, home: Home, pointers: tuple[TablePointer, ...]) -> None:
     problems: list[tuple[str, str]] = []
     connection.execute("CREATE SCHEMA behind")
     # The spools first: what compaction moves meanwhile is in Parquet when the views are asked.
@@ -155,7 +157,7 @@ def _fill(connection: duckdb.DuckDBPyConnection, home: Home, database: StateData
         _records(connection, home, kind, table_of(kind, list(spooled[kind].values())))
     _attempts(connection)
     _runs(connection, home, problems)
-    _assets(connection, _pointers(home, database), problems)
+    _assets(connection, pointers, problems)
     _keep(connection, "catalog_problems", pa.Table.from_pylist(_named(_PROBLEMS, problems), schema=_PROBLEMS))
     for path, problem in problems:
         _LOG.warning("%s: %s", path, problem)
@@ -272,8 +274,7 @@ def _instant(text: str) -> datetime:
     return datetime.fromisoformat(text).replace(tzinfo=None)
 
 
-def _pointers(home: Home, database: StateDatabase | None) -> tuple[TablePointer, ...]:
-    settings = Settings(home=home.root)
+def _pointers(home: Home, database: StateDatabase | None, settings: Settings) -> tuple[TablePointer, ...]:
     if database is None and settings.state_url is None and not home.state_db.exists():
         return ()
     with reading(settings) if database is None else database.read() as connection:

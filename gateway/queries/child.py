@@ -21,7 +21,6 @@ import orjson
 
 from gateway.queries.statement import known_functions, refuse_statement
 from store.errors import StoreError
-from store.home import Home
 from store.settings import Settings
 from telemetry.catalog import connect
 from telemetry.errors import QueryRefused, TelemetryError
@@ -53,9 +52,9 @@ _VIEWS: Final = "SELECT lower(table_name) FROM information_schema.tables WHERE t
 class Catalog:
     """Telemetry's views, read anew from time to time."""
 
-    def __init__(self, home: Home, *, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, settings: Settings, *, clock: Callable[[], float] = time.monotonic) -> None:
         """Make it; nothing is read before something is asked."""
-        self._home = home
+        self._settings = settings
         self._clock = clock
         self._read_at = -math.inf
         self._connection: duckdb.DuckDBPyConnection | None = None
@@ -85,7 +84,7 @@ class Catalog:
             if self._connection is not None:
                 self._connection.close()
                 self._connection = None
-            self._connection = connect(self._home, locked=True, bounds=_BOUNDS)
+            self._connection = connect(settings=self._settings, locked=True, bounds=_BOUNDS)
             self._read_at = now
         return self._connection
 
@@ -151,7 +150,7 @@ def main() -> None:
         return
     resource.setrlimit(resource.RLIMIT_DATA, (_MEMORY_BYTES, _MEMORY_BYTES))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    catalog = Catalog(Home.of(Settings(**begun["settings"])))
+    catalog = Catalog(Settings(**begun["settings"]))
     while (asked := _read(source)) is not None:
         # Whoever waits ends it first; where nobody is left to, it ends itself.
         signal.alarm(asked["seconds"])
