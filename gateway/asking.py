@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from backends.errors import BackendError, InvalidRequest, ModelMisconfigured, ModelUnreachable
+from backends.providers.gateway import ANSWERED_BY, CLASS, ERROR_CLASS
 from backends.providers.protocol import can_be_asked
 from gateway.errors import (
     BackendFailed,
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 
 _Result = TypeVar("_Result")
 
-CLASS_HEADER: Final = "x-imageworks-class"
+CLASS_HEADER: Final = CLASS.lower()
 """``batch`` for a request that may wait; ``interactive`` for one that somebody waits for."""
 
 DEADLINE_HEADER: Final = "x-imageworks-deadline"
@@ -167,17 +168,23 @@ def raise_failed(answer: Answer) -> None:
     """Return if the answer is good.
 
     Raises:
-        GatewayError: What it is told where it is not.
+        GatewayError: What it is told where it is not, and which event it has.
     """
     if answer.ok:
         return
+    error = _failure(answer)
+    error.headers = {ANSWERED_BY: answer.request_id, ERROR_CLASS: answer.error_class or "failed"}
+    raise error
+
+
+def _failure(answer: Answer) -> GatewayError:
     error_class, words = answer.error_class or "failed", answer.error_message or "no words"
     if error_class == "http_429":
-        raise Overloaded(words, code=error_class, retry_after_s=5)
+        return Overloaded(words, code=error_class, retry_after_s=5)
     if error_class == "http_4xx":
-        raise BadRequest(words, code="refused_by_backend")
+        return BadRequest(words, code="refused_by_backend")
     if error_class in _WAITED:
-        raise DeadlineExceeded(words, code=error_class)
+        return DeadlineExceeded(words, code=error_class)
     if error_class in _AWAY:
-        raise Unavailable(words, code=error_class, retry_after_s=5)
-    raise BackendFailed(words, code=error_class)
+        return Unavailable(words, code=error_class, retry_after_s=5)
+    return BackendFailed(words, code=error_class)

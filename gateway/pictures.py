@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import io
 import re
+import string
 import warnings
+from contextlib import suppress
 from typing import Final
 
 from PIL import Image, UnidentifiedImageError
@@ -16,6 +17,9 @@ from gateway.errors import BadRequest, TooLarge
 _DATA_URI: Final = re.compile(r"data:(image/[a-z0-9.+-]{1,40});base64,", re.IGNORECASE)
 _FORMATS: Final = {"image/jpeg": "JPEG", "image/png": "PNG", "image/webp": "WEBP", "image/gif": "GIF"}
 _LONGEST_HEAD: Final = 80
+_BASE64: Final = (string.ascii_letters + string.digits + "+/").encode()
+# A multiple of four, so that it is base64 by itself.
+_BEGINNING: Final = 32 * 1024
 
 
 def refuse_picture(uri: str, *, param: str, max_pixels: int) -> None:
@@ -44,19 +48,24 @@ def refuse_picture(uri: str, *, param: str, max_pixels: int) -> None:
             param=param,
             code="image_format",
         )
-    try:
-        data = base64.b64decode(memoryview(uri.encode("ascii"))[head.end() :], validate=True)
-    except (binascii.Error, UnicodeEncodeError) as error:
-        raise BadRequest(
-            f"{param}: the picture is not base64: {error}.", param=param, code="image_base64"
-        ) from error
-    width, height = size_of(data, media_type, param=param)
+    encoded = uri[head.end() :].encode("ascii", "replace")
+    if len(encoded) % 4 or encoded.translate(None, _BASE64).strip(b"=") or encoded.find(b"=", 0, -2) >= 0:
+        raise BadRequest(f"{param}: the picture is not base64.", param=param, code="image_base64")
+    width, height = _size_of_encoded(encoded, media_type, param=param)
     if width * height > max_pixels:
         raise TooLarge(
             f"{param}: the picture has {width}x{height} pixels, more than the {max_pixels:,} that are taken.",
             param=param,
             code="image_too_large",
         )
+
+
+def _size_of_encoded(encoded: bytes, media_type: str, *, param: str) -> tuple[int, int]:
+    # Nearly always a picture's beginning says it, and decoding all of it is a third of what a picture costs us.
+    if len(encoded) > _BEGINNING:
+        with suppress(BadRequest):
+            return size_of(base64.b64decode(encoded[:_BEGINNING]), media_type, param=param)
+    return size_of(base64.b64decode(encoded), media_type, param=param)
 
 
 def size_of(data: bytes, media_type: str, *, param: str) -> tuple[int, int]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from backends.providers.protocol import ANSWERING, can_be_asked
+from backends.providers.protocol import can_be_asked
 from imageworks_dagster.errors import WrongChoice
 from prompt_hub.errors import PromptHubError
 from registry.errors import RegistryError
@@ -190,11 +190,6 @@ def _contract(asks: Asks) -> Contract:
 
 def _model_problem(model: Model, pictures: int) -> str | None:
     """What a model that has the capabilities still cannot do."""
-    if not can_be_asked(model):
-        providers = ", ".join(dict.fromkeys(deployment.provider for deployment in model.deployments))
-        return (
-            f"has provider {providers}, which cannot be asked yet; those that can are {', '.join(ANSWERING)}"
-        )
     vision = model.capabilities.vision
     if vision is not None and pictures > vision.max_images:
         return f"has max_images {vision.max_images}, and {pictures} pictures are shown at once"

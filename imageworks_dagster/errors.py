@@ -6,7 +6,8 @@ PlatformError
 ├── OtherRules         an earlier stage's table that was made under other rules
 ├── NothingKnown       photos to forget of which nothing is known
 ├── NothingToPublish   a batch to publish that has no result
-└── AlreadyServed      a web UI whose port or home another program has
+├── AlreadyServed      a web UI whose port or home another program has
+└── EndedEarly         a program that was to go on ended by itself
 """
 
 from __future__ import annotations
@@ -38,3 +39,7 @@ class NothingToPublish(PlatformError):
 
 class AlreadyServed(PlatformError):
     """A web UI to start whose port or home another program has."""
+
+
+class EndedEarly(PlatformError):
+    """A program that was to go on ended by itself."""

@@ -27,6 +27,7 @@ from gateway.chat.body import ChatBody
 from gateway.chat.replies import DONE, Chunks, completion, error_event, headers_of
 from gateway.edge import error_response, json_response
 from gateway.errors import BadRequest, DeadlineExceeded, GatewayError
+from gateway.labels import allow_labels
 
 if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
@@ -53,6 +54,8 @@ async def chat_completions(request: Request) -> Response:
     parts: Parts = request.app.state.parts
     caller = caller_of(request, parts)
     body = await read_json(request, ChatBody, at_most=parts.settings.gateway_max_body)
+    if body.imageworks is not None:
+        await allow_labels(request, parts, caller)
     if body.stream:
         return _Streamed(request, parts, caller, body)
     answer = await while_heard(request, _whole(request, parts, caller, body))
