@@ -89,6 +89,21 @@ def deadline_of(request: Request, most_s: float) -> float:
     return min(seconds, most_s)
 
 
+def wants_recall(request: Request) -> bool:
+    """Whether an answer that was given before will do.
+
+    Raises:
+        BadRequest: The header says neither.
+    """
+    match request.headers.get(RECALL_HEADER, "off").strip().lower():
+        case "off":
+            return False
+        case "on":
+            return True
+        case other:
+            raise BadRequest(f"{RECALL_HEADER} is {other[:40]!r}; it is on or off.", param=RECALL_HEADER)
+
+
 @asynccontextmanager
 async def let_in(request: Request, parts: Parts, caller: Caller) -> AsyncIterator[None]:
     """A request's turn and its time, for the length of the block.
@@ -170,11 +185,15 @@ def raise_failed(answer: Answer) -> None:
     Raises:
         GatewayError: What it is told where it is not, and which event it has.
     """
-    if answer.ok:
-        return
+    if not answer.ok:
+        raise failure_of(answer)
+
+
+def failure_of(answer: Answer) -> GatewayError:
+    """What a request is told whose answer is not good, with the event that it has."""
     error = _failure(answer)
     error.headers = {ANSWERED_BY: answer.request_id, ERROR_CLASS: answer.error_class or "failed"}
-    raise error
+    return error
 
 
 def _failure(answer: Answer) -> GatewayError:
