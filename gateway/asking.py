@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from backends.errors import BackendError, InvalidRequest, ModelMisconfigured, ModelUnreachable
 from backends.providers.gateway import ANSWERED_BY, CLASS, ERROR_CLASS
-from backends.providers.protocol import can_be_asked
 from gateway.errors import (
     BackendFailed,
     BadRequest,
@@ -152,18 +151,11 @@ def resolved(registry: Registry, name: str, *, needs: frozenset[str]) -> Model:
         BadRequest: It cannot.
     """
     try:
-        model = registry.resolve(name, needs=needs)
+        return registry.resolve(name, needs=needs)
     except UnknownModel as error:
         raise NotFound(str(error), param="model", code="model_not_found") from error
     except MissingCapability as error:
         raise BadRequest(str(error), param="model", code="missing_capability") from error
-    if not can_be_asked(model):
-        raise BadRequest(
-            f"Model {model.name!r} has no deployment of a provider that can be asked.",
-            param="model",
-            code="model_not_served",
-        )
-    return model
 
 
 def as_gateway_error(error: BackendError) -> GatewayError:

@@ -9,7 +9,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from backends.providers.protocol import can_be_asked
 from imageworks_dagster.errors import WrongChoice
 from prompt_hub.errors import PromptHubError
 from registry.errors import RegistryError
@@ -271,7 +270,7 @@ def scoring_models(stage: StageDeclaration, registry: Registry) -> list[str]:
     if stage.scores is None:
         return []
     candidates = map(registry.models.__getitem__, candidate_models(stage.scores, registry))
-    return [model.name for model in candidates if model.can("iqa") and can_be_asked(model)]
+    return [model.name for model in candidates if model.can("iqa")]
 
 
 def resolved_roles(registry: Registry) -> dict[str, str]:

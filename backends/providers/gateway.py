@@ -6,12 +6,13 @@ import os
 import re
 from typing import TYPE_CHECKING, Any, Final
 
-from backends.errors import AttemptFailed, GatewayFailed, HttpFailure, InvalidRequest, ModelMisconfigured
+from backends.errors import AttemptFailed, GatewayFailed, HttpFailure, MetricsFailed, ModelMisconfigured
 from backends.providers.openai_compatible import chat_body, read_chat
 from backends.providers.parameters import VLLM, map_parameters
 from backends.providers.protocol import Chunk
 from backends.providers.reading import items, part, read_json, short, string
 from backends.providers.server import Server
+from backends.providers.tf_iqa import answer_of, infer_body, read_outcomes, read_result
 from backends.providers.writing import encode
 
 if TYPE_CHECKING:
@@ -46,6 +47,7 @@ LABELS: Final = (
 """What the body's ``imageworks`` says of a request, by the names that ``Labels`` has, beside its ``sample``."""
 
 _CHAT: Final = "/v1/chat/completions"
+_SCORES: Final = "/v1/iqa/run"
 _EVENT_ID: Final = re.compile(r"[0-9a-f]{32}")
 _UNKNOWN_TO_IT: Final = frozenset({401, 403})
 
@@ -76,11 +78,20 @@ class Gateway:
         self._server = Server(model, deployment, transport, environ)
 
     async def check(self) -> None:
-        """See ``Backend``: it knows us, and the model by its name, an alias or a model role."""
+        """See ``Backend``: it knows us, and the model by its name, an alias or a model role; with all its metrics."""
         cards = items(part(read_json(await self._server.checked("/v1/models")), "data"))
-        names = {name for card in cards for name in _names(card)}
-        if self._server.served_model_id not in names:
-            raise self._server.not_served(names, "Name one of these")
+        by_name = {name: card for card in cards for name in _names(card)}
+        card = by_name.get(self._server.served_model_id)
+        if card is None:
+            raise self._server.not_served(by_name, "Name one of these")
+        limits = self._model.capabilities.iqa
+        measured = items(part(part(part(card, "capabilities"), "iqa"), "metrics"))
+        missing = [name for name in (() if limits is None else limits.metrics) if name not in measured]
+        if missing:
+            raise ModelMisconfigured(
+                f"{self._server.named} does not measure {', '.join(missing)} there. Leave them out of the model's "
+                f"metrics in the registry."
+            )
 
     async def probe(self) -> None:
         """See ``Backend``."""
@@ -88,11 +99,12 @@ class Gateway:
 
     async def ask(self, question: Question, observed: Observed) -> RawAnswer:
         """See ``Backend``. A conversation's answer is told in one part, once it is whole."""
+        if question.request.metrics:
+            return await self._score(question, observed)
+        return await self._chat(question, observed)
+
+    async def _chat(self, question: Question, observed: Observed) -> RawAnswer:
         request = question.request
-        if request.metrics:
-            raise InvalidRequest(
-                f"{self._server.named} is a gateway, through which no scores are asked yet. Name the worker itself."
-            )
         # The seed goes as it is: the gateway moves it on by the sample.
         mapped = map_parameters(self._model, request.parameters, VLLM)
         observed.dropped_parameters = mapped.dropped
@@ -103,30 +115,52 @@ class Gateway:
             pictures=question.pictures,
         )
         body += (b',"imageworks":', encode(labels_of(request)), end)
-        said = await self._asked(body, question, observed)
+        said = await self._asked(_CHAT, body, question, observed)
         observed.raw = read_chat(said, whole=request.conversation is not None)
         if question.tell is not None and observed.raw.message is not None:
             observed.streamed = True
             await question.tell(Chunk(observed.raw.message, observed.raw.finish_reason))
         return observed.raw
 
-    async def _asked(self, body: list[bytes], question: Question, observed: Observed) -> bytes:
+    async def _score(self, question: Question, observed: Observed) -> RawAnswer:
+        request = question.request
+        observed.dropped_parameters = tuple(sorted(request.parameters))
+        body = infer_body(
+            request,
+            served_model=self._server.served_model_id,
+            pictures=question.pictures,
+            more={"imageworks": labels_of(request)},
+        )
+        said = await self._asked(_SCORES, body, question, observed)
+        result = read_result(said)
+        _note(observed, part(result, "answered_by"))
+        if (words := string(part(part(result, "error"), "message"))) is not None:
+            raise self._unscored(result, short(words), recorded=observed.recorded)
+        observed.raw = answer_of(read_outcomes(said))
+        return observed.raw
+
+    @staticmethod
+    def _unscored(result: Any, words: str, *, recorded: bool) -> AttemptFailed:
+        if recorded:
+            return GatewayFailed(words, error_class=short(string(part(result, "error_class")) or "failed"))
+        # The gateway takes no such picture, and asked nobody.
+        return MetricsFailed(words, error_class=string(part(part(result, "error"), "code")))
+
+    async def _asked(self, path: str, body: list[bytes], question: Question, observed: Observed) -> bytes:
         # Whatever becomes of it from here on, a cancellation too, is in its event.
         observed.recorded = True
         headers = {CLASS: question.request.labels.priority}
         try:
-            said = await self._server.ask(_CHAT, body, question, observed, may_load=True, headers=headers)
+            said = await self._server.ask(path, body, question, observed, may_load=True, headers=headers)
         except AttemptFailed as failure:
-            observed.answered_by = _event_id(observed.headers)
-            # It came to no asking there, as far as can be told.
-            observed.recorded = observed.answered_by is not None
+            _note(observed, observed.headers.get(ANSWERED_BY))
             if observed.recorded:
                 error_class = short(observed.headers.get(ERROR_CLASS, "failed"))
                 raise GatewayFailed(str(failure), error_class=error_class) from failure
             if isinstance(failure, HttpFailure) and failure.http_status in _UNKNOWN_TO_IT:
                 raise ModelMisconfigured(f"{self._server.named} refuses us: {failure}") from failure
             raise
-        observed.answered_by = _event_id(observed.headers)
+        _note(observed, observed.headers.get(ANSWERED_BY))
         return said
 
 
@@ -136,9 +170,11 @@ def labels_of(request: Request) -> dict[str, Any]:
     return {**labels, "sample": request.sample} if request.sample else labels
 
 
-def _event_id(headers: Mapping[str, str]) -> str | None:
-    given = headers.get(ANSWERED_BY, "")
-    return given if _EVENT_ID.fullmatch(given) else None
+def _note(observed: Observed, event_id: Any) -> None:
+    """Note which event there is of it; if none is named it came to no asking there, as far as can be told."""
+    named = isinstance(event_id, str) and _EVENT_ID.fullmatch(event_id)
+    observed.answered_by = event_id if named else None
+    observed.recorded = observed.answered_by is not None
 
 
 def _names(card: Any) -> list[str]:

@@ -10,12 +10,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from backends.request import Request
-    from registry.schema import Model
-
-
-def can_be_asked(model: Model) -> bool:
-    """Whether some deployment of the model has a provider that can be asked at all: a gateway gives no scores yet."""
-    return any(deployment.provider != "gateway" or not model.can("iqa") for deployment in model.deployments)
 
 
 @dataclass(frozen=True, slots=True)
