@@ -8,7 +8,7 @@ from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Final, NoReturn, Self
 
 import aiohttp
@@ -28,6 +28,7 @@ from backends.errors import (
 )
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
     from types import TracebackType
 
@@ -84,12 +85,10 @@ class Transport:
         self._usual = _Patience(settings.request_timeout_s, settings.first_byte_timeout_s)
         load_s = settings.cold_load_timeout_s
         self._loading = _Patience(self._usual.whole_s + load_s, self._usual.silence_s + load_s)
-        # aiohttp takes 0 for no limit. vLLM's server drops idle connections after 5 s: ours go first, since a
-        # request that meets such an end is a broken connection.
-        limits = httpx.Limits(max_connections=0, keepalive_expiry=4)
         # Without httpx's client over it: its cookies, redirects and ways to log in are not wanted here, and cost a
         # tenth of what a request does.
-        self._wire = AiohttpTransport(limits=limits)
+        secured = httpx.create_ssl_context()
+        self._wire = AiohttpTransport(verify=secured, client=partial(_session, secured))
 
     async def __aenter__(self) -> Self:
         return self
@@ -295,6 +294,14 @@ class Transport:
                 ) from error
             case _:
                 raise error
+
+
+def _session(secured: ssl.SSLContext) -> aiohttp.ClientSession:
+    # aiohttp takes 0 for no limit. vLLM's server drops idle connections after 5 s: ours go first, since a request
+    # that meets such an end is a broken connection.
+    connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=4, ssl=secured)
+    # What a server lets one of those who ask keep is not for the others.
+    return aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar())
 
 
 # A client asks few servers, each again and again.

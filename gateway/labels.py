@@ -21,7 +21,14 @@ MOST_PHOTOS: Final = 64
 _Word = Annotated[str, Field(min_length=1, max_length=256)]
 _Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 # What says that somebody else passed a request on to this machine.
-_PASSED_ON: Final = ("x-forwarded-for", "forwarded")
+_PASSED_ON: Final = (
+    "forwarded",
+    "via",
+    "x-forwarded-for",
+    "x-forwarded-host",
+    "x-forwarded-proto",
+    "x-real-ip",
+)
 
 
 class RequestLabels(BaseModel):
