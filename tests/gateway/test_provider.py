@@ -13,7 +13,9 @@ from vllm_double import Http, Says
 
 from backends.errors import ModelMisconfigured, ModelUnreachable, RemoteNotAllowed
 from backends.leases.assembling import leasing_for
+from backends.providers.gateway import LABELS
 from backends.request import Image
+from gateway.labels import RequestLabels
 from registry.registry import Registry
 from store.database import StateDatabase
 from store.home import Home
@@ -178,6 +180,10 @@ async def test_a_model_behind_a_gateway_is_leased_there_and_not_here(elsewhere, 
 def labeled(**labels):
     body = {"model": "talker", "messages": [{"role": "user", "content": "Hello"}], "imageworks": labels}
     return {"url": "/v1/chat/completions", "json": body}
+
+
+def test_the_gateway_takes_the_labels_that_the_provider_sends():
+    assert set(RequestLabels.model_fields) == {*LABELS, "sample"}
 
 
 def test_labels_are_bounded(client):
