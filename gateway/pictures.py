@@ -94,6 +94,8 @@ def checked_type(data: bytes, media_types: Iterable[str] = _FORMATS, *, param: s
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
             with Image.open(io.BytesIO(data), formats=list(wanted)) as image:
                 (width, height), found = image.size, image.format or ""
+                # A JPEG with more pictures behind it, as phones make them.
+                found = "JPEG" if found == "MPO" else found
     except Image.DecompressionBombError as error:
         raise TooLarge(f"{param}: {error}", param=param, code="image_too_large") from error
     except (UnidentifiedImageError, OSError, ValueError, SyntaxError) as error:

@@ -17,7 +17,9 @@ from imageworks_dagster.errors import EndedEarly
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-_PATIENCE_S: Final = 20.0
+PATIENCE_S: Final = 40.0
+"""Seconds, more than the gateway gives what is under way."""
+
 _LAST_LINES: Final = 15
 
 
@@ -49,22 +51,32 @@ class _Shown(Output):
         self._show(data)
 
 
-async def run_together(programs: Sequence[Program], *, show: Callable[[bytes], None]) -> None:
-    """Run them until SIGINT or SIGTERM comes; all have ended when this returns or raises.
+async def run_together(
+    programs: Sequence[Program], *, show: Callable[[bytes], None], patience_s: float = PATIENCE_S
+) -> None:
+    """Run them until SIGINT or SIGTERM comes; all have ended when this returns or raises. A second one kills them.
 
     Args:
         programs: They.
         show: Takes what they write.
+        patience_s: Seconds in which each has to end once it is told to.
 
     Raises:
         EndedEarly: One of them ended by itself; the message holds its last lines.
     """
     told = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, told.set)
     outputs = {program: _Shown(show) for program in programs}
     children: dict[Program, Child] = {}
+
+    def hear() -> None:
+        if told.is_set():
+            for child in children.values():
+                child.kill()
+        told.set()
+
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, hear)
     try:
         for program, output in outputs.items():
             children[program] = await Child.start(program.command, program.environ, output)
@@ -77,7 +89,7 @@ async def run_together(programs: Sequence[Program], *, show: Callable[[bytes], N
             early = next(task for task in endings if task in done)
             raise _ended_early(endings[early], early.result(), outputs[endings[early]])
     finally:
-        await asyncio.gather(*(child.end(_PATIENCE_S) for child in children.values()))
+        await asyncio.gather(*(child.end(patience_s) for child in children.values()))
 
 
 def _ended_early(program: Program, how: str, output: Output) -> EndedEarly:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from gateway.errors import BadRequest, TooLarge
-from gateway.pictures import refuse_picture
+from gateway.pictures import checked_type, refuse_picture
 
 
 def uri_of(data):
@@ -39,6 +39,15 @@ def test_a_header_that_comes_late_is_found_all_the_same():
     late = jpeg(600, icc_profile=bytes(200_000))
     with pytest.raises(TooLarge, match="600x600"):
         refuse(uri_of(late), max_pixels=1)
+
+
+@pytest.mark.parametrize("side", [8, 600])
+def test_a_jpeg_with_more_pictures_behind_it_is_one(side):
+    made = io.BytesIO()
+    first, behind = (Image.effect_noise((side, side), 90) for _ in range(2))
+    first.save(made, "MPO", save_all=True, append_images=[behind])
+    assert checked_type(made.getvalue(), param="image", max_pixels=10**6) == "image/jpeg"
+    refuse(uri_of(made.getvalue()))
 
 
 @given(st.text(alphabet="Aa+/=%é \n", max_size=12))

@@ -59,6 +59,32 @@ async def test_a_signal_ends_all_of_them(number):
     assert not any(map(psutil.pid_exists, pids_of(written)))
 
 
+STUBBORN = """
+import os, signal, time
+signal.signal(signal.SIGTERM, lambda *_: os.write(1, b"heard"))
+os.write(1, b"%d " % os.getpid())
+while True:
+    time.sleep(3600)
+"""
+
+
+@pytest.mark.anyio
+async def test_a_second_signal_kills_those_that_go_on():
+    written = []
+    again = []
+
+    def show(data):
+        written.append(data)
+        if b"heard" in b"".join(written):
+            again.append(True)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    await run_together([program("The stubborn", STUBBORN)], show=show, patience_s=3600)
+    pid = int(b"".join(written).split()[0])
+    assert again
+    assert not psutil.pid_exists(pid)
+
+
 def gone(processes):
     return not any(one.is_running() and one.status() != psutil.STATUS_ZOMBIE for one in processes)
 
