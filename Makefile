@@ -5,6 +5,7 @@ BIN    := $(VENV)/bin
 UV     := $(VENV)/uv/bin/uv
 PYTEST := $(BIN)/python -m pytest
 PORT   ?= 3000
+GATEWAY_PORT ?= 8700
 
 .PHONY: demo tf optimizer ui test test-full test-real lint bench lock clean
 .DEFAULT_GOAL := demo
@@ -41,8 +42,8 @@ $(VENV)/.optimize: requirements/optimize.txt $(VENV)/.base
 
 optimizer: $(VENV)/.optimize ## GEPA, which `imageworks prompts optimize` needs
 
-ui: $(VENV)/.base ## Dagster's web server and daemon on http://127.0.0.1:$(PORT)
-	$(BIN)/imageworks ui --port $(PORT)
+ui: $(VENV)/.base ## Dagster's web server and daemon on http://127.0.0.1:$(PORT), and the gateway on $(GATEWAY_PORT)
+	$(BIN)/imageworks up --port $(PORT) --gateway-port $(GATEWAY_PORT)
 
 test: $(VENV)/.dev ## What must hold before every commit; minutes
 	$(PYTEST) -n 2 --dist loadgroup -m "not slow and not real"

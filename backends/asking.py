@@ -61,6 +61,16 @@ class Asking:
         self._schema_valid: bool | None = None
         self._total_ms = 0.0
 
+    @property
+    def answered_by(self) -> str:
+        """Id of the event: this asking's, or that of the gateway that asked."""
+        return self._observed.answered_by or self.request_id
+
+    @property
+    def recorded(self) -> bool:
+        """Whether its event is made elsewhere: a gateway records what it asks."""
+        return self._observed.recorded
+
     async def ask(
         self,
         routes: Routes,
@@ -130,7 +140,7 @@ class Asking:
             raise ValueError("only a good answer is kept")
         return KeptAnswer(
             request_digest=self._digest,
-            answered_by=self.request_id,
+            answered_by=self.answered_by,
             model=answer.model,
             model_revision=answer.model_revision,
             deployment=deployment.name,
@@ -274,7 +284,7 @@ class Asking:
     def _answer(self, raw: RawAnswer | None) -> Answer:
         self._stop_clock()
         return Answer(
-            request_id=self.request_id,
+            request_id=self.answered_by,
             request_digest=self._digest,
             model=self._request.model.name,
             model_revision=model_revision(self._request.model),

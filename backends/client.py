@@ -337,11 +337,11 @@ class Client:
         try:
             answer = await self._answer(asking, request, routes, slots, tell)
         except BaseException as error:
-            if asking.begun:
+            if asking.begun and not asking.recorded:
                 self._spool.append(asking.ended_event(error))
             raise
         # No await from here to the queued answer: a cancellation comes before the event or after both.
-        recorded = self._spool.append(asking.answered_event(answer, kept=kept))
+        recorded = asking.recorded or self._spool.append(asking.answered_event(answer, kept=kept))
         if kept and answer.ok and recorded:
             await self._keeper.keep(asking.kept_answer(answer))
         return answer

@@ -27,6 +27,7 @@ BackendError
     ├── AnswerTooLong           answer_too_long     more text than any answer to a schema has
     ├── Refused                 refused             the backend's filter or the model declined
     ├── SchemaMismatch          schema_mismatch     JSON that misses its schema, after the repair try too
+    ├── GatewayFailed           the class that the gateway's event has: what a gateway asked for us failed there
     ├── MetricsFailed           the metrics' own class, or metrics_failed: an image-quality model had none
     ├── EmbeddedFailed          embedded_failed     a function of provider ``embedded`` raised
     └── PictureFailed           the picture's own class, or picture_failed: it could not be made
@@ -246,6 +247,17 @@ class SchemaMismatch(AttemptFailed):
     error_class = "schema_mismatch"
     retried = False
     backend_at_fault = False
+
+
+class GatewayFailed(AttemptFailed):
+    """A gateway asked, as often as it tries, and failed; ``error_class`` is its event's."""
+
+    retried = False
+    backend_at_fault = False
+
+    def __init__(self, message: str, *, error_class: str) -> None:
+        super().__init__(message)
+        self.error_class = error_class
 
 
 class MetricsFailed(AttemptFailed):

@@ -10,9 +10,9 @@ from backends.breaker import Breaker
 from backends.errors import ModelMisconfigured, ModelUnreachable, RemoteNotAllowed
 from backends.provider_settings import ProviderSettings
 from backends.providers.embedded import Embedded
+from backends.providers.gateway import Gateway
 from backends.providers.ollama import Ollama
 from backends.providers.openai_compatible import OpenAiCompatible
-from backends.providers.protocol import ANSWERING
 from backends.providers.tf_iqa import TfIqa
 from registry.errors import BadDeploymentUrl
 
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from store.settings import Settings
 
 _OVER_HTTP: Final[Mapping[str, Callable[[Model, Deployment, Transport, Mapping[str, str]], Backend]]] = {
+    "gateway": Gateway,
     "ollama": Ollama,
     "openai": OpenAiCompatible,
     "tf_iqa": TfIqa,
@@ -177,11 +178,6 @@ def _backend(
 ) -> Backend:
     if deployment.provider == "embedded":
         return Embedded(model, embedded, threads)
-    if deployment.provider not in ANSWERING:
-        raise ModelMisconfigured(
-            f"Deployment {deployment.name!r} of model {model.name!r} has provider {deployment.provider}, which "
-            f"cannot be asked yet; those that can are {', '.join(ANSWERING)}. Choose another model."
-        )
     try:
         if deployment.needs_consent(environ) and not settings.allow_remote:
             raise RemoteNotAllowed(

@@ -1,5 +1,6 @@
 """The gateway's command line: serve it, and make and revoke its API keys."""
 
+import gc
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -52,6 +53,8 @@ def serve(
     )
     refuse_unguarded(settings)
     server = web_server(create_app(settings=settings), settings, log_level="info")
+    # The collector is not to look through all that is loaded again and again.
+    gc.freeze()
     server.run()
     if not server.started:
         raise typer.Exit(1)

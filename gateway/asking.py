@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from backends.errors import BackendError, InvalidRequest, ModelMisconfigured, ModelUnreachable
-from backends.providers.protocol import can_be_asked
+from backends.providers.gateway import ANSWERED_BY, CLASS, ERROR_CLASS
 from gateway.errors import (
     BackendFailed,
     BadRequest,
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 _Result = TypeVar("_Result")
 
-CLASS_HEADER: Final = "x-imageworks-class"
+CLASS_HEADER: Final = CLASS.lower()
 """``batch`` for a request that may wait; ``interactive`` for one that somebody waits for."""
 
 DEADLINE_HEADER: Final = "x-imageworks-deadline"
@@ -151,18 +151,11 @@ def resolved(registry: Registry, name: str, *, needs: frozenset[str]) -> Model:
         BadRequest: It cannot.
     """
     try:
-        model = registry.resolve(name, needs=needs)
+        return registry.resolve(name, needs=needs)
     except UnknownModel as error:
         raise NotFound(str(error), param="model", code="model_not_found") from error
     except MissingCapability as error:
         raise BadRequest(str(error), param="model", code="missing_capability") from error
-    if not can_be_asked(model):
-        raise BadRequest(
-            f"Model {model.name!r} has no deployment of a provider that can be asked.",
-            param="model",
-            code="model_not_served",
-        )
-    return model
 
 
 def as_gateway_error(error: BackendError) -> GatewayError:
@@ -182,14 +175,20 @@ def raise_failed(answer: Answer) -> None:
     """Return if the answer is good.
 
     Raises:
-        GatewayError: What it is told where it is not.
+        GatewayError: What it is told where it is not, and which event it has.
     """
     if not answer.ok:
         raise failure_of(answer)
 
 
 def failure_of(answer: Answer) -> GatewayError:
-    """What a request is told whose answer is not good."""
+    """What a request is told whose answer is not good, with the event that it has."""
+    error = _failure(answer)
+    error.headers = {ANSWERED_BY: answer.request_id, ERROR_CLASS: answer.error_class or "failed"}
+    return error
+
+
+def _failure(answer: Answer) -> GatewayError:
     error_class, words = answer.error_class or "failed", answer.error_message or "no words"
     if error_class == "http_429":
         return Overloaded(words, code=error_class, retry_after_s=5)

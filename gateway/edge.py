@@ -67,7 +67,9 @@ class Edge:
 
 def error_response(error: GatewayError) -> Response:
     """The answer that tells an error."""
-    headers = {} if error.retry_after_s is None else {"Retry-After": str(error.retry_after_s)}
+    headers = {**error.headers}
+    if error.retry_after_s is not None:
+        headers["Retry-After"] = str(error.retry_after_s)
     if error.status == 401:  # noqa: PLR2004 - as RFC 9110 has it
         headers["WWW-Authenticate"] = "Bearer"
     return json_response(error.body(), status=error.status, headers=headers)

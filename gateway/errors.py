@@ -53,6 +53,7 @@ class GatewayError(Exception):
         code: Short stable name of what is wrong.
         param: The field that it is about.
         retry_after_s: Seconds after which it is worth to come again.
+        headers: What is told beside it.
     """
 
     status: ClassVar[int] = 500
@@ -70,6 +71,7 @@ class GatewayError(Exception):
         super().__init__(message)
         self.param = param
         self.retry_after_s = retry_after_s
+        self.headers: dict[str, str] = {}
         if code is not None:
             self.code = code
 

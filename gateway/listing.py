@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import BaseModel
 from starlette.requests import Request  # noqa: TC002 - FastAPI reads the annotations
 
-from backends.providers.protocol import can_be_asked
 from gateway.asking import resolved
 from gateway.callers import caller_of
 from gateway.openapi import answers
@@ -56,11 +55,7 @@ async def list_models(request: Request) -> Any:
     parts: Parts = request.app.state.parts
     caller_of(request, parts)
     registry = parts.models.registry
-    listed = [
-        card(model, registry)
-        for model in registry.models.values()
-        if can_be_asked(model) and not model.is_embedded
-    ]
+    listed = [card(model, registry) for model in registry.models.values() if not model.is_embedded]
     return {"object": "list", "data": listed}
 
 

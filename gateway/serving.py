@@ -133,6 +133,8 @@ def web_server(app: FastAPI, settings: Settings, **options: Any) -> Server:
             # It would show what is asked for.
             access_log=False,
             server_header=False,
+            # Nobody is believed who says that a request comes from somewhere else.
+            proxy_headers=False,
             timeout_graceful_shutdown=_CLOSE_S,
             **options,
         )

@@ -9,7 +9,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from backends.providers.protocol import ANSWERING, can_be_asked
 from imageworks_dagster.errors import WrongChoice
 from prompt_hub.errors import PromptHubError
 from registry.errors import RegistryError
@@ -255,11 +254,6 @@ def _contract(asks: Asks) -> Contract:
 
 def _model_problem(model: Model, pictures: int) -> str | None:
     """What a model that has the capabilities still cannot do."""
-    if not can_be_asked(model):
-        providers = ", ".join(dict.fromkeys(deployment.provider for deployment in model.deployments))
-        return (
-            f"has provider {providers}, which cannot be asked yet; those that can are {', '.join(ANSWERING)}"
-        )
     vision = model.capabilities.vision
     if vision is not None and pictures > vision.max_images:
         return f"has max_images {vision.max_images}, and {pictures} pictures are shown at once"
@@ -276,7 +270,7 @@ def scoring_models(stage: StageDeclaration, registry: Registry) -> list[str]:
     if stage.scores is None:
         return []
     candidates = map(registry.models.__getitem__, candidate_models(stage.scores, registry))
-    return [model.name for model in candidates if model.can("iqa") and can_be_asked(model)]
+    return [model.name for model in candidates if model.can("iqa")]
 
 
 def resolved_roles(registry: Registry) -> dict[str, str]:

@@ -8,7 +8,8 @@ PlatformError
 ├── NothingToPublish   a batch to publish that has no result
 ├── NothingToTry       a trial of prompts in which nothing would be compared
 ├── CannotExecute      an executor that is set and cannot be had
-└── AlreadyServed      a web UI whose port or home another program has
+├── AlreadyServed      a web UI whose port or home another program has
+└── EndedEarly         a program that was to go on ended by itself
 """
 
 from __future__ import annotations
@@ -48,3 +49,7 @@ class CannotExecute(PlatformError):
 
 class AlreadyServed(PlatformError):
     """A web UI to start whose port or home another program has."""
+
+
+class EndedEarly(PlatformError):
+    """A program that was to go on ended by itself."""

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from telemetry.spool import Spool
 
 
-_PROVIDERS: Final = ("vllm", "ollama", "trtllm", "tf_iqa")
+_PROVIDERS: Final = ("vllm", "ollama", "trtllm", "tf_iqa", "gateway")
 
 
 class ProviderServers(dg.Config):
@@ -80,6 +80,7 @@ class ModelsResource(dg.ConfigurableResource["ModelsResource"]):
     ollama: ProviderServers = Field(default=ProviderServers(), description="Servers of Ollama.")
     trtllm: ProviderServers = Field(default=ProviderServers(), description="Servers of TensorRT-LLM.")
     tf_iqa: ProviderServers = Field(default=ProviderServers(), description="Workers of TF-IQA.")
+    gateway: ProviderServers = Field(default=ProviderServers(), description="Gateways of other machines.")
 
     @classmethod
     def from_settings(cls, settings: Settings) -> ModelsResource:

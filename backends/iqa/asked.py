@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Final, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.concurrency import run_in_threadpool
@@ -89,6 +89,9 @@ class AskedBody(_Part):
     model: _Name | None = None
 
 
+_Shape = TypeVar("_Shape", bound=AskedBody)
+
+
 async def read_asked(request: Request) -> Asked:
     """What a request asks of a worker.
 
@@ -125,14 +128,32 @@ def read_json_body(body: bytes) -> Asked:
     Raises:
         BadAsking: It cannot be read, or asks for more than the limits allow; a picture that is none says so itself.
     """
+    return asked_by(read_shape(body, AskedBody))
+
+
+def read_shape(body: bytes, shape: type[_Shape]) -> _Shape:
+    """A JSON body, of a shape that has these fields and perhaps more.
+
+    Raises:
+        BadAsking: It has another.
+    """
     try:
-        said = AskedBody.model_validate_json(body)
+        said = shape.model_validate_json(body)
     except ValidationError as error:
         problem = error.errors(include_url=False, include_input=False)[0]
         where = ".".join(map(str, problem["loc"])) or "the body"
         raise BadAsking(f"{where}: {problem['msg']}.", status=422) from error
     if (said.images is None) == (said.image_b64 is None):
         raise BadAsking("Send either images, or one image_b64.", status=422)
+    return said
+
+
+def asked_by(said: AskedBody) -> Asked:
+    """What a body asks, with its pictures decoded; one that is none says so itself.
+
+    Raises:
+        BadAsking: There is no picture.
+    """
     single = [OnePicture(image_b64=said.image_b64, id=said.id)] if said.image_b64 is not None else []
     pictures = [_decoded(one, index) for index, one in enumerate(said.images or single)]
     return _asked(pictures, said.metrics, said.model)

@@ -3,22 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from backends.request import Request
-    from registry.schema import Model
-
-ANSWERING: Final = ("embedded", "ollama", "openai", "tf_iqa", "trtllm", "vllm")
-"""The providers that can be asked; the registry knows some more."""
-
-
-def can_be_asked(model: Model) -> bool:
-    """Whether some deployment of the model has a provider that can be asked at all."""
-    return any(deployment.provider in ANSWERING for deployment in model.deployments)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +105,9 @@ class Observed:
         dropped_parameters: What was not sent as it was asked for.
         streamed: Whether a part of the answer was handed on, so that another try would say it twice.
         raw: What the backend said.
+        headers: Those of the response.
+        recorded: Whether who was asked makes the event of this asking, so that we are to make none.
+        answered_by: Id of that event.
     """
 
     http_status: int | None = None
@@ -122,6 +116,9 @@ class Observed:
     dropped_parameters: tuple[str, ...] = ()
     streamed: bool = False
     raw: RawAnswer | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    recorded: bool = False
+    answered_by: str | None = None
 
 
 class Backend(Protocol):

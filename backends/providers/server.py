@@ -112,6 +112,7 @@ class Server:
         observed: Observed,
         *,
         may_load: bool = False,
+        headers: Mapping[str, str] | None = None,
     ) -> bytes:
         """The response to a question; what was seen of it is noted on the way.
 
@@ -121,14 +122,17 @@ class Server:
             question: What is asked.
             observed: Filled in.
             may_load: Whether the server loads the model when it is asked, and is given the time for that.
+            headers: Beyond those of every question.
 
         Raises:
             AttemptFailed: None came, or a refusal.
         """
         observed.bytes_out = sum(map(len, body))
         url = f"{self._url}{path}"
-        response = await self._transport.post(url, body, headers=self._sent(question), may_load=may_load)
+        sent = {**self._sent(question), **(headers or {})}
+        response = await self._transport.post(url, body, headers=sent, may_load=may_load)
         observed.http_status = response.status
+        observed.headers = response.headers
         observed.bytes_in = len(response.body)
         self._refuse(response, url)
         return self._shown(response.body)

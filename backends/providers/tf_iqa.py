@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-from typing import TYPE_CHECKING, Any
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Final
 
 from backends.errors import EmptyAnswer, InvalidRequest, MetricsFailed, NotJson
 from backends.providers.protocol import RawAnswer
@@ -20,7 +21,8 @@ if TYPE_CHECKING:
     from backends.transport import Transport
     from registry.schema import Deployment, Model
 
-_ID = "picture"
+_ID: Final = "picture"
+_NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
 
 
 class TfIqa:
@@ -72,20 +74,23 @@ class TfIqa:
         body = infer_body(request, served_model=self._server.served_model_id, pictures=question.pictures)
         said = await self._server.ask("/infer", body, question, observed)
         outcomes = read_outcomes(said)
-        observed.raw = RawAnswer(text=json.dumps(outcomes, sort_keys=True, separators=(",", ":")))
+        observed.raw = answer_of(outcomes)
         _refuse_if_all_failed(outcomes)
         return observed.raw
 
 
-def infer_body(request: Request, *, served_model: str, pictures: Sequence[bytes]) -> list[bytes]:
+def infer_body(
+    request: Request, *, served_model: str, pictures: Sequence[bytes], more: Mapping[str, Any] = _NOTHING
+) -> list[bytes]:
     """The body of a score request, in pieces.
 
     Args:
         request: What is asked.
         served_model: The deployment's id of the model, for what chooses a worker by it.
         pictures: The request's only image as base64.
+        more: Fields beside these.
     """
-    head = encode({"model": served_model, "metrics": list(request.metrics)})[:-1]
+    head = encode({"model": served_model, "metrics": list(request.metrics), **more})[:-1]
     (picture,) = pictures
     return [head, b',"images":[{"id":', encode(_ID), b',"image_b64":"', picture, b'"}]}']
 
@@ -100,11 +105,25 @@ def read_outcomes(body: bytes) -> dict[str, Any]:
         NotJson: The body is not JSON: cut off, or from something else than a worker.
         EmptyAnswer: It says nothing of the picture.
     """
-    results = items(part(read_json(body), "results"))
-    metrics = part(results[0], "metrics") if len(results) == 1 else None
+    metrics = part(read_result(body), "metrics")
     if not isinstance(metrics, dict) or not metrics:
         raise EmptyAnswer("The response has no result for the picture in it.", http_status=200)
     return metrics
+
+
+def read_result(body: bytes) -> Any:
+    """The one result of a response; None if it has none, or several.
+
+    Raises:
+        NotJson: The body is not JSON.
+    """
+    results = items(part(read_json(body), "results"))
+    return results[0] if len(results) == 1 else None
+
+
+def answer_of(outcomes: Mapping[str, Any]) -> RawAnswer:
+    """What outcomes by metric are as an answer: their JSON, the same however they came."""
+    return RawAnswer(text=json.dumps(outcomes, sort_keys=True, separators=(",", ":")))
 
 
 def _refuse_if_all_failed(outcomes: Mapping[str, Any]) -> None:

@@ -46,6 +46,8 @@ def request_of(
     model = resolved(registry, body.model, needs=needs)
     _refuse_pictures(pictures, model, parts.settings.max_pixels)
     labels = Labels(stage=STAGE, trace_id=trace_id, priority=priority, registry_version=registry.version)
+    if body.imageworks is not None:
+        labels = replace(labels, **body.imageworks.given())
     if model.is_embedded:
         raise BadRequest(
             f"Model {model.name!r} answers by rule from what a batch has measured, and reads neither messages nor "
@@ -60,6 +62,7 @@ def request_of(
         conversation=conversation_of(body),
         output_schema=_schema(body),
         parameters=body.parameters,
+        sample=body.imageworks.sample if body.imageworks else 0,
         labels=labels,
     )
 

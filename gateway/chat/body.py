@@ -8,6 +8,7 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from gateway.labels import RequestLabels  # noqa: TC001 - see above
 from registry.parameters import problem_with
 
 MOST_MESSAGES: Final = 1024
@@ -210,6 +211,7 @@ class ChatBody(_Part):
     frequency_penalty: float | None = None
     repetition_penalty: float | None = None
     chat_template_kwargs: TemplateOptions | None = None
+    imageworks: RequestLabels | None = None
 
     @model_validator(mode="after")
     def _one_way_to_ask(self) -> ChatBody:

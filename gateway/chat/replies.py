@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, Literal
 import orjson
 from pydantic import BaseModel
 
+from backends.providers.gateway import ANSWERED_BY
+
 if TYPE_CHECKING:
     from backends.answer import Answer
     from backends.providers.protocol import Chunk
@@ -73,7 +75,7 @@ def completion(answer: Answer) -> dict[str, Any]:
 def headers_of(answer: Answer) -> dict[str, str]:
     """What is told of an answer beside it."""
     said = {
-        "X-ImageWorks-Answered-By": answer.request_id,
+        ANSWERED_BY: answer.request_id,
         "X-ImageWorks-Recalled": "true" if answer.recalled else "false",
     }
     if answer.deployment is not None:

@@ -27,6 +27,7 @@ from gateway.chat.body import ChatBody
 from gateway.chat.replies import DONE, Chunks, Completion, completion, error_event, headers_of
 from gateway.edge import error_response, json_response
 from gateway.errors import BadRequest, GatewayError
+from gateway.labels import allow_labels
 from gateway.openapi import answers, takes
 
 if TYPE_CHECKING:
@@ -69,6 +70,8 @@ async def chat_completions(request: Request) -> Response:
     parts: Parts = request.app.state.parts
     caller = caller_of(request, parts)
     body = await read_json(request, ChatBody, at_most=parts.settings.gateway_max_body)
+    if body.imageworks is not None:
+        await allow_labels(request, parts, caller)
     if body.stream:
         return _Streamed(request, parts, caller, body)
     answer = await while_heard(request, _whole(request, parts, caller, body))

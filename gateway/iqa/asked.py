@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from backends.errors import InvalidRequest
-from backends.iqa.asked import media_type_of, read_form, read_json_body
+from backends.iqa.asked import AskedBody, asked_by, media_type_of, read_form, read_shape
 from backends.iqa.errors import BadAsking
 from backends.request import Image
 from backends.scoring import score_request
 from gateway.bodies import read_body
 from gateway.errors import BadRequest, GatewayError, TooLarge, UnsupportedMedia
+from gateway.labels import RequestLabels  # noqa: TC001 - pydantic reads the annotations
 from gateway.pictures import checked_type
 
 if TYPE_CHECKING:
@@ -26,8 +28,14 @@ if TYPE_CHECKING:
     from registry.schema import Model
 
 
-async def read_pictures(request: Request, *, at_most: int) -> Asked:
-    """What a request wants to have scored.
+class ScoreBody(AskedBody):
+    """Pictures to be scored, and what is told of them in their events."""
+
+    imageworks: RequestLabels | None = None
+
+
+async def read_pictures(request: Request, *, at_most: int) -> tuple[Asked, RequestLabels | None]:
+    """What a request wants to have scored, and the labels that it has; a form has none.
 
     Raises:
         BadRequest, UnsupportedMedia, TooLarge: It cannot be read. A picture that is none says so itself.
@@ -41,14 +49,19 @@ async def read_pictures(request: Request, *, at_most: int) -> Asked:
     body = await read_body(request, at_most=at_most)
     try:
         if kind == "multipart/form-data":
-            return await read_form(request.headers, _whole(body))
-        return await asyncio.to_thread(read_json_body, body)
+            return await read_form(request.headers, _whole(body)), None
+        return await asyncio.to_thread(_read_json, body)
     except BadAsking as error:
         raise BadRequest(str(error), code="invalid_value") from error
 
 
+def _read_json(body: bytes) -> tuple[Asked, RequestLabels | None]:
+    said = read_shape(body, ScoreBody)
+    return asked_by(said), said.imageworks
+
+
 def score_requests(
-    asked: Asked, model: Model, labels: Labels, *, max_pixels: int
+    asked: Asked, model: Model, labels: Labels, *, sample: int, max_pixels: int
 ) -> list[ToScore | GatewayError]:
     """One request a picture, in their order, or why there is none. Reads every picture's header, and digests it.
 
@@ -59,7 +72,7 @@ def score_requests(
     for index, picture in enumerate(asked.pictures):
         try:
             image = _image(picture, param=f"images[{index}]", max_pixels=max_pixels)
-            made.append(score_request(model, image, asked.metrics, labels))
+            made.append(replace(score_request(model, image, asked.metrics, labels), sample=sample))
         except (BadRequest, TooLarge) as error:
             made.append(error)
         except InvalidRequest as error:

@@ -33,7 +33,8 @@ class ScoredPicture(BaseModel):
     id: str = Field(description="As the request has it; the file's name, or its place, where it has none.")
     metrics: dict[str, Outcome]
     error: Told | None = Field(description="Why there are no metrics.")
-    answered_by: str | None = None
+    answered_by: str | None = Field(default=None, description="Its event.")
+    error_class: str | None = Field(default=None, description="As that event has it, where it failed.")
     deployment: str | None = None
     recalled: bool = False
 
@@ -64,5 +65,5 @@ def _one(came: Answer | GatewayError) -> dict[str, Any]:
         return {"metrics": {}, **came.body()}
     told = {"answered_by": came.request_id, "deployment": came.deployment, "recalled": came.recalled}
     if not came.ok:
-        return {"metrics": {}, **failure_of(came).body(), **told}
+        return {"metrics": {}, **failure_of(came).body(), **told, "error_class": came.error_class}
     return {"metrics": came.data, "error": None, **told}

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from starlette.requests import Request  # noqa: TC002 - FastAPI reads the annotations
 from starlette.responses import Response
 
 from backends.errors import BackendError
-from backends.iqa.asked import MOST_LISTED, AskedBody
+from backends.iqa.asked import MOST_LISTED
 from backends.request import Labels
 from backends.request import Request as ToScore
 from gateway.asking import (
@@ -24,8 +25,9 @@ from gateway.asking import (
 from gateway.callers import caller_of
 from gateway.edge import json_response
 from gateway.errors import DeadlineExceeded, GatewayError, Overloaded, Unavailable
-from gateway.iqa.asked import read_pictures, score_requests
+from gateway.iqa.asked import ScoreBody, read_pictures, score_requests
 from gateway.iqa.replies import Scored, scored
+from gateway.labels import allow_labels
 from gateway.openapi import answers, takes
 
 if TYPE_CHECKING:
@@ -37,6 +39,7 @@ if TYPE_CHECKING:
     from backends.client import Client
     from backends.iqa.asked import Asked
     from gateway.callers import Caller
+    from gateway.labels import RequestLabels
     from gateway.parts import Parts
 
 STAGE: Final = "gateway/iqa"
@@ -62,7 +65,7 @@ def add_iqa_routes(app: FastAPI) -> None:
         methods=["POST"],
         response_class=Response,
         responses=answers(Scored, "What was had of every picture; one that fails says why."),
-        openapi_extra=takes(AskedBody, **{"multipart/form-data": _FORM}),
+        openapi_extra=takes(ScoreBody, **{"multipart/form-data": _FORM}),
     )
 
 
@@ -70,11 +73,15 @@ async def run_iqa(request: Request) -> Response:
     """Score pictures by a model that measures image quality; by the one of the role ``iqa`` if none is named."""
     parts: Parts = request.app.state.parts
     caller = caller_of(request, parts)
-    asked = await read_pictures(request, at_most=parts.settings.gateway_max_body)
-    return json_response(await while_heard(request, _run(request, parts, caller, asked)))
+    asked, given = await read_pictures(request, at_most=parts.settings.gateway_max_body)
+    if given is not None:
+        await allow_labels(request, parts, caller)
+    return json_response(await while_heard(request, _run(request, parts, caller, asked, given)))
 
 
-async def _run(request: Request, parts: Parts, caller: Caller, asked: Asked) -> dict[str, Any]:
+async def _run(
+    request: Request, parts: Parts, caller: Caller, asked: Asked, given: RequestLabels | None
+) -> dict[str, Any]:
     recall = wants_recall(request)
     async with let_in(request, parts, caller), parts.models.asking() as (registry, client):
         model = resolved(registry, asked.model or _ROLE, needs=frozenset({"iqa"}))
@@ -85,7 +92,12 @@ async def _run(request: Request, parts: Parts, caller: Caller, asked: Asked) -> 
             registry_version=registry.version,
         )
         made = await asyncio.to_thread(
-            score_requests, asked, model, labels, max_pixels=parts.settings.max_pixels
+            score_requests,
+            asked,
+            model,
+            labels if given is None else replace(labels, **given.given()),
+            sample=0 if given is None else given.sample,
+            max_pixels=parts.settings.max_pixels,
         )
         try:
             async with asyncio.TaskGroup() as group:

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
-from backends.providers.protocol import can_be_asked
 from imageworks_dagster.assembly import Assembly
 from imageworks_dagster.assets.batch_nodes import node_of
 from imageworks_dagster.choices import DEFAULT, candidate_models, scoring_models, usable_profiles
@@ -130,11 +129,7 @@ def choice_options(
         return {}
     asks = declaration.asks
     profiles = usable_profiles(pipeline, asks, assembly.hub)
-    models = [
-        name
-        for name in candidate_models(asks.role, assembly.registry)
-        if can_be_asked(assembly.registry.models[name])
-    ]
+    models = candidate_models(asks.role, assembly.registry)
     return {
         "profile": dg.Field(
             str,

@@ -1,4 +1,4 @@
-"""The commands: judge, tag, demo, status, config, publish, forget, models, prompts, ui."""
+"""The commands: judge, tag, demo, status, config, publish, forget, models, prompts, ui, up."""
 
 from __future__ import annotations
 
@@ -262,13 +262,58 @@ def ui(
     check_port(port)
     prepare_dagster_home(home)
     say(console, f"http://127.0.0.1:{port}  (Ctrl-C ends it)")
+    command = _dagster_command(port)
+    # A shell starts what it puts in the background with SIGINT ignored, and Dagster would then end on no signal.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    os.execv(command[0], command)  # noqa: S606 - our own environment's program, no shell
+
+
+@app.command()
+def up(
+    port: Annotated[int, typer.Option(help="The web UI's port on 127.0.0.1.", min=1, max=65535)] = 3000,
+    gateway_port: Annotated[
+        int | None, typer.Option(help="The gateway's port; the setting's if not given.", min=1, max=65535)
+    ] = None,
+) -> None:
+    """All of it on this machine: the gateway, and Dagster's web server and daemon, until Ctrl-C ends them."""
+    import asyncio  # noqa: PLC0415 - the other commands need none
+
+    from imageworks_dagster.command.bringing_up import Program, run_together  # noqa: PLC0415 - as above
+
+    settings = _settings()
+    home = open_store(settings).home
+    served_at = gateway_port or settings.gateway_port
+    take_home(home, port)
+    check_port(port, again="imageworks up --port")
+    check_port(served_at, again="imageworks up --gateway-port")
+    prepare_dagster_home(home)
+    dagster_url = f"http://127.0.0.1:{port}"
+    gateway = [sys.executable, "-m", "gateway", "serve", "--port", str(served_at)]
+    # The gateway's console shows runs that Dagster has.
+    knowing = {"IMAGEWORKS_DAGSTER_URL": dagster_url, **os.environ}
+    programs = [
+        Program("The gateway", gateway, knowing),
+        Program("Dagster", _dagster_command(port), os.environ),
+    ]
+    say(
+        console,
+        f"Dagster {dagster_url}, gateway http://{settings.gateway_host}:{served_at}  (Ctrl-C ends both)",
+    )
+    asyncio.run(run_together(programs, show=_pass_on))
+    say(console, "Both have ended.")
+
+
+def _dagster_command(port: int) -> list[str]:
+    """Dagster's web server and daemon over one code server."""
     dagster = Path(sys.executable).with_name("dagster")
     # A file, because the name of a code location can be given in no other way, and people see it everywhere.
     workspace = str(files("imageworks_dagster").joinpath("workspace.yaml"))
-    arguments = ["dev", "-w", workspace, "-h", "127.0.0.1", "-p", str(port)]
-    # A shell starts what it puts in the background with SIGINT ignored, and Dagster would then end on no signal.
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
-    os.execv(dagster, [str(dagster), *arguments])  # noqa: S606 - our own environment's program, no shell
+    return [str(dagster), "dev", "-w", workspace, "-h", "127.0.0.1", "-p", str(port)]
+
+
+def _pass_on(written: bytes) -> None:
+    sys.stderr.buffer.write(written)
+    sys.stderr.buffer.flush()
 
 
 def _settings() -> Settings:

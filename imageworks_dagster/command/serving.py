@@ -14,8 +14,12 @@ if TYPE_CHECKING:
     from store.home import Home
 
 
-def check_port(port: int) -> None:
+def check_port(port: int, *, again: str = "imageworks ui --port") -> None:
     """See that nobody listens on the port.
+
+    Args:
+        port: Of 127.0.0.1.
+        again: The command that takes another one.
 
     Raises:
         AlreadyServed: somebody does.
@@ -28,7 +32,7 @@ def check_port(port: int) -> None:
         except OSError as error:
             raise AlreadyServed(
                 f"Port {port} of 127.0.0.1 cannot be had: {error.strerror}. End the program that has it, or give "
-                f"another one: imageworks ui --port {port + 1 if port < 65535 else port - 1}"  # noqa: PLR2004 - the last port
+                f"another one: {again} {port + 1 if port < 65535 else port - 1}"  # noqa: PLR2004 - the last port
             ) from error
 
 

@@ -179,12 +179,6 @@ async def test_with_consent_a_remote_deployment_is_asked(desk):
             assert (await client.complete(request_of(model))).ok
 
 
-async def test_a_provider_that_cannot_be_asked_yet_says_so(desk):
-    async with desk.client() as client:
-        with pytest.raises(ModelMisconfigured, match="provider gateway"):
-            await client.check(model_at("http://127.0.0.1:9", deployment={"provider": "gateway"}))
-
-
 async def test_an_embedded_model_without_a_function_says_which_have_one(desk):
     desk.embedded["baseline-judge"] = dict
     async with desk.client() as client:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
@@ -9,6 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from made_up_photos import write_photo
 
 from gateway.app import create_app
 from store.settings import Settings, variable
@@ -40,6 +42,21 @@ def test_the_requests_of_the_guide_are_answered(gateway):
     assert done.stdout.count('"object":"chat.completion"') == 1
     assert done.stdout.rstrip().count("data: [DONE]") == 1
     assert '"error"' not in done.stdout
+
+
+def test_the_program_of_the_guide_has_its_answer(gateway, tmp_path):
+    (program,) = blocks("python")
+    write_photo(tmp_path / "photo.jpg", seed=1)
+    done = subprocess.run(
+        [sys.executable, "-c", program.replace("http://127.0.0.1:8700", gateway.url)],
+        cwd=tmp_path,
+        env={**os.environ, "IMAGEWORKS_KEY": "iw-none-is-needed"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "score" in json.loads(done.stdout)
 
 
 @pytest.mark.slow

@@ -200,3 +200,20 @@ def test_form_and_json_ask_the_same(client, worker):
     client.post(RUN, files={"images": ("x", photo())}, data={"metrics": "musiq_spaq"})
     first, second = (json.dumps(body, sort_keys=True) for body in worker.history)
     assert first == second
+
+
+def test_labels_are_bounded_and_from_another_machine_need_an_author(opened):
+    gateway = opened()
+    body = {"image_b64": b64(photo()), "imageworks": {"batch": "club"}}
+    keys = {role: gateway.key_of(f"a {role}", role=role) for role in ("viewer", "author")}
+    with gateway, httpx.Client(base_url=gateway.url, timeout=30) as client:
+
+        def status(role, body, **headers):
+            bearer = {"Authorization": f"Bearer {keys[role]}"}
+            return client.post(RUN, json=body, headers=bearer | headers).status_code
+
+        assert status("viewer", body) == 200
+        assert status("viewer", body | {"imageworks": {"event_id": "f" * 32}}) == 400
+        passed_on = {"X-Forwarded-For": "192.168.1.7"}
+        assert status("viewer", body, **passed_on) == 403
+        assert status("author", body, **passed_on) == 200

@@ -176,7 +176,7 @@ def test_a_wrong_model_is_told_with_near_names_and_the_right_ones(resolve):
 
     assert "Did you mean qwen2.5-vl-7b" in str(wrong.value)
     assert str(wrong.value).endswith(
-        "Models for it: baseline-tagger, gemma3-12b, mine, qwen2.5-vl-7b, qwen2.5-vl-7b-trtllm."
+        "Models for it: afar, baseline-tagger, gemma3-12b, mine, qwen2.5-vl-7b, qwen2.5-vl-7b-trtllm."
     )
 
 
@@ -196,13 +196,9 @@ def test_a_model_that_takes_too_few_pictures_is_refused_where_two_are_compared(r
     )
 
 
-def test_a_model_whose_provider_cannot_be_asked_yet_is_refused(resolve):
-    with pytest.raises(WrongChoice, match="'afar' has provider gateway, which cannot be asked") as wrong:
-        resolve(TAGGER, configured={"tagger/captions": {"model": "afar"}})
-
-    assert str(wrong.value).endswith(
-        "Models for it: baseline-tagger, gemma3-12b, mine, qwen2.5-vl-7b, qwen2.5-vl-7b-trtllm."
-    )
+def test_a_model_behind_a_gateway_may_be_chosen(resolve):
+    chosen = resolve(TAGGER, configured={"tagger/captions": {"model": "afar"}})
+    assert chosen["tagger/captions"].model.name == "afar"
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ pytestmark = pytest.mark.slow
 GUIDE = Path(__file__).parents[2] / "docs" / "models.md"
 CAPTIONS = "tagger/captions"
 NOWHERE = "http://127.0.0.1:9"
-PROVIDERS = ("vllm", "ollama", "trtllm", "tf_iqa")
+PROVIDERS = ("vllm", "ollama", "trtllm", "tf_iqa", "gateway")
 
 REGISTRY = """
 models:

@@ -8,9 +8,12 @@ from dagster._core.definitions.data_version import CachingStaleStatusResolver, S
 from dagster._core.loader import LoadingContextForTest
 from iqa_double import Fails, IqaDouble
 from made_up_photos import write_photo
+from served_gateway import Gateway
 
 from imageworks_dagster.pipelines import JUDGE
 from store.batches import batch as registered_batch
+from store.home import Home
+from telemetry.catalog import connect
 
 pytestmark = pytest.mark.slow
 
@@ -100,6 +103,25 @@ def test_with_one_each_entry_has_its_scores_beside_its_signals(platform, batch, 
         assert (row["model"], row["deployment"], row["recalled"]) == ("near-iqa", "here", False)
     answered = {row["answered_by"] for row in rows}
     assert len(answered) == 6
+
+
+def test_through_a_gateway_each_entry_has_the_same_scores_and_its_event_there(
+    platform, batch, double, tmp_path
+):
+    registry = REGISTRY.format(url=double.url, revision="1", more="house_metric")
+    with Gateway(tmp_path / "gateway", registry) as gateway:
+        ours = registry.replace("tf_iqa", "gateway").replace(double.url, gateway.url)
+        (platform.settings.home / "registry.yaml").write_text(ours, encoding="utf-8")
+        assert score(platform, batch).success
+        through = platform.rows(SIGNALS, batch)
+    use(platform, double)
+    assert score(platform, batch, fresh=True).success
+    direct = platform.rows(SIGNALS, batch)
+
+    assert [row["iqa"] for row in through] == [row["iqa"] for row in direct]
+    with connect(Home.of(gateway.settings)) as catalog:
+        told = catalog.execute("SELECT event_id, entry_id, batch, stage FROM events").fetchall()
+    assert {(row["answered_by"], row["entry_id"], batch, SIGNALS) for row in through} == set(told)
 
 
 def test_the_model_is_the_batchs_from_then_on_until_default_ends_that(platform, batch, double):

@@ -168,7 +168,8 @@ def test_sensors_and_schedules_are_listed_and_the_run_list_is_not_buried_in_tags
 def test_make_ui_takes_a_port_and_ends_on_a_signal(tmp_path, number):
     port = free_port()
     # The tests' own environment stands in for the one that make would bring up to date first.
-    command = ["make", "ui", f"PORT={port}", f"BIN={Path(sys.executable).parent}", "--old-file=.venv/.base"]
+    chosen = (f"PORT={port}", f"GATEWAY_PORT={free_port()}", f"BIN={Path(sys.executable).parent}")
+    command = ["make", "ui", *chosen, "--old-file=.venv/.base"]
     with serving(command, port=port, env=environment(tmp_path / "home"), cwd=REPOSITORY) as started:
         started.stop(number)
 

@@ -1,0 +1,126 @@
+"""`imageworks up`: the gateway and Dagster together, and nothing of them left behind."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+
+import httpx
+import psutil
+import pytest
+from web_ui import IMAGEWORKS, environment, free_port, serving, until
+
+from imageworks_dagster.command.bringing_up import Program, run_together
+from imageworks_dagster.errors import EndedEarly
+
+END_S = 60
+
+
+def program(name, code):
+    return Program(name, [sys.executable, "-c", code], os.environ)
+
+
+def pids_of(written):
+    return [int(word) for word in b"".join(written).split()]
+
+
+STAYS = "import os, time; print(os.getpid(), flush=True); time.sleep(3600)"
+
+
+@pytest.mark.anyio
+async def test_a_program_that_ends_by_itself_ends_the_others_and_its_last_words_are_told():
+    written = []
+    with pytest.raises(EndedEarly, match=r"The second exited with status 3(.|\n)*no such card"):
+        await run_together(
+            [
+                program("The first", STAYS),
+                program("The second", "import sys; print('no such card', file=sys.stderr); sys.exit(3)"),
+            ],
+            show=written.append,
+        )
+    words = [word for word in b"".join(written).split() if word.isdigit()]
+    assert not any(psutil.pid_exists(int(word)) for word in words)
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+async def test_a_signal_ends_all_of_them(number):
+    written = []
+
+    def show(data):
+        written.append(data)
+        if len(pids_of(written)) == 2:
+            os.kill(os.getpid(), number)
+
+    await run_together([program("The first", STAYS), program("The second", STAYS)], show=show)
+    assert not any(map(psutil.pid_exists, pids_of(written)))
+
+
+STUBBORN = """
+import os, signal, time
+signal.signal(signal.SIGTERM, lambda *_: os.write(1, b"heard"))
+os.write(1, b"%d " % os.getpid())
+while True:
+    time.sleep(3600)
+"""
+
+
+@pytest.mark.anyio
+async def test_a_second_signal_kills_those_that_go_on():
+    written = []
+    again = []
+
+    def show(data):
+        written.append(data)
+        if b"heard" in b"".join(written):
+            again.append(True)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    await run_together([program("The stubborn", STUBBORN)], show=show, patience_s=3600)
+    pid = int(b"".join(written).split()[0])
+    assert again
+    assert not psutil.pid_exists(pid)
+
+
+def gone(processes):
+    return not any(one.is_running() and one.status() != psutil.STATUS_ZOMBIE for one in processes)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_both_answer_and_no_process_is_left_however_it_ends(tmp_path, number):
+    port, gateway_port = free_port(), free_port()
+    command = [str(IMAGEWORKS), "up", "--port", str(port), "--gateway-port", str(gateway_port)]
+    with serving(command, port=port, env=environment(tmp_path / "home"), cwd=tmp_path) as started:
+        until(lambda: answers(f"http://127.0.0.1:{gateway_port}/readyz"), END_S, "the gateway is ready")
+        assert answers(f"{started.url}/server_info")
+        family = psutil.Process(started.process.pid).children(recursive=True)
+        os.kill(started.process.pid, number)
+        started.process.wait(END_S)
+        until(lambda: gone(family), END_S, "every process has ended")
+    assert len(family) >= 4
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("option", "taken"), [("--port", 0), ("--gateway-port", 1)])
+def test_a_taken_port_is_told_before_anything_starts(tmp_path, option, taken):
+    ports = [free_port(), free_port()]
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        ports[taken] = server.getsockname()[1]
+        command = [str(IMAGEWORKS), "up", "--port", str(ports[0]), "--gateway-port", str(ports[1])]
+        done = subprocess.run(
+            command, env=environment(tmp_path / "home"), capture_output=True, text=True, check=False
+        )
+    assert done.returncode == 1
+    assert f"Port {ports[taken]} of 127.0.0.1 cannot be had" in " ".join(done.stderr.split())
+    assert f"imageworks up {option}" in " ".join(done.stderr.split())
+
+
+def answers(url):
+    try:
+        return httpx.get(url, timeout=5).status_code == httpx.codes.OK
+    except httpx.HTTPError:
+        return False
