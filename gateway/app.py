@@ -13,6 +13,7 @@ from backends.trusted_hosts import TrustedHosts
 from gateway.asking import Gone
 from gateway.chat.body import ChatBody
 from gateway.chat.routes import chat_completions
+from gateway.console.routes import add_console
 from gateway.edge import Edge, error_response
 from gateway.errors import BadRequest, GatewayError, MethodNotAllowed, NotFound
 from gateway.listing import get_model, list_models
@@ -61,6 +62,7 @@ def create_app(*, settings: Settings | None = None, overrides: Mapping[str, Any]
     app.add_exception_handler(HTTPException, _tell_http)
     app.add_exception_handler(Gone, _tell_nobody)
     _add_routes(app)
+    add_console(app)
     return app
 
 
