@@ -27,10 +27,13 @@ from backends.errors import (
     SchemaMismatch,
     TruncatedAnswer,
 )
+from backends.patterns import LinearValidator
 from store.fitting import compiled
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+    from jsonschema.protocols import Validator
 
     from backends.output_schemas import CanonicalSchema
     from backends.providers.protocol import RawAnswer
@@ -56,7 +59,7 @@ _MESSAGE_LIMIT: Final = 300
 
 
 @lru_cache(maxsize=256)
-def _checks(encoded: bytes) -> tuple[Fits | None, Draft202012Validator]:
+def _checks(encoded: bytes) -> tuple[Fits | None, Validator]:
     """The quick test of a schema, where there is one, and the validator that has the last word."""
     schema = json.loads(encoded)
     try:
@@ -65,7 +68,7 @@ def _checks(encoded: bytes) -> tuple[Fits | None, Draft202012Validator]:
         raise InvalidRequest(f"An output schema is not a JSON Schema: {error.message}.") from error
     # Without a registry of its own, jsonschema would fetch over HTTP what a `$ref` names.
     fits = compiled(schema) if isinstance(schema, dict) else None
-    return fits, Draft202012Validator(schema, registry=REGISTRY)
+    return fits, LinearValidator(schema, registry=REGISTRY)
 
 
 def refuse_unfinished(raw: RawAnswer) -> None:

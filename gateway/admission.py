@@ -77,6 +77,7 @@ class Admission:
         self._let_in = 0
         self._mean_s = 1.0
         self._closed = False
+        self._emptied = asyncio.Event()
         self.under_way: Counter[Class] = Counter()
 
     @property
@@ -93,7 +94,18 @@ class Admission:
         self._closed = True
         for queue in self._queues.values():
             while queue.size:
-                queue.next().let_in.set_exception(_closing())
+                one = queue.next()
+                if not one.let_in.done():
+                    one.let_in.set_exception(_closing())
+        self._tell_if_emptied()
+
+    async def emptied(self) -> None:
+        """Return once it is closed and nobody is under way any longer."""
+        await self._emptied.wait()
+
+    def _tell_if_emptied(self) -> None:
+        if self._closed and not self.under_way.total():
+            self._emptied.set()
 
     @asynccontextmanager
     async def admitted(self, caller: str, kind: Class) -> AsyncIterator[None]:
@@ -120,6 +132,7 @@ class Admission:
             self._mean_s += _WEIGHT * (time.monotonic() - began - self._mean_s)
             self.under_way[kind] -= 1
             self._pass_on()
+            self._tell_if_emptied()
 
     async def _wait(self, caller: str, kind: Class) -> None:
         queue = self._queues[kind]
@@ -136,6 +149,7 @@ class Admission:
             if one.let_in.done() and not one.let_in.cancelled() and one.let_in.exception() is None:
                 self.under_way[kind] -= 1
                 self._pass_on()
+                self._tell_if_emptied()
             elif one.let_in.cancelled() and one in queue.turns.get(caller, ()):
                 queue.remove(one)
             raise

@@ -9,16 +9,23 @@ from fastapi import FastAPI
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from backends.trusted_hosts import TrustedHosts
 from gateway.asking import Gone
-from gateway.chat.body import ChatBody
-from gateway.chat.routes import chat_completions
+from gateway.chat.routes import add_chat_route
 from gateway.console.routes import add_console
 from gateway.edge import Edge, error_response
-from gateway.errors import BadRequest, GatewayError, MethodNotAllowed, NotFound
-from gateway.listing import get_model, list_models
+from gateway.errors import GatewayError, MethodNotAllowed, NotFound
+from gateway.hosts import OwnHosts
+from gateway.iqa.routes import add_iqa_routes
+from gateway.leases import add_lease_routes
+from gateway.listing import add_model_routes
+from gateway.openapi import describe
 from gateway.parts import open_parts
-from gateway.standing import healthz, metrics, readyz
+from gateway.people import add_people_routes
+from gateway.prompts.changing import add_prompt_changing_routes
+from gateway.prompts.reading import add_prompt_reading_routes
+from gateway.queries.routes import add_query_routes
+from gateway.reloading import add_reload_route
+from gateway.standing import add_standing_routes
 from store.settings import Settings
 
 if TYPE_CHECKING:
@@ -54,9 +61,7 @@ def create_app(*, settings: Settings | None = None, overrides: Mapping[str, Any]
         openapi_url="/openapi.json",
         redirect_slashes=False,
     )
-    app.add_middleware(
-        TrustedHosts, host=settings.gateway_host, refused=lambda words: error_response(BadRequest(words))
-    )
+    app.add_middleware(OwnHosts, host=settings.gateway_host)
     app.add_middleware(Edge)
     app.add_exception_handler(GatewayError, _tell)
     app.add_exception_handler(HTTPException, _tell_http)
@@ -67,23 +72,17 @@ def create_app(*, settings: Settings | None = None, overrides: Mapping[str, Any]
 
 
 def _add_routes(app: FastAPI) -> None:
-    app.add_api_route(
-        "/v1/chat/completions",
-        chat_completions,
-        methods=["POST"],
-        openapi_extra=_body(ChatBody),
-        response_class=Response,
-    )
-    app.add_api_route("/v1/models", list_models, methods=["GET"])
-    app.add_api_route("/v1/models/{name:path}", get_model, methods=["GET"])
-    app.add_api_route("/healthz", healthz, methods=["GET"])
-    app.add_api_route("/readyz", readyz, methods=["GET"])
-    app.add_api_route("/metrics", metrics, methods=["GET"], response_class=Response)
-
-
-def _body(shape: type[ChatBody]) -> dict[str, Any]:
-    schema = shape.model_json_schema(ref_template="#/components/schemas/{model}")
-    return {"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}}
+    add_chat_route(app)
+    add_iqa_routes(app)
+    add_model_routes(app)
+    add_prompt_reading_routes(app)
+    add_prompt_changing_routes(app)
+    add_reload_route(app)
+    add_lease_routes(app)
+    add_query_routes(app)
+    add_people_routes(app)
+    add_standing_routes(app)
+    describe(app)
 
 
 async def _tell(_: Request, error: Exception) -> Response:

@@ -88,6 +88,21 @@ def deadline_of(request: Request, most_s: float) -> float:
     return min(seconds, most_s)
 
 
+def wants_recall(request: Request) -> bool:
+    """Whether an answer that was given before will do.
+
+    Raises:
+        BadRequest: The header says neither.
+    """
+    match request.headers.get(RECALL_HEADER, "off").strip().lower():
+        case "off":
+            return False
+        case "on":
+            return True
+        case other:
+            raise BadRequest(f"{RECALL_HEADER} is {other[:40]!r}; it is on or off.", param=RECALL_HEADER)
+
+
 @asynccontextmanager
 async def let_in(request: Request, parts: Parts, caller: Caller) -> AsyncIterator[None]:
     """A request's turn and its time, for the length of the block.
@@ -169,15 +184,19 @@ def raise_failed(answer: Answer) -> None:
     Raises:
         GatewayError: What it is told where it is not.
     """
-    if answer.ok:
-        return
+    if not answer.ok:
+        raise failure_of(answer)
+
+
+def failure_of(answer: Answer) -> GatewayError:
+    """What a request is told whose answer is not good."""
     error_class, words = answer.error_class or "failed", answer.error_message or "no words"
     if error_class == "http_429":
-        raise Overloaded(words, code=error_class, retry_after_s=5)
+        return Overloaded(words, code=error_class, retry_after_s=5)
     if error_class == "http_4xx":
-        raise BadRequest(words, code="refused_by_backend")
+        return BadRequest(words, code="refused_by_backend")
     if error_class in _WAITED:
-        raise DeadlineExceeded(words, code=error_class)
+        return DeadlineExceeded(words, code=error_class)
     if error_class in _AWAY:
-        raise Unavailable(words, code=error_class, retry_after_s=5)
-    raise BackendFailed(words, code=error_class)
+        return Unavailable(words, code=error_class, retry_after_s=5)
+    return BackendFailed(words, code=error_class)

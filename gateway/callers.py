@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from backends.trusted_hosts import is_loopback
 from gateway.errors import Forbidden, Unauthorized
 from prompt_hub.errors import AccessRefused
 from prompt_hub.revisions.access import Identity
@@ -38,12 +39,16 @@ def caller_of(request: Request, parts: Parts) -> Caller:
     """Who asks.
 
     Raises:
+        Forbidden: A page of another site asks, in the browser of somebody who may.
         Unauthorized: There are keys, and the request has none, or none that is good.
         Overloaded: The key has asked as often as it may.
     """
+    _refuse_other_sites(request)
     given = request.headers.get("authorization")
+    # Where other machines can ask, nobody is the user of this one, though the last key was revoked meanwhile.
+    asks_for_keys = parts.door.has_keys or not is_loopback(parts.settings.gateway_host)
     if given is None:
-        if parts.door.has_keys:
+        if asks_for_keys:
             raise Unauthorized(
                 "This gateway asks for an API key: send Authorization: Bearer iw-… "
                 "`python -m gateway keys make NAME` makes one.",
@@ -53,11 +58,18 @@ def caller_of(request: Request, parts: Parts) -> Caller:
     scheme, _, text = given.partition(" ")
     if scheme.lower() != "bearer" or not text.strip():
         raise Unauthorized("Authorization is not of the form Bearer KEY.")
-    if not parts.door.has_keys:
+    if not asks_for_keys:
         # Programs of the OpenAI protocol cannot be told to send none.
         return Caller(parts.user)
     key = parts.door.admit(text.strip())
     return Caller(Identity(key.identity), key.key_id)
+
+
+def _refuse_other_sites(request: Request) -> None:
+    # Programs send no Origin; a browser cannot be kept from sending one.
+    origin = request.headers.get("origin")
+    if origin is not None and origin.lower().partition("://")[2] != request.headers.get("host", "").lower():
+        raise Forbidden(f"Pages of {origin[:80]!r} may not ask this gateway.", code="other_site")
 
 
 def require(parts: Parts, caller: Caller, role: Role, action: str) -> None:

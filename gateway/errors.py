@@ -2,6 +2,7 @@
 
 GatewayError
 ├── BadRequest              400  what was sent cannot be meant
+│   └── BrokenFiles             400  files of prompts or models; says file, line and field
 ├── Unauthorized            401  no key, or none that is known
 ├── Forbidden               403  the key's role does not allow it
 ├── NotFound                404  nothing has this name; says what there is
@@ -17,7 +18,30 @@ GatewayError
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+class PlacedProblem(Protocol):
+    """One thing that is wrong in a file, as prompts and models have it."""
+
+    @property
+    def file(self) -> str:
+        """Which file."""
+
+    @property
+    def line(self) -> int | None:
+        """Which line, from 1; None where it has no place."""
+
+    @property
+    def field(self) -> str:
+        """Which field; may be empty."""
+
+    @property
+    def problem(self) -> str:
+        """What is wrong, and what to do."""
 
 
 class GatewayError(Exception):
@@ -60,6 +84,29 @@ class BadRequest(GatewayError):
     status = 400
     kind = "invalid_request_error"
     code = "bad_request"
+
+
+class BrokenFiles(BadRequest):
+    """Files cannot be used as they are; nothing of them is.
+
+    Attributes:
+        problems: What is wrong, each with its place.
+    """
+
+    code = "broken_files"
+
+    def __init__(self, message: str, problems: Sequence[PlacedProblem]) -> None:
+        super().__init__(message, param=problems[0].field or None if problems else None)
+        self.problems = problems
+
+    def body(self) -> dict[str, Any]:
+        """What is sent."""
+        body = super().body()
+        body["error"]["problems"] = [
+            {"file": one.file, "line": one.line, "field": one.field, "problem": one.problem}
+            for one in self.problems
+        ]
+        return body
 
 
 class Unauthorized(GatewayError):

@@ -134,13 +134,17 @@ class Doorkeeper:
         return any(key.key_id == key_id for key in self._good.values())
 
     async def keep_fresh(self) -> None:
-        """Read the keys anew again and again, until canceled; while the database is away, those it knows stay good."""
+        """Read the keys anew again and again, until canceled."""
         while True:
             await asyncio.sleep(FRESH_S)
-            try:
-                self._good = await asyncio.to_thread(self._keys.good)
-            except StoreError as error:
-                _LOG.warning("Keys could not be read anew: %s", error)
+            await self.refresh()
+
+    async def refresh(self) -> None:
+        """Read the keys anew; while the database is away, those it knows stay good."""
+        try:
+            self._good = await asyncio.to_thread(self._keys.good)
+        except StoreError as error:
+            _LOG.warning("Keys could not be read anew: %s", error)
 
     def admit(self, text: str) -> Key:
         """The key of this text, if it may ask now.

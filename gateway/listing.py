@@ -2,35 +2,74 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
+from pydantic import BaseModel
 from starlette.requests import Request  # noqa: TC002 - FastAPI reads the annotations
 
 from backends.providers.protocol import can_be_asked
 from gateway.asking import resolved
 from gateway.callers import caller_of
+from gateway.openapi import answers
 
 if TYPE_CHECKING:
+    from fastapi import FastAPI
+
     from gateway.parts import Parts
     from registry.registry import Registry
     from registry.schema import Model
 
 
-async def list_models(request: Request) -> dict[str, Any]:
-    """All models that can be asked."""
+class ModelCard(BaseModel):
+    """A logical model: the protocol's fields, and the registry's."""
+
+    id: str
+    object: Literal["model"]
+    created: int
+    owned_by: str
+    aliases: list[str]
+    roles: list[str]
+    capabilities: dict[str, Any]
+    description: str
+    model_revision: str
+    deprecated: bool
+
+
+class ModelList(BaseModel):
+    """All models that can be asked over HTTP; those that answer by rule are for batches."""
+
+    object: Literal["list"]
+    data: list[ModelCard]
+
+
+def add_model_routes(app: FastAPI) -> None:
+    """Let models be listed."""
+    for path, endpoint, shape in (
+        ("/v1/models", list_models, ModelList),
+        ("/v1/models/{name:path}", get_model, ModelCard),
+    ):
+        app.add_api_route(path, endpoint, methods=["GET"], response_model=shape, responses=answers(shape))
+
+
+async def list_models(request: Request) -> Any:
+    """All models that can be asked over HTTP; those that answer by rule are for batches."""
     parts: Parts = request.app.state.parts
     caller_of(request, parts)
     registry = parts.models.registry
-    listed = [card(model, registry) for model in registry.models.values() if can_be_asked(model)]
+    listed = [
+        card(model, registry)
+        for model in registry.models.values()
+        if can_be_asked(model) and not model.is_embedded
+    ]
     return {"object": "list", "data": listed}
 
 
-async def get_model(request: Request) -> dict[str, Any]:
+async def get_model(request: Request, name: str) -> Any:
     """One model by its name, an alias or a model role."""
     parts: Parts = request.app.state.parts
     caller_of(request, parts)
     registry = parts.models.registry
-    return card(resolved(registry, request.path_params["name"], needs=frozenset()), registry)
+    return card(resolved(registry, name, needs=frozenset()), registry)
 
 
 def card(model: Model, registry: Registry) -> dict[str, Any]:

@@ -87,6 +87,14 @@ class LiveModels:
             reach.users -= 1
             await self._let_go(reach)
 
+    async def check(self) -> None:
+        """Return if the registry can be read.
+
+        Raises:
+            registry.errors.RegistryError: A file is broken.
+        """
+        await asyncio.to_thread(self._read)
+
     async def reload(self) -> tuple[str | None, str]:
         """Read the registry anew; requests under way end with what they began with.
 

@@ -13,6 +13,7 @@ from gateway.audit import Audit
 from gateway.keys import Doorkeeper, Keys
 from gateway.metrics import Meters
 from gateway.models import LiveModels
+from gateway.queries.analyst import Analyst
 from imageworks.baseline.functions import EMBEDDED, embedded_revisions
 from prompt_hub.live import LiveHub
 from prompt_hub.revisions.access import Identity, system_user
@@ -47,6 +48,7 @@ class Parts:
         door: Knows keys.
         audit: What was changed.
         meters: What is counted for Prometheus.
+        analyst: Asks telemetry.
         user: Who asks without a key, on the loopback.
     """
 
@@ -61,6 +63,7 @@ class Parts:
     door: Doorkeeper
     audit: Audit
     meters: Meters
+    analyst: Analyst
     user: Identity = field(default_factory=system_user)
 
 
@@ -114,6 +117,8 @@ async def open_parts(
         fresh = asyncio.create_task(door.keep_fresh())
         last_first.push_async_callback(_ended, fresh)
         admission = Admission(at_once=settings.gateway_at_once, waiting=settings.gateway_waiting)
+        analyst = Analyst(settings)
+        last_first.push_async_callback(analyst.close)
         yield Parts(
             settings=settings,
             home=home,
@@ -126,6 +131,7 @@ async def open_parts(
             door=door,
             audit=Audit(database),
             meters=Meters(admission, spool),
+            analyst=analyst,
         )
 
 

@@ -7,11 +7,14 @@ import binascii
 import io
 import re
 import warnings
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from PIL import Image, UnidentifiedImageError
 
 from gateway.errors import BadRequest, TooLarge
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 _DATA_URI: Final = re.compile(r"data:(image/[a-z0-9.+-]{1,40});base64,", re.IGNORECASE)
 _FORMATS: Final = {"image/jpeg": "JPEG", "image/png": "PNG", "image/webp": "WEBP", "image/gif": "GIF"}
@@ -50,31 +53,39 @@ def refuse_picture(uri: str, *, param: str, max_pixels: int) -> None:
         raise BadRequest(
             f"{param}: the picture is not base64: {error}.", param=param, code="image_base64"
         ) from error
-    width, height = size_of(data, media_type, param=param)
+    checked_type(data, (media_type,), param=param, max_pixels=max_pixels)
+
+
+def checked_type(data: bytes, media_types: Iterable[str] = _FORMATS, *, param: str, max_pixels: int) -> str:
+    """The media type of a picture that may be sent on, by its header, which is all that is read.
+
+    Args:
+        data: Its encoded bytes.
+        media_types: Those that it may be of.
+        param: The field that it stands in, for errors.
+        max_pixels: More are refused.
+
+    Raises:
+        BadRequest: It is no picture of these media types.
+        TooLarge: It has more pixels.
+    """
+    wanted = {_FORMATS[one]: one for one in media_types}
+    try:
+        with warnings.catch_warnings():
+            # Our own limit comes next.
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            with Image.open(io.BytesIO(data), formats=list(wanted)) as image:
+                (width, height), found = image.size, image.format or ""
+    except Image.DecompressionBombError as error:
+        raise TooLarge(f"{param}: {error}", param=param, code="image_too_large") from error
+    except (UnidentifiedImageError, OSError, ValueError, SyntaxError) as error:
+        raise BadRequest(
+            f"{param}: what is sent is no {' or '.join(wanted)} picture.", param=param, code="image_broken"
+        ) from error
     if width * height > max_pixels:
         raise TooLarge(
             f"{param}: the picture has {width}x{height} pixels, more than the {max_pixels:,} that are taken.",
             param=param,
             code="image_too_large",
         )
-
-
-def size_of(data: bytes, media_type: str, *, param: str) -> tuple[int, int]:
-    """Width and height of a picture by its header, which is all that is read.
-
-    Raises:
-        BadRequest: It is no picture of this media type.
-    """
-    wanted = _FORMATS[media_type]
-    try:
-        with warnings.catch_warnings():
-            # Our own limit comes next.
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            with Image.open(io.BytesIO(data), formats=[wanted]) as image:
-                return image.size
-    except Image.DecompressionBombError as error:
-        raise TooLarge(f"{param}: {error}", param=param, code="image_too_large") from error
-    except (UnidentifiedImageError, OSError, ValueError, SyntaxError) as error:
-        raise BadRequest(
-            f"{param}: what is sent is no {wanted} picture.", param=param, code="image_broken"
-        ) from error
+    return wanted[found]

@@ -3,28 +3,51 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Literal
 
+from pydantic import BaseModel
 from sqlalchemy import select
 from starlette.requests import Request  # noqa: TC002 - FastAPI reads the annotations
-from starlette.responses import Response
+from starlette.responses import PlainTextResponse, Response
 
 from gateway.callers import caller_of
 from gateway.errors import Unavailable
+from gateway.openapi import answers, answers_text
 from store.errors import StoreError
 
 if TYPE_CHECKING:
+    from fastapi import FastAPI
+
     from gateway.parts import Parts
 
 _ASKED_S = 5.0
 
 
-async def healthz() -> dict[str, str]:
+class Status(BaseModel):
+    """How the gateway is, in a word."""
+
+    status: Literal["ok", "ready"]
+
+
+def add_standing_routes(app: FastAPI) -> None:
+    """Let it be seen how the gateway is."""
+    for path, endpoint in (("/healthz", healthz), ("/readyz", readyz)):
+        app.add_api_route(path, endpoint, methods=["GET"], response_model=Status, responses=answers(Status))
+    app.add_api_route(
+        "/metrics",
+        metrics,
+        methods=["GET"],
+        response_class=PlainTextResponse,
+        responses=answers_text("text/plain", "Figures as Prometheus reads them."),
+    )
+
+
+async def healthz() -> Any:
     """The process is alive."""
     return {"status": "ok"}
 
 
-async def readyz(request: Request) -> dict[str, str]:
+async def readyz(request: Request) -> Any:
     """It can serve: the state database answers, and it is not about to stop.
 
     Raises:

@@ -86,7 +86,7 @@ def render_page(template: str, values: Mapping[str, object]) -> str:
     """One HTML page from a template of ours; every value in it is escaped.
 
     Args:
-        template: `judge_vision/…` or `personal_tagger/…`, a file in that package's templates.
+        template: `page/…`, `judge_vision/…` or `personal_tagger/…`, a file in that package's templates.
         values: What it prints.
     """
     # The style sheet is our own file, and its digest in the policy holds only for the text as it is.

@@ -19,10 +19,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from backends.answer import Answer
-    from imageworks_dagster.choices import Choice
     from imageworks_dagster.picturing import PhotoFile
     from imageworks_dagster.stages import Row, Stage
+    from prompt_hub.schema import PromptProfile
     from registry.schema import Model
+    from store.settings import Settings
 
 T = TypeVar("T")
 
@@ -46,17 +47,85 @@ class Question:
     photos: tuple[PhotoFile, ...]
 
 
-class Asker:
-    """Asks the questions of one stage; keeps previews between rounds."""
+@dataclass(frozen=True)
+class Questions:
+    """What a stage asks about a batch, as its tables are.
 
-    def __init__(self, stage: Stage) -> None:
+    Attributes:
+        asked: the questions, one an entry.
+        unasked: the entries that are not asked about, each with the columns that say why.
+    """
+
+    asked: list[Question]
+    unasked: list[tuple[Row, dict[str, Any]]]
+
+
+class Requests:
+    """Makes requests of questions, all with one stage of one profile and to one model; keeps previews."""
+
+    def __init__(self, settings: Settings, profile: PromptProfile, profile_stage: str, model: Model) -> None:
+        vision = model.capabilities.vision
+        self._profile, self._profile_stage, self._model = profile, profile_stage, model
+        self._previews = Previews(settings, max_long_side=vision.max_long_side if vision else None)
+        self._schema = canonical_schema(profile.stage(profile_stage).output)
+
+    def request(self, question: Question, labels: Labels) -> Request:
+        """The request of a question.
+
+        Args:
+            question: the question.
+            labels: what telemetry is to say; the entry, its photos and the prompt are put in.
+
+        Raises:
+            prompt_hub.errors.PromptHubError: the prompt cannot be rendered.
+        """
+        rendered = render(self._profile, self._profile_stage, question.variables)
+        return Request(
+            model=self._model,
+            system=rendered.system,
+            user=rendered.user,
+            images=tuple(self._previews.image(photo) for photo in question.photos[: rendered.images]),
+            output_schema=self._schema,
+            parameters=rendered.parameters,
+            variables=question.measured,
+            labels=replace(
+                labels,
+                entry_id=question.entry["entry_id"],
+                photo_ids=tuple(photo.photo_id for photo in question.photos),
+                profile_id=rendered.profile_id,
+                profile_stage=rendered.profile_stage,
+                profile_hash=rendered.profile_hash,
+                stage_hash=rendered.stage_hash,
+            ),
+        )
+
+
+class Asker:
+    """Asks the questions of one stage with one profile; keeps previews between rounds."""
+
+    def __init__(self, stage: Stage, profile: PromptProfile | None = None) -> None:
+        """Make it.
+
+        Args:
+            stage: the stage.
+            profile: the one that some of its photos are asked about with; the stage's only one if None.
+        """
         choice = stage.choice
         assert choice is not None  # noqa: S101 - made for stages that ask
         self._stage = stage
-        self._choice: Choice = choice
-        vision = choice.model.capabilities.vision
-        self._previews = Previews(stage.settings, max_long_side=vision.max_long_side if vision else None)
-        self._schema = canonical_schema(choice.profile.stage(choice.profile_stage).output)
+        self._model = choice.model
+        self._profile = profile or choice.profile
+        self._stage_hash = self._profile.stage_hash(choice.profile_stage)
+        self._requests = Requests(stage.settings, self._profile, choice.profile_stage, choice.model)
+        manifest = stage.run.manifest
+        self._labels = Labels(
+            run_id=stage.run.run_id,
+            trace_id=UUID(stage.run.run_id).hex,
+            batch=stage.batch.name,
+            stage=stage.asset,
+            prompt_hub_version=manifest.prompt_hub_version,
+            registry_version=manifest.registry_version,
+        )
 
     def ask(
         self, questions: Iterable[Question], *, read: Callable[[object], T]
@@ -76,18 +145,17 @@ class Asker:
                 what was answered until then is kept.
             prompt_hub.errors.PromptHubError: a prompt cannot be rendered.
         """
-        requests = [(question.key, self._request(question)) for question in questions]
-        return ask_all(self._stage, self._choice.model, requests, read=read)
+        requests = [(question.key, self._requests.request(question, self._labels)) for question in questions]
+        return ask_all(self._stage, self._model, requests, read=read)
 
     def answer_columns(self, answer: Answer) -> Row:
         """The columns that say who answered, and why not."""
-        choice = self._choice
         return {
             "answered_by": answer.request_id,
             "recalled": answer.recalled,
             "request_digest": answer.request_digest,
-            "profile_id": choice.profile.id,
-            "stage_hash": choice.profile.stage_hash(choice.profile_stage),
+            "profile_id": self._profile.id,
+            "stage_hash": self._stage_hash,
             "model": answer.model,
             "model_revision": answer.model_revision,
             "deployment": answer.deployment,
@@ -95,33 +163,6 @@ class Asker:
             "error_class": answer.error_class,
             "error_message": answer.error_message,
         }
-
-    def _request(self, question: Question) -> Request:
-        choice, run = self._choice, self._stage.run
-        rendered = render(choice.profile, choice.profile_stage, question.variables)
-        return Request(
-            model=choice.model,
-            system=rendered.system,
-            user=rendered.user,
-            images=tuple(self._previews.image(photo) for photo in question.photos[: rendered.images]),
-            output_schema=self._schema,
-            parameters=rendered.parameters,
-            variables=question.measured,
-            labels=Labels(
-                run_id=run.run_id,
-                trace_id=UUID(run.run_id).hex,
-                batch=self._stage.batch.name,
-                entry_id=question.entry["entry_id"],
-                photo_ids=tuple(photo.photo_id for photo in question.photos),
-                stage=self._stage.asset,
-                profile_id=rendered.profile_id,
-                profile_stage=rendered.profile_stage,
-                profile_hash=rendered.profile_hash,
-                stage_hash=rendered.stage_hash,
-                prompt_hub_version=run.manifest.prompt_hub_version,
-                registry_version=run.manifest.registry_version,
-            ),
-        )
 
 
 def ask_all(

@@ -17,12 +17,17 @@ from imageworks.judge_vision.critiquing import (
     MOST_WORDS,
     Critique,
 )
-from imageworks_dagster.checks import ACCOUNTED, AS_ASKED, FAILURES, FIT, SPREAD, UNTOUCHED
+from imageworks_dagster.checks import ACCOUNTED, AS_ASKED, FAILURES, FIT, SPREAD, TESTED, UNTOUCHED
 from imageworks_dagster.identifying import is_as_known, known_files
 from imageworks_dagster.opened import open_store
 from photos.errors import PhotoError
 from photos.identity import photo_id
+from prompt_hub.errors import CaseFileError
+from prompt_hub.hashing import short
 from prompt_hub.schema import PromptProfile
+from prompt_hub.testing.case_files import load_case_sets
+from prompt_hub.testing.requirements import untested
+from registry.schema import Model
 from store.batches import batch as registered_batch
 from store.path_text import path_text, text_path
 from telemetry.errors import MissingManifest
@@ -37,6 +42,7 @@ if TYPE_CHECKING:
     from imageworks_dagster.stages import Row
     from store.database import StateDatabase
     from store.settings import Settings
+    from telemetry.manifest import PinnedModel, PinnedProfile
 
 CHUNK = 500
 """Kept answers in memory at once."""
@@ -69,7 +75,9 @@ class Checked:
         entries: rows of the pipeline's first table.
         rows: rows of the asset's table.
         database: the state database.
-        output: the schema that the run which made the table pinned for its answers; None where that is not known.
+        pinned: the prompt that the run which made the table pinned for it; None where that is not known.
+        model: the model, likewise.
+        prompts: the user's layer of prompts, which has their tests.
     """
 
     asset: str
@@ -77,7 +85,9 @@ class Checked:
     entries: list[Row]
     rows: list[Row]
     database: StateDatabase
-    output: Mapping[str, Any] | None = None
+    pinned: PinnedProfile | None = None
+    model: PinnedModel | None = None
+    prompts: Path | None = None
 
     @classmethod
     def open(cls, settings: Settings, pipeline: Pipeline, asset: str, batch: str) -> Checked:
@@ -85,13 +95,16 @@ class Checked:
         store = open_store(settings)
         first = pipeline.stages[0].asset
         rows = store.tables.read(asset, batch).to_pylist()
+        pinned, model = _pinned(store, asset, rows)
         return cls(
             asset=asset,
             folder=registered_batch(store.database, pipeline.name, batch).folder,
             entries=store.tables.read(first, batch).to_pylist(),
             rows=rows,
             database=store.database,
-            output=_pinned_output(store, asset, rows),
+            pinned=pinned,
+            model=model,
+            prompts=store.home.prompts,
         )
 
     @property
@@ -99,17 +112,23 @@ class Checked:
         """Rows that a model was asked for."""
         return [row for row in self.rows if row.get("answered_by")]
 
+    @property
+    def profiles(self) -> list[PromptProfile]:
+        """The profiles that the table was made with."""
+        if self.pinned is None:
+            return []
+        contents = [share.content for share in self.pinned.shares] or [self.pinned.content]
+        return [PromptProfile.model_validate(content) for content in contents]
 
-def _pinned_output(store: OpenStore, asset: str, rows: list[Row]) -> Mapping[str, Any] | None:
+
+def _pinned(store: OpenStore, asset: str, rows: list[Row]) -> tuple[PinnedProfile | None, PinnedModel | None]:
     if not rows:
-        return None
+        return None, None
     try:
-        pinned = read_manifest(store.home, rows[0]["run_id"]).profiles.get(asset)
+        manifest = read_manifest(store.home, rows[0]["run_id"])
     except MissingManifest:
-        return None
-    if pinned is None:
-        return None
-    return PromptProfile.model_validate(pinned.content).stage(pinned.profile_stage).output
+        return None, None
+    return manifest.profiles.get(asset), manifest.models.get(asset)
 
 
 def every_entry_accounted_for(checked: Checked) -> CheckOutcome:
@@ -153,12 +172,17 @@ def answers_fit_the_schema(checked: Checked) -> CheckOutcome:
     answered = [row for row in checked.asked if not row["error_class"]]
     if not answered:
         return CheckOutcome(True, "there is no answer to look at", metadata={"looked_at": 0})
-    if checked.output is None:
+    if checked.pinned is None:
         words = (
             f"the manifest of run {answered[0]['run_id']} is gone, and with it the schema; materialize again"
         )
         return CheckOutcome(False, words, grave=False, metadata={"looked_at": 0})
-    schema = canonical_schema(checked.output)
+    stage = checked.pinned.profile_stage
+    # Rows name the stage that answered: of a split there are several.
+    schemas = {
+        profile.stage_hash(stage): canonical_schema(profile.stage(stage).output)
+        for profile in checked.profiles
+    }
     looked_at, wrong = 0, []
     for start in range(0, len(answered), CHUNK):
         chunk = answered[start : start + CHUNK]
@@ -169,7 +193,7 @@ def answers_fit_the_schema(checked: Checked) -> CheckOutcome:
                 continue
             looked_at += 1
             try:
-                check_answer(answer.text, schema)
+                check_answer(answer.text, schemas[row["stage_hash"]])
             except (NotJson, SchemaMismatch) as error:
                 wrong.append(f"{row['entry_id']}: {error}")
     gone = len(answered) - looked_at
@@ -247,11 +271,41 @@ def originals_untouched(checked: Checked) -> CheckOutcome:
     )
 
 
+def prompt_tested(checked: Checked) -> CheckOutcome:
+    """The tests of the stage have passed with exactly the profile and the model that the table was made with."""
+    if checked.pinned is None or checked.model is None:
+        words = "which prompt the table was made with is not known: its manifest is gone; materialize again"
+        return CheckOutcome(not checked.asked, words if checked.asked else "nothing was asked", grave=False)
+    model = Model.model_validate(checked.model.content)
+    stage = checked.pinned.profile_stage
+    try:
+        sets = load_case_sets(checked.prompts)
+        missing = [
+            f"{profile.id}@{short(profile.hash)}: {words}"
+            for profile in checked.profiles
+            for words in untested(sets, profile, stage, checked.database, model)
+        ]
+    except CaseFileError as error:
+        return CheckOutcome(False, f"its tests cannot be read: {error}", grave=False)
+    ids = {profile.id for profile in checked.profiles}
+    there = any(case.stage == stage for one in sets if one.profile_id in ids for case in one.written.tests)
+    if model.is_embedded:
+        words = f"{model.name} answers by rule and reads no prompt: there is nothing to test"
+    elif not there:
+        words = f"no test asks the stage {stage}: write some beside the prompts"
+    else:
+        words = f"every test of the stage {stage} has passed with {model.name}"
+    return CheckOutcome(
+        not missing, "; ".join(missing) or words, grave=False, metadata={"missing": len(missing)}
+    )
+
+
 CHECKS: dict[str, Callable[[Checked], CheckOutcome]] = {
     ACCOUNTED: every_entry_accounted_for,
     FAILURES: share_of_failures,
     FIT: answers_fit_the_schema,
     SPREAD: scores_in_range_and_spread,
     AS_ASKED: critiques_as_asked,
+    TESTED: prompt_tested,
     UNTOUCHED: originals_untouched,
 }

@@ -17,6 +17,7 @@ FIT = "answers_fit_the_schema"
 SPREAD = "scores_in_range_and_spread"
 AS_ASKED = "critiques_as_asked"
 UNTOUCHED = "originals_untouched"
+TESTED = "prompt_tested"
 
 DESCRIPTIONS = {
     ACCOUNTED: "Each entry of the first stage has its row, with a result or a reason; blocks what comes after.",
@@ -24,16 +25,18 @@ DESCRIPTIONS = {
     FIT: "Each answer that the table rests on, as it is kept, fits the schema that its run pinned.",
     SPREAD: "Scores lie in 0-20 and are not all the same.",
     AS_ASKED: "Nine in ten critiques have 110-150 words and a score within one of their weighted marks (warning).",
+    TESTED: "The tests of the prompt have passed with exactly the revision and the model that the table was made with "
+    "(warning).",
     UNTOUCHED: "The files whose pictures were read still hold them.",
 }
 
 CHECKED = {
-    "judge/critiques": (ACCOUNTED, FAILURES, FIT, SPREAD, AS_ASKED),
-    "judge/playoff": (FAILURES, FIT),
+    "judge/critiques": (ACCOUNTED, FAILURES, FIT, SPREAD, AS_ASKED, TESTED),
+    "judge/playoff": (FAILURES, FIT, TESTED),
     "judge/results": (UNTOUCHED,),
-    "tagger/captions": (ACCOUNTED, FAILURES, FIT),
-    "tagger/keywords": (ACCOUNTED, FAILURES, FIT),
-    "tagger/descriptions": (ACCOUNTED, FAILURES, FIT),
+    "tagger/captions": (ACCOUNTED, FAILURES, FIT, TESTED),
+    "tagger/keywords": (ACCOUNTED, FAILURES, FIT, TESTED),
+    "tagger/descriptions": (ACCOUNTED, FAILURES, FIT, TESTED),
     "tagger/metadata": (UNTOUCHED,),
 }
 """Which checks each asset has."""

@@ -15,7 +15,7 @@ from prompt_hub.errors import PromptHubError
 from registry.errors import RegistryError
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Callable, Collection, Mapping
 
     from imageworks.contracts import Contract
     from imageworks_dagster.pipelines import Asks, Pipeline, StageDeclaration
@@ -31,15 +31,31 @@ DEFAULT = "default"
 
 
 @dataclass(frozen=True)
+class ChosenShare:
+    """One of several profiles of a stage, for a share of its photos.
+
+    Attributes:
+        reference: how it was chosen, such as ``library@staging``.
+        percent: its share.
+        profile: the prompt profile.
+    """
+
+    reference: str
+    percent: int
+    profile: PromptProfile
+
+
+@dataclass(frozen=True)
 class Choice:
     """What one stage asks with, fixed for the whole run.
 
     Attributes:
         asset: the stage.
-        profile: the prompt profile.
+        profile: the prompt profile; the first where photos are split between several.
         profile_stage: the profile stage.
         model: the model.
         reference: how a kept revision was chosen, such as ``club-judge@production``; empty for what the files say.
+        shares: all profiles where photos are split, the first too; else none.
     """
 
     asset: str
@@ -47,6 +63,20 @@ class Choice:
     profile_stage: str
     model: Model
     reference: str = ""
+    shares: tuple[ChosenShare, ...] = ()
+
+    @property
+    def profiles(self) -> tuple[PromptProfile, ...]:
+        """All profiles that the stage asks with."""
+        return tuple(share.profile for share in self.shares) or (self.profile,)
+
+    def profile_of(self, photo_id: str) -> PromptProfile:
+        """The profile that a photo is asked about with."""
+        if not self.shares:
+            return self.profile
+        from prompt_hub.revisions.splits import part_of  # noqa: PLC0415 - as `_resolve` has it
+
+        return self.shares[part_of(photo_id, [share.percent for share in self.shares])].profile
 
 
 @dataclass(frozen=True)
@@ -82,6 +112,12 @@ def resolve_choices(
     Raises:
         WrongChoice: naming every wrong choice of the run at once, with the right ones.
     """
+    # Not at the top: the definitions load this module, and the state database is opened by runs alone.
+    from prompt_hub.revisions.store import resolve  # noqa: PLC0415 - see above
+
+    def profile_named(text: str) -> PromptProfile:
+        return resolve(text, hub, prompts)
+
     choices: dict[str, Choice | ScorerChoice] = {}
     problems: list[str] = []
     for stage in pipeline.choosing:
@@ -96,7 +132,7 @@ def resolve_choices(
             continue
         try:
             choices[stage.asset] = (
-                _resolve(pipeline, stage, chosen, hub=hub, prompts=prompts, registry=registry)
+                resolve_choice(pipeline, stage, chosen, profile_named=profile_named, registry=registry)
                 if stage.asks is not None
                 else _resolve_scorer(stage, chosen["model"], registry)
             )
@@ -123,38 +159,67 @@ def _given(configuration: Mapping[str, Any]) -> dict[str, str]:
     return {name: configuration[name] for name in ("profile", "model") if configuration.get(name)}
 
 
-def _resolve(
+def resolve_choice(
     pipeline: Pipeline,
     stage: StageDeclaration,
     chosen: Mapping[str, str],
     *,
-    hub: PromptHub,
-    prompts: PromptStore,
+    profile_named: Callable[[str], PromptProfile],
     registry: Registry,
 ) -> Choice:
-    # Not at the top: the definitions load this module, and the state database is opened by runs alone.
-    from prompt_hub.revisions.references import Reference  # noqa: PLC0415 - see above
-    from prompt_hub.revisions.store import resolve  # noqa: PLC0415 - see above
+    """The choice of one stage that asks.
+
+    Args:
+        pipeline: the pipeline.
+        stage: the stage.
+        chosen: ``profile`` and ``model`` where they are chosen.
+        profile_named: the profile of a reference.
+        registry: the models there are.
+
+    Raises:
+        WrongChoice, PromptHubError, RegistryError: the profile or the model cannot be used, or is not there.
+    """
+    from prompt_hub.revisions.references import Reference  # noqa: PLC0415 - as above
+    from prompt_hub.revisions.splits import is_split  # noqa: PLC0415 - as above
 
     asks = stage.asks
     assert asks is not None  # noqa: S101 - the caller goes through the asking stages alone
     named = chosen.get("profile") or pipeline.default_profile
-    profile = resolve(named, hub, prompts)
-    problems = _profile_problems(pipeline, asks, profile)
-    if problems:
-        raise WrongChoice(f"profile {profile.id!r} cannot be used: {'; '.join(problems)}.")
-    template = profile.stage(asks.profile_stage)
-    needs = {"chat"} | ({"vision"} if template.images else set())
+    shares = _shares(pipeline, named, profile_named) if is_split(named) else ()
+    profiles = [share.profile for share in shares] or [profile_named(named)]
+    for profile in profiles:
+        problems = _profile_problems(pipeline, asks, profile)
+        if problems:
+            raise WrongChoice(f"profile {profile.id!r} cannot be used: {'; '.join(problems)}.")
+    pictures = max(profile.stage(asks.profile_stage).images for profile in profiles)
+    needs = {"chat"} | ({"vision"} if pictures else set())
     model = registry.resolve(chosen.get("model") or asks.role, needs=needs)
-    problem = _model_problem(model, template.images)
+    problem = _model_problem(model, pictures)
     if problem:
         raise WrongChoice(f"model {model.name!r} {problem}.")
     return Choice(
         asset=stage.asset,
-        profile=profile,
+        profile=profiles[0],
         profile_stage=asks.profile_stage,
         model=model,
-        reference=named if Reference.parse(named).is_kept else "",
+        reference=named if shares or Reference.parse(named).is_kept else "",
+        shares=shares,
+    )
+
+
+def _shares(
+    pipeline: Pipeline, text: str, profile_named: Callable[[str], PromptProfile]
+) -> tuple[ChosenShare, ...]:
+    from prompt_hub.revisions.splits import Split  # noqa: PLC0415 - as above
+
+    if not pipeline.may_split:
+        raise WrongChoice(
+            f"profile {text!r} splits the entries between prompts, and all entries of a competition are judged by one. "
+            f"Choose one revision; `imageworks prompts trial` compares two without a split."
+        )
+    return tuple(
+        ChosenShare(share.text, share.percent, profile_named(share.text))
+        for share in Split.parse(text).shares
     )
 
 

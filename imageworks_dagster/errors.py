@@ -6,6 +6,7 @@ PlatformError
 ├── OtherRules         an earlier stage's table that was made under other rules
 ├── NothingKnown       photos to forget of which nothing is known
 ├── NothingToPublish   a batch to publish that has no result
+├── NothingToTry       a trial of prompts in which nothing would be compared
 └── AlreadyServed      a web UI whose port or home another program has
 """
 
@@ -34,6 +35,10 @@ class NothingKnown(PlatformError):
 
 class NothingToPublish(PlatformError):
     """A batch to publish that has no result yet."""
+
+
+class NothingToTry(PlatformError):
+    """A trial of prompts in which nothing would be compared."""
 
 
 class AlreadyServed(PlatformError):

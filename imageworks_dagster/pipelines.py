@@ -40,13 +40,17 @@ class StageDeclaration:
 
 @dataclass(frozen=True)
 class Pipeline:
-    """Stages in order, in one Dagster group, over one set of batches."""
+    """Stages in order, in one Dagster group, over one set of batches.
+
+    ``may_split`` says whether the photos of a batch may be split between prompts: not where they compete.
+    """
 
     name: PipelineName
     group: str
     application: str
     default_profile: str
     stages: tuple[StageDeclaration, ...]
+    may_split: bool = False
 
     def stage(self, asset: str) -> StageDeclaration:
         """The declaration of ``asset``; KeyError if the pipeline has no such stage."""
@@ -94,6 +98,7 @@ TAGGER = Pipeline(
     group="personal_tagger",
     application="personal_tagger",
     default_profile="library",
+    may_split=True,
     stages=(
         StageDeclaration("tagger/photos", ()),
         StageDeclaration("tagger/captions", ("tagger/photos",), Asks("caption", "caption")),

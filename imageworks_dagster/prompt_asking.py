@@ -62,18 +62,48 @@ def asking_with(
     def ask(questions: Sequence[Question]) -> list[Told]:
         requests = _Requests(settings, registry.version, prompt_hub_version, stage)
         made = [requests.request(question) for question in questions]
-        spool = Spool(store.home.spool)
-        try:
-            answers = run_interruptible(
-                lambda: _answers(
-                    settings, registry, store, spool, made, fresh=fresh, progress=progress, stage=stage
-                )
-            )
-        finally:
-            spool.close()
+        answers = ask_requests(settings, registry, store, made, stage=stage, fresh=fresh, progress=progress)
         return [told(answer) for answer in answers]
 
     return ask
+
+
+def ask_requests(
+    settings: Settings,
+    registry: Registry,
+    store: OpenStore,
+    requests: Sequence[Request],
+    *,
+    stage: str,
+    fresh: bool,
+    progress: Progress,
+) -> list[Answer]:
+    """Ask outside of a run, through the one client: recalled, leased, told to telemetry, interruptible.
+
+    Args:
+        settings: Concurrency, timeouts, leases, consent.
+        registry: The models.
+        store: Keeps the answers.
+        requests: What is asked; they may be to several models.
+        stage: Who asks, for the leases.
+        fresh: Ask even what was answered before.
+        progress: Told of how many of how many are done, and how many of them failed.
+
+    Returns:
+        The answers in the order of the requests.
+
+    Raises:
+        backends.errors.BackendError: A model cannot be reached at all; what was answered until then is kept.
+    """
+    spool = Spool(store.home.spool)
+    try:
+        return run_interruptible(
+            lambda: _answers(
+                settings, registry, store, spool, requests, stage=stage, fresh=fresh, progress=progress
+            )
+        )
+    finally:
+        spool.close()
 
 
 def told(answer: Answer) -> Told:
@@ -141,9 +171,9 @@ async def _answers(
     spool: Spool,
     requests: Sequence[Request],
     *,
+    stage: str,
     fresh: bool,
     progress: Progress,
-    stage: str,
 ) -> list[Answer]:
     leasing = leasing_for(settings, registry, store.database, registry.environ, spool, stage=stage)
     # No more are handed over than are asked at once, so that an answer's latency is no wait for other answers.

@@ -11,7 +11,7 @@ from imageworks.run_facts import RunFacts, StageFacts
 from store.publishing import make_folder, publish_file
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from imageworks_dagster.pipelines import Pipeline
@@ -65,7 +65,10 @@ def run_facts(stage: Stage, pipeline: Pipeline, tables: Mapping[str, Sequence[Ro
         tables: rows of each asking stage.
     """
     manifest = stage.run.manifest
-    hashes = {pinned.profile_hash for pinned in manifest.profiles.values()}
+    pinned = manifest.profiles.values()
+    hashes = {one.profile_hash for one in pinned} | {
+        share.profile_hash for one in pinned for share in one.shares
+    }
     more = [("host", manifest.host), ("code", (manifest.git_sha or "unknown")[:12])]
     return RunFacts(
         batch=stage.batch.name,
@@ -75,26 +78,29 @@ def run_facts(stage: Stage, pipeline: Pipeline, tables: Mapping[str, Sequence[Ro
         stages=tuple(
             facts
             for declaration in pipeline.asking
-            if (facts := _stage_facts(declaration.asset, tables[declaration.asset])) is not None
+            for facts in _stage_facts(declaration.asset, tables[declaration.asset])
         ),
         more=tuple(more),
     )
 
 
-def _stage_facts(asset: str, rows: Sequence[Row]) -> StageFacts | None:
-    answered = [row for row in rows if row["answered_by"]]
-    if not answered:
-        return None
-    first = answered[0]
-    deployments = sorted({row["deployment"] for row in answered if row["deployment"]})
-    return StageFacts(
-        stage=asset,
-        model=first["model"],
-        model_revision=first["model_revision"],
-        deployment=", ".join(deployments),
-        profile_id=first["profile_id"],
-        stage_hash=first["stage_hash"],
-        asked=sum(1 for row in answered if not row["recalled"]),
-        recalled=sum(1 for row in answered if row["recalled"]),
-        failed=sum(1 for row in answered if row["error_class"]),
-    )
+def _stage_facts(asset: str, rows: Sequence[Row]) -> Iterator[StageFacts]:
+    """One for each prompt that answered: where photos are split, there are several."""
+    prompts: dict[tuple[str, str], list[Row]] = {}
+    for row in rows:
+        if row["answered_by"]:
+            prompts.setdefault((row["profile_id"], row["stage_hash"]), []).append(row)
+    for (profile_id, stage_hash), answered in prompts.items():
+        first = answered[0]
+        deployments = sorted({row["deployment"] for row in answered if row["deployment"]})
+        yield StageFacts(
+            stage=asset,
+            model=first["model"],
+            model_revision=first["model_revision"],
+            deployment=", ".join(deployments),
+            profile_id=profile_id,
+            stage_hash=stage_hash,
+            asked=sum(1 for row in answered if not row["recalled"]),
+            recalled=sum(1 for row in answered if row["recalled"]),
+            failed=sum(1 for row in answered if row["error_class"]),
+        )

@@ -21,6 +21,7 @@ from dagster._core.execution.plan.objects import ErrorSource
 from backends.devices import devices
 from imageworks_dagster.choices import (
     Choice,
+    ChosenShare,
     ScorerChoice,
     explicit_pins,
     resolve_choices,
@@ -39,6 +40,7 @@ from telemetry.manifest import (
     LatencySummary,
     PinnedModel,
     PinnedProfile,
+    PinnedShare,
     RunManifest,
     StageSummary,
     Status,
@@ -82,6 +84,11 @@ class Run:
             profile=PromptProfile.model_validate(profile.content),
             profile_stage=profile.profile_stage,
             model=Model.model_validate(model.content),
+            reference=profile.reference,
+            shares=tuple(
+                ChosenShare(share.reference, share.percent, PromptProfile.model_validate(share.content))
+                for share in profile.shares
+            ),
         )
 
     def scorer(self, asset: str) -> Model | None:
@@ -232,6 +239,17 @@ def _pinned_profile(choice: Choice) -> PinnedProfile:
         profile_hash=profile.hash,
         stage_hash=profile.stage_hash(choice.profile_stage),
         content=profile.model_dump(mode="json"),
+        shares=[
+            PinnedShare(
+                reference=share.reference,
+                percent=share.percent,
+                profile_id=share.profile.id,
+                profile_hash=share.profile.hash,
+                stage_hash=share.profile.stage_hash(choice.profile_stage),
+                content=share.profile.model_dump(mode="json"),
+            )
+            for share in choice.shares
+        ],
     )
 
 

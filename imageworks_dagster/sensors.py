@@ -1,7 +1,8 @@
-"""The sensors: prompts, models and roles observed, the inbox watched, dead runs closed and telemetry compacted."""
+"""The sensors: prompts, models and roles observed, the inbox and promotions watched, dead runs closed."""
 
 # Dagster reads the annotations of what it decorates: they are not postponed in this module.
 
+import json
 import time
 from collections.abc import Sequence
 from typing import Any
@@ -21,7 +22,12 @@ from store.home import Home
 
 def platform_sensors(assembly: Assembly, jobs: Sequence[Any]) -> list[dg.SensorDefinition]:
     """All sensors; those that start nothing run from the first day."""
-    return [_observing(assembly), _inbox(assembly, jobs), _upkeep(assembly)]
+    return [
+        _observing(assembly),
+        _inbox(assembly, jobs),
+        _promotions(assembly, jobs),
+        _upkeep(assembly),
+    ]
 
 
 def _observing(assembly: Assembly) -> dg.SensorDefinition:
@@ -83,6 +89,53 @@ def _inbox(assembly: Assembly, jobs: Sequence[Any]) -> dg.SensorDefinition:
         )
 
     return inbox
+
+
+def _promotions(assembly: Assembly, jobs: Sequence[Any]) -> dg.SensorDefinition:
+    @dg.sensor(
+        name="promotion_sensor",
+        jobs=list(jobs),
+        minimum_interval_seconds=30,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        description="Tells which open batches a promoted prompt made stale, or runs them: IMAGEWORKS_PROMOTION_RUNS. "
+        "What has a kept answer is not asked again.",
+    )
+    def promotions(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
+        from imageworks_dagster.opened import has_home, open_store
+        from imageworks_dagster.promotions import overtaken
+
+        stale = overtaken(open_store(assembly.settings)) if has_home(assembly.settings) else []
+        if not stale:
+            context.update_cursor("[]")
+            return dg.SkipReason("no promotion has made a batch stale")
+        mode, keys = assembly.settings.promotion_runs, {one.key for one in stale}
+        # Each once. Where a kill loses the cursor, Dagster still runs each run key once.
+        told = {tuple(each) for each in json.loads(context.cursor or "[]") if each[1] in keys}
+        new = [one for one in stale if (mode, one.key) not in told]
+        begun = new if mode == "offer" else new[: assembly.settings.promotion_runs_a_tick]
+        context.update_cursor(json.dumps(sorted(told | {(mode, one.key) for one in begun})))
+        words = "; ".join(f"{one.batch.pipeline} {one.batch.name}: {', '.join(one.assets)}" for one in stale)
+        if mode == "offer":
+            for one in begun:
+                context.log.info(
+                    "A promotion made %s of %s stale. Materialize the batch to ask anew.",
+                    ", ".join(one.assets),
+                    one.batch.name,
+                )
+            return dg.SkipReason(f"stale by a promotion: {words}")
+        if not begun:
+            return dg.SkipReason(f"run already, and stale still: {words}")
+        return dg.SensorResult(
+            run_requests=[
+                dg.RunRequest(run_key=one.key, job_name=one.batch.pipeline, partition_key=one.batch.name)
+                for one in begun
+            ],
+            dynamic_partitions_requests=[
+                PARTITIONS[one.batch.pipeline].build_add_request([one.batch.name]) for one in begun
+            ],
+        )
+
+    return promotions
 
 
 def _upkeep(assembly: Assembly) -> dg.SensorDefinition:

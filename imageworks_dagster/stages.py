@@ -107,13 +107,40 @@ class ByEntry(dict[str, Row]):
 
 
 @dataclass
-class Stage:
+class BatchTables:
+    """A batch's current tables and its photos."""
+
+    batch: Batch
+    store: OpenStore
+
+    def read(self, asset: str) -> list[Row]:
+        """The current rows of an earlier stage's table for this batch.
+
+        Raises:
+            store.errors.MissingTable: the earlier stage has not run; the message says what to materialize.
+        """
+        rows: list[Row] = self.store.tables.read(asset, self.batch.name).to_pylist()
+        return rows
+
+    def read_by_entry(self, asset: str) -> ByEntry:
+        """As ``read``, by ``entry_id``; for tables with one row an entry."""
+        return ByEntry(asset, self.read(asset))
+
+    def photo_file(self, entry: Mapping[str, Any]) -> PhotoFile:
+        """Where the entry's photo lies."""
+        return PhotoFile(photo_id=entry["photo_id"], path=self.path(entry))
+
+    def path(self, entry: Mapping[str, Any]) -> Path:
+        """The entry's file."""
+        return self.batch.folder / text_path(entry["relative_path"])
+
+
+@dataclass
+class Stage(BatchTables):
     """One stage of one run, at work on one batch. ``sampler`` is there while its body works."""
 
     shape: TableShape
     run: Run
-    batch: Batch
-    store: OpenStore
     settings: Settings
     config: Mapping[str, Any]
     choice: Choice | None
@@ -131,19 +158,6 @@ class Stage:
     def asset(self) -> str:
         """The stage's asset, such as ``judge/critiques``."""
         return self.shape.asset
-
-    def read(self, asset: str) -> list[Row]:
-        """The current rows of an earlier stage's table for this batch.
-
-        Raises:
-            store.errors.MissingTable: the earlier stage has not run; the message says what to materialize.
-        """
-        rows: list[Row] = self.store.tables.read(asset, self.batch.name).to_pylist()
-        return rows
-
-    def read_by_entry(self, asset: str) -> ByEntry:
-        """As ``read``, by ``entry_id``; for tables with one row an entry."""
-        return ByEntry(asset, self.read(asset))
 
     def publish(self, outcome: Outcome) -> TablePointer:
         """Publish the stage's table and move the pointer to it.
@@ -184,14 +198,6 @@ class Stage:
             error_class=problem.error_class,
             error_message=problem.message,
         )
-
-    def photo_file(self, entry: Mapping[str, Any]) -> PhotoFile:
-        """Where the entry's photo lies."""
-        return PhotoFile(photo_id=entry["photo_id"], path=self.path(entry))
-
-    def path(self, entry: Mapping[str, Any]) -> Path:
-        """The entry's file."""
-        return self.batch.folder / text_path(entry["relative_path"])
 
 
 def failures_by_class(rows: Iterable[Mapping[str, Any]]) -> dict[str, int]:

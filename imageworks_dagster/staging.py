@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
 from imageworks_dagster.assets.batch_nodes import NONE, BatchNode, node_of, observe
-from imageworks_dagster.assets.chosen import promoted_version, scorer_version
+from imageworks_dagster.assets.chosen import promoted_facts, promoted_version, scorer_version
 from imageworks_dagster.assets.stage import as_failure, picture_markdown, table_markdown
 from imageworks_dagster.explained import EXPLAINED
 from imageworks_dagster.opened import open_store
@@ -20,6 +21,8 @@ from imageworks_dagster.runs import enter_run
 from imageworks_dagster.stages import Stage, failures_by_class
 from imageworks_dagster.tables import SHAPES
 from imageworks_dagster.turns import turn
+from prompt_hub.revisions.splits import WHOLE
+from prompt_hub.revisions.store import PromptStore
 from store.batches import batch as registered_batch
 from telemetry.manifest import StageSummary
 
@@ -134,7 +137,9 @@ def _chosen_tags(
     for stage in (declaration, *(pipeline.stage(asset) for asset in declaration.reads)):
         node = node_of(pipeline, stage)
         if node is not None and stage.asset in run.planned:
-            tags |= observe(instance, node, batch, _chosen_version(node, run))
+            tags |= observe(
+                instance, node, batch, _chosen_version(node, run), partial(_chosen_facts, node, run)
+            )
     return tags
 
 
@@ -144,7 +149,23 @@ def _chosen_version(node: BatchNode, run: Run) -> str:
         model = run.scorer(asset)
         return NONE if model is None else scorer_version(model.name, model.model_revision)
     profile = run.manifest.profiles[asset]
-    return promoted_version(profile.profile_id, profile.stage_hash) if profile.is_kept else NONE
+    if not profile.is_kept:
+        return NONE
+    parts = [(share.percent, share.profile_id, share.stage_hash) for share in profile.shares]
+    return promoted_version(parts or [(WHOLE, profile.profile_id, profile.stage_hash)])
+
+
+def _chosen_facts(node: BatchNode, run: Run) -> Mapping[str, dg.MetadataValue]:
+    choice = run.choice(node.stage.asset)
+    if choice is None or not choice.reference:
+        return {}
+    parts = [(share.percent, share.profile) for share in choice.shares] or [(WHOLE, choice.profile)]
+    prompts = PromptStore.over(run.store.database)
+    told = [
+        (percent, profile, prompts.revisions.get(profile.id, profile.hash).layers)
+        for percent, profile in parts
+    ]
+    return promoted_facts(told, choice.profile_stage, prompts)
 
 
 def _planned(context: dg.AssetExecutionContext, pipeline: Pipeline) -> list[str]:
@@ -216,6 +237,18 @@ def _metadata(stage: Stage, outcome: Outcome, seconds: float) -> dict[str, Any]:
             "profile_hash": profile.hash,
             "stage_hash": profile.stage_hash(stage.choice.profile_stage),
         }
+        if stage.choice.shares:
+            shares = [
+                {
+                    "share": f"{share.percent} %",
+                    "profile": share.reference,
+                    "stage_hash": share.profile.stage_hash(stage.choice.profile_stage),
+                }
+                for share in stage.choice.shares
+            ]
+            metadata["split"] = dg.MetadataValue.md(
+                table_markdown(shares, ("share", "profile", "stage_hash"))
+            )
     model = stage.choice.model if stage.choice is not None else stage.scorer
     if model is not None:
         metadata |= {

@@ -3,7 +3,7 @@
 import json
 import logging
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -11,23 +11,29 @@ from typing import Annotated, Any
 import typer
 
 from prompt_hub.checking import template_problems
+from prompt_hub.comparison_commands import add_commands as add_comparison_commands
 from prompt_hub.composition.commands import compose
 from prompt_hub.contracts import types_of
 from prompt_hub.edit_command import edit
-from prompt_hub.errors import PromptHubError, RenderError
-from prompt_hub.exporting import differing_stages, profile_diff, profile_yaml
+from prompt_hub.errors import PromptHubError, RenderError, WouldOverwrite
+from prompt_hub.exchange.commands import import_prompt
+from prompt_hub.exporting import profile_yaml
 from prompt_hub.hashing import short
 from prompt_hub.hub import PromptHub
-from prompt_hub.layers import SHIPPED
+from prompt_hub.named import hub_of, named
+from prompt_hub.provenance import Source
 from prompt_hub.rendering import Rendered
 from prompt_hub.rendering import render as render_stage
-from prompt_hub.revision_commands import HomeOption, ReferenceArgument, add_commands, opened, warn_of
-from prompt_hub.revisions.references import Reference, kept_revision
+from prompt_hub.revision_commands import HomeOption, ReferenceArgument, warn_of
+from prompt_hub.revision_commands import add_commands as add_revision_commands
 from prompt_hub.schema import PromptProfile, StageTemplate
 from prompt_hub.showing import show
+from prompt_hub.testing.case_files import load_case_sets, sets_by_profile
 from prompt_hub.testing.commands import run_tests
 from store.errors import StoreError
 from store.home import Home
+from store.path_text import path_text
+from store.publishing import publish_file
 from store.settings import Settings
 from store.yaml_reading import YamlError, field_text, read_yaml
 
@@ -45,6 +51,7 @@ class Form(StrEnum):
 
     YAML = "yaml"
     JSON = "json"
+    PROMPTFOO = "promptfoo"
 
 
 class Output(StrEnum):
@@ -57,7 +64,7 @@ class Output(StrEnum):
 @app.command("list")
 def list_profiles(*, home: HomeOption = None) -> None:
     """All profiles with their stages and hashes."""
-    hub = _hub(home)
+    hub = hub_of(home)
     show(
         ["profile", "application", "stages", "hash", "from", "description"],
         (
@@ -83,9 +90,10 @@ def inspect(
     home: HomeOption = None,
 ) -> None:
     """One profile: hashes, variables, parameters, and the file that each field comes from."""
-    profile, layers = _named(reference, home)
+    found = named(reference, home)
+    profile = found.profile
     if form is Output.JSON:
-        typer.echo(json.dumps(_inspected(profile, layers), indent=2, ensure_ascii=False))
+        typer.echo(json.dumps(_inspected(profile, found.layers), indent=2, ensure_ascii=False))
         return
     typer.echo(f"{profile.id} ({profile.application}): {profile.description}")
     typer.echo(f"profile_hash {profile.hash}")
@@ -104,25 +112,43 @@ def inspect(
                 f"  variable {variable}{f' ({kinds})' if kinds else ''}{needed}: {declaration.description}"
             )
     typer.echo("\nWhere each field comes from:")
-    for field, file in layers.items():
-        typer.echo(f"  {field}  {_shown(file)}")
+    for field, file in found.layers.items():
+        typer.echo(f"  {field}  {Source.of(file)}")
 
 
 @app.command()
 def export(
     reference: ReferenceArgument,
-    form: Annotated[Form, typer.Option("--format", help="yaml or json.")] = Form.YAML,
+    form: Annotated[Form, typer.Option("--format", help="yaml, json, or promptfoo.")] = Form.YAML,
+    output: Annotated[
+        Path | None, typer.Option(help="Folder for the file; the terminal if not given.")
+    ] = None,
     *,
     home: HomeOption = None,
 ) -> None:
-    """The effective profile: what it extends and includes is put in."""
-    profile, _ = _named(reference, home)
-    if form is Form.JSON:
+    """The effective profile: what it extends and includes is put in. For promptfoo, with its live tests."""
+    profile = named(reference, home).profile
+    name = f"{profile.id}.{form}"
+    if form is Form.PROMPTFOO:
+        from prompt_hub.exchange import promptfoo  # noqa: PLC0415 - jinja2 is dear
+
+        sets = sets_by_profile(load_case_sets(_home(home).prompts), [profile.id])[profile.id]
+        text, losses = promptfoo.to_promptfoo(profile, sets)
+        for loss in losses:
+            typer.echo(str(loss), err=True)
+        name = promptfoo.FILE_NAME
+    elif form is Form.JSON:
         content = profile.model_dump(mode="json", exclude={"extends"})
-        typer.echo(json.dumps(content, indent=2, ensure_ascii=False))
+        text = json.dumps(content, indent=2, ensure_ascii=False) + "\n"
+    else:
+        text = f"# profile_hash {profile.hash}\n{profile_yaml(profile)}"
+    if output is None:
+        typer.echo(text, nl=False)
         return
-    typer.echo(f"# profile_hash {profile.hash}")
-    typer.echo(profile_yaml(profile), nl=False)
+    if (output / name).exists():
+        raise WouldOverwrite(f"{output / name} is there; move it away, or name another folder.")
+    publish_file(output / name, text.encode())
+    typer.echo(path_text(output / name))
 
 
 @app.command()
@@ -135,7 +161,7 @@ def validate(
 ) -> None:
     """Check all profiles, or what they would be with these files; exit code 1 if something is wrong."""
     tried = files or []
-    hub = _hub(home, tried)
+    hub = hub_of(home, tried)
     problems = 0
     for profile in hub.profiles.values():
         for place, problem in template_problems(profile):
@@ -162,7 +188,7 @@ def render(
     values = read_yaml(variables)
     if not isinstance(values, dict):
         raise RenderError(f"{variables} must hold a mapping of variables to values.")
-    profile, _ = _named(reference, home)
+    profile = named(reference, home).profile
     rendered = render_stage(profile, stage, values)
     if form is Output.JSON:
         typer.echo(json.dumps(_as_json(rendered), indent=2, ensure_ascii=False))
@@ -174,27 +200,12 @@ def render(
     typer.echo(f"\n## system\n\n{rendered.system}\n\n## user\n\n{rendered.user}")
 
 
-@app.command()
-def diff(
-    first: ReferenceArgument,
-    second: ReferenceArgument,
-    *,
-    home: HomeOption = None,
-) -> None:
-    """What two effective profiles say differently, and which stages ask something else."""
-    (one, _), (other, _) = _named(first, home), _named(second, home)
-    typer.echo(profile_diff(one, other, names=(first, second)), nl=False)
-    stages = list(differing_stages(one, other))
-    for name, before, after in stages:
-        typer.echo(f"{name}: stage_hash {short(before) or '(none)'} -> {short(after) or '(none)'}")
-    if not stages:
-        typer.echo("Every stage asks the same.")
-
-
-add_commands(app)
+add_revision_commands(app)
+add_comparison_commands(app)
 app.command()(edit)
 app.command()(compose)
 app.command("test")(run_tests)
+app.command("import")(import_prompt)
 
 
 def main() -> None:
@@ -212,31 +223,8 @@ def _home(folder: Path | None) -> Home:
     return Home.of(Settings() if folder is None else Settings(home=folder))
 
 
-def _hub(folder: Path | None, files: Iterable[Path] = ()) -> PromptHub:
-    home, tried = _home(folder), list(files)
-    if tried:
-        return PromptHub.load(home.prompts, files=tried)
-    return PromptHub.load_cached(home.prompts, home.cached_prompts)
-
-
-def _named(text: str, folder: Path | None) -> tuple[PromptProfile, Mapping[str, str]]:
-    """The profile of a reference, and the file of each of its fields."""
-    reference = Reference.parse(text)
-    if not reference.is_kept:
-        hub = _hub(folder)
-        return hub.get(reference.profile_id), hub.provenance[reference.profile_id]
-    with opened(folder) as (store, _):
-        revision = kept_revision(reference, store.labels, store.revisions)
-    return revision.profile, revision.layers
-
-
 def _by_user(hub: PromptHub, profile_id: str) -> bool:
-    return any(not Path(file).is_relative_to(SHIPPED) for file in hub.provenance[profile_id].values())
-
-
-def _shown(file: str) -> str:
-    path = Path(file)
-    return f"shipped: {path.relative_to(SHIPPED)}" if path.is_relative_to(SHIPPED) else file
+    return any(Source.of(file).layer == "user" for file in hub.provenance[profile_id].values())
 
 
 def _inspected(profile: PromptProfile, layers: Mapping[str, str]) -> dict[str, Any]:

@@ -14,12 +14,21 @@ PromptHubError
 │   ├── VariablesRefused        a variable is missing, not declared, not plain JSON, or misses its schema
 │   └── RenderLimit             a template prints or loops more than it may
 ├── BadReference            a text names no prompt
+│   └── BadSplit                a text splits photos between revisions in no way that can be done
 ├── CompositionFileError    a composition's file is broken, or fits no profile: names file, line and field
 ├── UnknownComposition      no composition has this id
 ├── NobodyToAsk             a composition's node names no model, and no role is asked by its stage
 ├── CaseFileError           a file of prompt tests is broken: names file, line and field
 ├── NothingToTest           no set of tests is meant, or none of this name
 ├── ReadsNoPrompt           a model answers by rule, so it cannot test a prompt
+├── ImportRefused           a prompt of another tool cannot be carried over as it is
+├── WouldOverwrite          something is there already, and nobody said to replace it
+├── ImprovingError          something about a prompt that is to be improved by machine
+│   ├── BadExamples             the examples cannot be read, or one of them cannot be asked about
+│   ├── BadMetric               nobody can measure so
+│   ├── NothingToChange         no text of the stage may be changed
+│   ├── OptimizerMissing        the optimizer is not installed
+│   └── BudgetTooSmall          the requests that are allowed do not even measure the prompt as it is
 ├── RevisionError           something about what the state database keeps of a profile
 │   ├── UnknownRevision         no revision has such a hash
 │   ├── AmbiguousRevision       several revisions have hashes that begin so
@@ -182,6 +191,10 @@ class NobodyToAsk(PromptHubError):
     """A composition's node names no model, and no role is asked by its stage."""
 
 
+class BadSplit(BadReference):
+    """A text splits photos between revisions in no way that can be done."""
+
+
 class CaseFileError(PromptHubError):
     """A file of prompt tests is broken; none of it is used.
 
@@ -204,6 +217,38 @@ class NothingToTest(PromptHubError):
 
 class ReadsNoPrompt(PromptHubError):
     """A model answers by rule and reads no prompt, so its answers say nothing about one."""
+
+
+class ImportRefused(PromptHubError):
+    """A prompt of another tool would say something else here, or its file is broken; nothing is written."""
+
+
+class WouldOverwrite(PromptHubError):
+    """A profile or a file is there already; nothing is written over it."""
+
+
+class ImprovingError(PromptHubError):
+    """Something about a prompt that is to be improved by machine."""
+
+
+class BadExamples(ImprovingError):
+    """The examples cannot be read, or one of them cannot be asked about."""
+
+
+class BadMetric(ImprovingError):
+    """A metric is not known, or the examples have not what it compares with."""
+
+
+class NothingToChange(ImprovingError):
+    """No text of the stage may be changed, or one that is named is not there."""
+
+
+class OptimizerMissing(ImprovingError):
+    """The optimizer is not installed."""
+
+
+class BudgetTooSmall(ImprovingError):
+    """The requests that are allowed do not even measure the prompt as it is."""
 
 
 class RevisionError(PromptHubError):

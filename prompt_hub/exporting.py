@@ -1,8 +1,7 @@
-"""Profiles as text for people: YAML that reads back to the same hash, and the difference of two of them."""
+"""Profiles as text for people: YAML that reads back to the same hash."""
 
 from __future__ import annotations
 
-import difflib
 from io import StringIO
 from typing import TYPE_CHECKING, Any
 
@@ -12,8 +11,6 @@ from ruamel.yaml.scalarstring import DoubleQuotedScalarString, LiteralScalarStri
 from store.yaml_reading import YamlError, parse_yaml
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from prompt_hub.schema import PromptProfile
 
 _WIDTH = 4096
@@ -23,39 +20,11 @@ _SHOWN_IN_LITERALS = frozenset("\n\t")
 def profile_yaml(profile: PromptProfile) -> str:
     """An effective profile as YAML, whole: it extends nothing, and a user's layer may hold it as it is."""
     content = profile.model_dump(mode="json", exclude={"extends"})
-    return _yaml(content)
+    return yaml_text(content)
 
 
-def profile_diff(first: PromptProfile, second: PromptProfile, *, names: tuple[str, str] | None = None) -> str:
-    """A unified diff of two effective profiles; empty when there is no difference but their `extends`.
-
-    Args:
-        first: The one before.
-        second: The one after.
-        names: What to call them; their ids if None.
-    """
-    before, after = names or (first.id, second.id)
-    return "".join(
-        difflib.unified_diff(
-            profile_yaml(first).splitlines(keepends=True),
-            profile_yaml(second).splitlines(keepends=True),
-            fromfile=before,
-            tofile=after,
-        )
-    )
-
-
-def differing_stages(first: PromptProfile, second: PromptProfile) -> Iterator[tuple[str, str, str]]:
-    """The stages that ask something else: name, and both hashes; "" where a profile has no such stage."""
-    for name in dict.fromkeys((*first.stages, *second.stages)):
-        hashes = tuple(
-            profile.stage_hash(name) if name in profile.stages else "" for profile in (first, second)
-        )
-        if hashes[0] != hashes[1]:
-            yield name, hashes[0], hashes[1]
-
-
-def _yaml(content: Any) -> str:
+def yaml_text(content: Any) -> str:
+    """Plain JSON values as YAML that the strict reader takes back to the same, texts of several lines as blocks."""
     writer = YAML()
     writer.width = _WIDTH
     writer.indent(mapping=2, sequence=4, offset=2)

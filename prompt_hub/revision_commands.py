@@ -228,12 +228,8 @@ def _saved(
 ) -> tuple[Revision, bool]:
     home = Home.of(settings)
     hub = PromptHub.load_cached(home.prompts, home.cached_prompts)
-    profile = hub.get(profile_id)
     warn_of(hub.doubts.get(profile_id, ()))
-    store.access.require(who, "author", f"save a revision of {profile_id}")
-    layers = hub.provenance[profile_id]
-    is_new = store.revisions.keep(profile, author=str(who), message=message, layers=layers)
-    return store.revisions.get(profile_id, profile.hash), is_new
+    return store.save(who, hub, profile_id, message=message)
 
 
 def _cells(move: Move) -> list[str]:

@@ -112,7 +112,7 @@ def syntax_tree(text: str) -> nodes.Template:
     except (ValueError, OverflowError, SyntaxError) as error:
         # Numbers of thousands of digits, escapes that name no character.
         raise TemplateRefused(f"is not a template: {error}") from error
-    _check(tree)
+    check_tree(tree)
     return tree
 
 
@@ -178,7 +178,7 @@ def _filtered(node: Any, name: str, *arguments: nodes.Expr) -> nodes.Filter:
     )
 
 
-def _check(tree: nodes.Template) -> None:
+def check_tree(tree: nodes.Template) -> None:
     """Refuse the first node that is not allowed; with a stack of our own, as the tree may be deep."""
     count = 0
     waiting: list[tuple[nodes.Node, int]] = [(tree, 0)]

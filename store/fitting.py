@@ -24,6 +24,10 @@ def compiled(schema: Mapping[str, Any]) -> Fits | None:
         None where the schema cannot be compiled, such as for a pattern that Rust's regular expressions do not know.
     """
     try:
-        return jsonschema_rs.Draft202012Validator(dict(schema), offline=True).is_valid
+        # Patterns in time that grows with the text and no faster.
+        patterns = jsonschema_rs.RegexOptions()
+        return jsonschema_rs.Draft202012Validator(
+            dict(schema), offline=True, pattern_options=patterns
+        ).is_valid
     except (jsonschema_rs.ValidationError, jsonschema_rs.ReferencingError):
         return None

@@ -102,6 +102,16 @@ class Settings(BaseSettings):
         le=86_400,
         description="Seconds for which an inbox folder must not have changed before it is handled.",
     )
+    promotion_runs: Literal["offer", "start"] = Field(
+        default="offer",
+        description=(
+            "What follows when a promoted prompt makes tables of an open batch stale: `offer` tells it in the sensor's "
+            "log and in `imageworks status`, `start` runs the batch."
+        ),
+    )
+    promotion_runs_a_tick: int = Field(
+        default=2, ge=1, le=100, description="Runs that are started at most at one look for promotions."
+    )
     leases: Literal["off", "observe", "enforce"] = Field(
         default="off",
         description=(

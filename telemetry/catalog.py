@@ -11,6 +11,7 @@ from __future__ import annotations
 import logging
 import re
 from datetime import datetime
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
 import duckdb
@@ -27,7 +28,7 @@ from telemetry.record_kinds import KIND_OF, KINDS
 from telemetry.spool_reading import BadLine, read_spool, spool_files
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from store.database import StateDatabase
@@ -89,7 +90,11 @@ _PROBLEMS: Final = pa.schema([("path", pa.string()), ("problem", pa.string())])
 
 
 def connect(
-    home: Home | None = None, database: StateDatabase | None = None, *, locked: bool = False
+    home: Home | None = None,
+    database: StateDatabase | None = None,
+    *,
+    locked: bool = False,
+    bounds: Mapping[str, str | int] = MappingProxyType({}),
 ) -> duckdb.DuckDBPyConnection:
     """A DuckDB connection in memory with the views of this module.
 
@@ -100,6 +105,7 @@ def connect(
         home: The home; that of the settings if not given.
         database: The state database, when it is open already.
         locked: Allow reading below the home alone, and no change of the configuration. For queries of others.
+        bounds: DuckDB's settings of what a query may take, such as ``memory_limit`` and ``threads``.
 
     Raises:
         StoreError: The state database cannot be read, or is of another version of this program.
@@ -107,7 +113,7 @@ def connect(
     """
     if home is None:
         home = database.home if database is not None else Home.of(Settings())
-    connection = duckdb.connect(":memory:", config=_CONFIG)
+    connection = duckdb.connect(":memory:", config={**_CONFIG, **bounds})
     try:
         _fill(connection, home, database)
         if locked:

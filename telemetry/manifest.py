@@ -47,8 +47,19 @@ class _Part(BaseModel):
     model_config = ConfigDict(extra="allow", protected_namespaces=(), ser_json_inf_nan="constants")
 
 
+class PinnedShare(_Part):
+    """One of several prompts of a stage, for a share of its photos."""
+
+    reference: str = Field(description="How it was chosen, such as `library@staging`.")
+    percent: int = Field(description="Its share of the photos.")
+    profile_id: str = Field(description="Prompt profile.")
+    profile_hash: str = Field(description="SHA-256 of the whole effective profile.")
+    stage_hash: str = Field(description="SHA-256 of the effective profile stage.")
+    content: dict[str, JsonValue] = Field(description="The effective profile, from which the run renders.")
+
+
 class PinnedProfile(_Part):
-    """The prompt of one stage, as it stood when the run began."""
+    """The prompt of one stage, as it stood when the run began; the first of them where photos are split."""
 
     profile_id: str = Field(description="Prompt profile.")
     reference: str = Field(
@@ -60,6 +71,9 @@ class PinnedProfile(_Part):
     stage_hash: str = Field(description="SHA-256 of the effective profile stage.")
     content: dict[str, JsonValue] = Field(
         default_factory=dict, description="The effective profile or stage itself, from which the run renders."
+    )
+    shares: list[PinnedShare] = Field(
+        default_factory=list, description="All prompts where photos are split between several, the first too."
     )
 
     @property

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 
 from backends.leases.records import NOBODY, Snapshot, is_over
 from backends.leases.rows import read_snapshot, time_of
+from backends.leases.state import Priority, ResidentState  # noqa: TC001 - pydantic reads the annotations
 from store.home import Home
 from store.reading import reading
 
 if TYPE_CHECKING:
     from backends.leases.records import KeptLease, KeptResident, KeptWaiter, Transition
-    from backends.leases.state import Device, Priority, ResidentState
+    from backends.leases.state import Device
     from store.settings import Settings
 
 

@@ -79,7 +79,9 @@ class Ollama:
         """See ``Backend``."""
         request = question.request
         mapped = map_parameters(self._model, request.parameters, OLLAMA, sample=request.sample)
-        observed.dropped_parameters = mapped.dropped
+        # It has no choice of tools: the model chooses.
+        chosen = tuple(request.conversation.options) if request.conversation else ()
+        observed.dropped_parameters = (*mapped.dropped, *chosen)
         body = chat_body(
             request,
             served_model=self._server.served_model_id,

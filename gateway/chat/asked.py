@@ -13,20 +13,12 @@ from backends.request import Image, Labels, Request
 from gateway.asking import resolved
 from gateway.chat.body import ImagePart, PlainFormat, SchemaFormat, UserMessage
 from gateway.chat.schemas import checked_schema
-from gateway.errors import BadRequest, NotFound, TooLarge, Unavailable
+from gateway.errors import BadRequest, TooLarge
 from gateway.models import STAGE
 from gateway.pictures import refuse_picture
-from prompt_hub.errors import (
-    BadReference,
-    PromptHubError,
-    RenderError,
-    RevisionError,
-    UnknownProfile,
-    UnknownStage,
-)
+from gateway.refusals import told
 from prompt_hub.rendering import render
 from prompt_hub.revisions.store import resolve
-from store.errors import DatabaseUnreachable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -54,14 +46,15 @@ def request_of(
     model = resolved(registry, body.model, needs=needs)
     _refuse_pictures(pictures, model, parts.settings.max_pixels)
     labels = Labels(stage=STAGE, trace_id=trace_id, priority=priority, registry_version=registry.version)
-    if body.prompt is not None:
-        return _prompted(body, body.prompt, model, parts, labels)
     if model.is_embedded:
         raise BadRequest(
-            f"Model {model.name!r} answers by rule, and reads no messages: name a prompt, or another model.",
+            f"Model {model.name!r} answers by rule from what a batch has measured, and reads neither messages nor "
+            f"prompts. Name another model.",
             param="model",
             code="reads_no_prompt",
         )
+    if body.prompt is not None:
+        return _prompted(body, body.prompt, model, parts, labels)
     return Request(
         model=model,
         conversation=conversation_of(body),
@@ -96,7 +89,6 @@ def _prompted(body: ChatBody, prompt: PromptChoice, model: Model, parts: Parts, 
         images=tuple(map(_image, prompt.images)),
         output_schema=rendered.output_schema,
         parameters={**rendered.parameters, **body.parameters},
-        variables=prompt.variables,
         labels=replace(
             labels,
             profile_id=rendered.profile_id,
@@ -116,16 +108,8 @@ def rendered_prompt(reference: str, stage: str, variables: Mapping[str, Any], pa
         BadRequest: It cannot be rendered with these variables.
         Unavailable: The state database cannot say.
     """
-    try:
+    with told("prompt"):
         return render(resolve(reference, parts.hub.current, parts.prompts), stage, variables)
-    except (UnknownProfile, UnknownStage, RevisionError) as error:
-        raise NotFound(str(error), param="prompt", code="prompt_not_found") from error
-    except (BadReference, RenderError) as error:
-        raise BadRequest(str(error), param="prompt", code="prompt_refused") from error
-    except DatabaseUnreachable as error:
-        raise Unavailable(str(error)) from error
-    except PromptHubError as error:
-        raise BadRequest(str(error), param="prompt") from error
 
 
 def _image(uri: str) -> Image:

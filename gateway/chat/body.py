@@ -215,6 +215,10 @@ class ChatBody(_Part):
     def _one_way_to_ask(self) -> ChatBody:
         if (self.messages is None) == (self.prompt is None):
             raise ValueError("send either messages or a prompt")
+        if self.prompt is not None and (self.tools or self.response_format):
+            raise ValueError(
+                "a prompt says itself what its answer looks like; leave tools and response_format out"
+            )
         for name, value in self.parameters.items():
             if problem := problem_with(name, value):
                 raise ValueError(f"{name} {problem}")

@@ -3,13 +3,52 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import orjson
+from pydantic import BaseModel
 
 if TYPE_CHECKING:
     from backends.answer import Answer
     from backends.providers.protocol import Chunk
+
+
+class ToldMessage(BaseModel):
+    """What the model says."""
+
+    role: Literal["assistant"]
+    content: str | None = None
+    refusal: str | None = None
+    reasoning_content: str | None = None
+    tool_calls: list[dict[str, Any]] | None = None
+
+
+class Choice(BaseModel):
+    """The one answer."""
+
+    index: Literal[0]
+    message: ToldMessage
+    logprobs: None
+    finish_reason: str
+
+
+class Usage(BaseModel):
+    """Tokens that were read and written."""
+
+    prompt_tokens: int
+    completion_tokens: int
+    total_tokens: int
+
+
+class Completion(BaseModel):
+    """A whole answer."""
+
+    id: str
+    object: Literal["chat.completion"]
+    created: int
+    model: str
+    choices: list[Choice]
+    usage: Usage
 
 
 def completion(answer: Answer) -> dict[str, Any]:

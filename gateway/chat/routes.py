@@ -12,23 +12,25 @@ from starlette.responses import Response
 
 from backends.errors import BackendError
 from gateway.asking import (
-    RECALL_HEADER,
     Gone,
     as_gateway_error,
     class_of,
     let_in,
     raise_failed,
+    wants_recall,
     while_heard,
 )
 from gateway.bodies import read_json
 from gateway.callers import caller_of
 from gateway.chat.asked import request_of
 from gateway.chat.body import ChatBody
-from gateway.chat.replies import DONE, Chunks, completion, error_event, headers_of
+from gateway.chat.replies import DONE, Chunks, Completion, completion, error_event, headers_of
 from gateway.edge import error_response, json_response
-from gateway.errors import BadRequest, DeadlineExceeded, GatewayError
+from gateway.errors import BadRequest, GatewayError
+from gateway.openapi import answers, takes
 
 if TYPE_CHECKING:
+    from fastapi import FastAPI
     from starlette.types import Receive, Scope, Send
 
     from backends.answer import Answer
@@ -48,6 +50,20 @@ _EVENT_STREAM: Final = [
 ]
 
 
+def add_chat_route(app: FastAPI) -> None:
+    """Let models be asked."""
+    said = answers(Completion, "One completion; with ``stream``, server-sent events of its parts.")
+    said[200]["content"] = {"text/event-stream": {"schema": {"type": "string"}}}
+    app.add_api_route(
+        "/v1/chat/completions",
+        chat_completions,
+        methods=["POST"],
+        response_class=Response,
+        responses=said,
+        openapi_extra=takes(ChatBody),
+    )
+
+
 async def chat_completions(request: Request) -> Response:
     """Answer with one completion, whole or streamed."""
     parts: Parts = request.app.state.parts
@@ -60,7 +76,7 @@ async def chat_completions(request: Request) -> Response:
 
 
 async def _whole(request: Request, parts: Parts, caller: Caller, body: ChatBody) -> Answer:
-    recall = _wants_recall(request)
+    recall = wants_recall(request)
     async with let_in(request, parts, caller), parts.models.asking() as (registry, client):
         asked = await _asked(request, parts, body, registry)
         try:
@@ -84,16 +100,6 @@ async def _asked(request: Request, parts: Parts, body: ChatBody, registry: Regis
     )
     # What is kept of prompts is in the database.
     return make() if body.prompt is None else await asyncio.to_thread(make)
-
-
-def _wants_recall(request: Request) -> bool:
-    match request.headers.get(RECALL_HEADER, "off").strip().lower():
-        case "off":
-            return False
-        case "on":
-            return True
-        case other:
-            raise BadRequest(f"{RECALL_HEADER} is {other[:40]!r}; it is on or off.", param=RECALL_HEADER)
 
 
 def _count(parts: Parts, answer: Answer) -> None:
@@ -131,7 +137,7 @@ class _Streamed(Response):
         return None
 
     async def _told(self) -> None:
-        if _wants_recall(self._request):
+        if wants_recall(self._request):
             raise BadRequest(
                 "A streamed answer is not recalled; leave stream or the header out.", param="stream"
             )
@@ -171,7 +177,8 @@ class _Streamed(Response):
                     )
                 await self._send({"type": "http.response.body", "body": event, "more_body": True})
         except TimeoutError as error:
-            raise DeadlineExceeded(f"Nothing of the answer was taken for {TAKE_S:g} s.") from error
+            # An error would not be taken either; the connection is closed.
+            raise Gone from error
 
     async def _end(self) -> None:
         await self._send({"type": "http.response.body", "body": b"", "more_body": False})

@@ -124,6 +124,15 @@ def choose_shortlist(candidates: Iterable[Candidate], playoff: Playoff) -> Short
     )
 
 
+def most_pairs(candidates: int, playoff: Playoff) -> int:
+    """The most pairs that a section of so many candidates can come to, whatever their marks are.
+
+    In a round each entry is in one pair at most, and no two meet again.
+    """
+    shortlisted = min(candidates, int(playoff.shortlist * _ROOM_FOR_TIES))
+    return min(playoff.rounds * (shortlisted // 2), shortlisted * (shortlisted - 1) // 2)
+
+
 def next_pairs(
     scores: Mapping[str, float],
     comparisons: Sequence[Comparison],

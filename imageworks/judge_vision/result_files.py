@@ -8,9 +8,10 @@ from __future__ import annotations
 import csv
 import io
 import json
-import unicodedata
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from imageworks.spreadsheets import cell
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -78,7 +79,7 @@ def results_csv(rows: Iterable[ResultRow], words: Mapping[str, EntryWords] | Non
         values["findings"] = " ".join(told.findings)
         values["tied_with"] = " ".join(row.tied_with)
         values["eligible"] = "yes" if row.eligible else "no"
-        writer.writerow({column: _cell(values[column]) for column in _COLUMNS})
+        writer.writerow({column: cell(values[column]) for column in _COLUMNS})
     return text.getvalue()
 
 
@@ -92,13 +93,3 @@ def results_json(result: Result, words: Mapping[str, EntryWords]) -> str:
     told = result.model_dump(mode="json")
     told["rows"] = [row | vars(words[row["entry_id"]]) for row in told["rows"]]
     return json.dumps(told, indent=1)
-
-
-def _cell(value: object) -> object:
-    if isinstance(value, str):
-        # Control characters could end the cell or the line; a formula must stay text.
-        line = "".join(char if char.isprintable() else " " for char in value)
-        # Spreadsheets in East Asian locales take full-width signs for formulas too.
-        first = unicodedata.normalize("NFKC", line.lstrip()[:1])
-        return "'" + line if first in {"=", "+", "-", "@"} else line
-    return "" if value is None else value

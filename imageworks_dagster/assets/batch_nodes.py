@@ -6,6 +6,7 @@ These nodes are partitioned like the batches. A batch that never chose anything 
 
 # Dagster reads the annotations of what it decorates: they are not postponed in this module.
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -18,6 +19,8 @@ PLATFORM = "platform"
 DATA_VERSION_TAG = "dagster/data_version"
 INPUT_VERSION_TAG = "dagster/input_data_version"
 INPUT_POINTER_TAG = "dagster/input_event_pointer"
+
+Facts = Callable[[], Mapping[str, dg.MetadataValue]]
 
 NONE = "none"
 """The version of a batch that no longer chooses."""
@@ -74,7 +77,9 @@ def batch_node_assets() -> list[dg.AssetSpec]:
     ]
 
 
-def observe(instance: dg.DagsterInstance, node: BatchNode, batch: str, version: str) -> dict[str, str]:
+def observe(
+    instance: dg.DagsterInstance, node: BatchNode, batch: str, version: str, facts: Facts
+) -> dict[str, str]:
     """Tell Dagster what a run has for a batch, and say by tags that its tables are made with that.
 
     Left to itself, Dagster notes what it knew when a step began: before the run said so, or after an edit meanwhile.
@@ -84,6 +89,7 @@ def observe(instance: dg.DagsterInstance, node: BatchNode, batch: str, version: 
         node: the node.
         batch: the batch.
         version: what the batch has, or `NONE`.
+        facts: metadata of the observation, asked for where there is one.
 
     Returns:
         Tags for the run's materializations; empty for a batch that never had any.
@@ -92,14 +98,14 @@ def observe(instance: dg.DagsterInstance, node: BatchNode, batch: str, version: 
     if latest is None and version == NONE:
         return {}
     if latest is None or latest[1] != version:
-        instance.report_runless_asset_event(_observation(node.key, batch, version))
+        instance.report_runless_asset_event(_observation(node.key, batch, version, facts()))
         latest = _latest(instance, node.key, batch)
     pointer = 0 if latest is None else latest[0]
     return {f"{INPUT_VERSION_TAG}/{node.key}": version, f"{INPUT_POINTER_TAG}/{node.key}": str(pointer)}
 
 
 def changed(
-    instance: dg.DagsterInstance, node: BatchNode, batch: str, version: str | None
+    instance: dg.DagsterInstance, node: BatchNode, batch: str, version: str | None, facts: Facts
 ) -> list[dg.AssetObservation]:
     """The observation of a batch whose version is not the one that Dagster knows.
 
@@ -108,12 +114,13 @@ def changed(
         node: the node.
         batch: the batch.
         version: what it has now; None for a batch that has none.
+        facts: metadata of the observation, asked for where there is one.
     """
     latest = _latest(instance, node.key, batch)
     # A batch that has not run yet is told by its run.
     if version is None or latest is None or latest[1] == version:
         return []
-    return [_observation(node.key, batch, version)]
+    return [_observation(node.key, batch, version, facts())]
 
 
 _DESCRIPTIONS = {
@@ -123,8 +130,12 @@ _DESCRIPTIONS = {
 _KINDS = {"scorers": "model", "promoted": "prompt"}
 
 
-def _observation(key: str, batch: str, version: str) -> dg.AssetObservation:
-    return dg.AssetObservation(dg.AssetKey(key.split("/")), partition=batch, tags={DATA_VERSION_TAG: version})
+def _observation(
+    key: str, batch: str, version: str, facts: Mapping[str, dg.MetadataValue]
+) -> dg.AssetObservation:
+    return dg.AssetObservation(
+        dg.AssetKey(key.split("/")), partition=batch, tags={DATA_VERSION_TAG: version}, metadata=facts
+    )
 
 
 def _latest(instance: dg.DagsterInstance, key: str, batch: str) -> tuple[int, str] | None:

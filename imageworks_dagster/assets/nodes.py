@@ -16,6 +16,7 @@ from imageworks_dagster.pipelines import PIPELINES
 from imageworks_dagster.resources import ModelRegistryResource, PromptHubResource
 from prompt_hub.hub import PromptHub
 from registry.registry import Registry
+from store.settings import Settings
 
 PLATFORM = "platform"
 
@@ -73,7 +74,8 @@ def node_assets(assembly: Assembly) -> dg.AssetsDefinition:
             prompt_hub: PromptHubResource,
             model_registry: ModelRegistryResource,
         ) -> Iterator[dg.ObserveResult]:
-            versions = node_versions(prompt_hub.load(), model_registry.load(assembly.embedded_revisions))
+            hub = prompt_hub.load()
+            versions = node_versions(hub, model_registry.load(assembly.embedded_revisions))
             for key in context.selected_asset_keys:
                 version = versions.get(key.to_user_string())
                 if version is None:
@@ -81,7 +83,11 @@ def node_assets(assembly: Assembly) -> dg.AssetsDefinition:
                         "%s is no longer there; reload the definitions.", key.to_user_string()
                     )
                     continue
-                yield dg.ObserveResult(asset_key=key, data_version=dg.DataVersion(version))
+                yield dg.ObserveResult(
+                    asset_key=key,
+                    data_version=dg.DataVersion(version),
+                    metadata=node_facts(key.to_user_string(), hub, assembly.settings),
+                )
 
     return cast("dg.AssetsDefinition", nodes)
 
@@ -107,8 +113,26 @@ def changed_observations(
         record = instance.get_latest_data_version_record(asset_key, is_source=True)
         known = record.event_log_entry.asset_observation if record else None
         if known is None or known.tags.get(DATA_VERSION_TAG) != version:
-            changed.append(dg.AssetObservation(asset_key, tags={DATA_VERSION_TAG: version}))
+            facts = node_facts(key, hub, assembly.settings)
+            changed.append(dg.AssetObservation(asset_key, tags={DATA_VERSION_TAG: version}, metadata=facts))
     return changed
+
+
+def node_facts(key: str, hub: PromptHub, settings: Settings) -> dict[str, dg.MetadataValue]:
+    """What the graph says of a node besides its version; nothing of a model or a role, and before there is a home."""
+    kind, profile_id, *stage = key.split("/")
+    if kind != "prompts":
+        return {}
+    # They load the state database, and the definitions load this module.
+    from imageworks_dagster.opened import has_home, open_store  # noqa: PLC0415 - see above
+
+    if not has_home(settings):
+        return {}
+    from imageworks_dagster.prompt_facts import prompt_facts  # noqa: PLC0415 - see above
+    from prompt_hub.revisions.store import PromptStore  # noqa: PLC0415 - see above
+
+    prompts = PromptStore.over(open_store(settings).database)
+    return prompt_facts(prompts, hub.get(profile_id), stage[0], hub.provenance[profile_id])
 
 
 def observe_now(instance: dg.DagsterInstance, assembly: Assembly) -> None:

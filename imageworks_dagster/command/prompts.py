@@ -1,17 +1,19 @@
-"""`imageworks prompts`: prompts tested with models, and compositions walked with them."""
+"""`imageworks prompts`: prompts tested with models, compositions walked with them, and what a change does."""
 
 # Typer reads the annotations of what it is given: they are not postponed in this module.
 
 import json
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
 
-from imageworks_dagster.command.terminal import TerminalProgress
+from imageworks_dagster.command.impact import impact
+from imageworks_dagster.command.optimizing import optimize
+from imageworks_dagster.command.terminal import answers_progress
+from imageworks_dagster.command.trial import trial
 from imageworks_dagster.composing import READERS, ROLES, model_of
 from imageworks_dagster.opened import open_store
 from imageworks_dagster.prompt_asking import COMPOSING, asking_with
@@ -40,7 +42,10 @@ from store.home import Home
 from store.settings import Settings
 from store.yaml_reading import read_yaml
 
-app = typer.Typer(no_args_is_help=True, help="Prompts, tested with models.")
+app = typer.Typer(no_args_is_help=True, help="Prompts, tested with models, and what a change of them does.")
+app.command()(impact)
+app.command()(trial)
+app.command()(optimize)
 errors = Console(stderr=True)
 
 
@@ -84,7 +89,7 @@ def run_tests(
     if live:
         registry = Registry.load(Home.of(settings).registry)
         trials = trials_of(targets, chosen, registry, roles=ROLES, models=models or ())
-        with _progress() as progress:
+        with answers_progress(errors) as progress:
             ask = asking_with(
                 settings,
                 registry,
@@ -122,7 +127,7 @@ def walk_composition(
         raise VariablesRefused(f"{variables} must hold a mapping of inputs to values.")
     store = open_store(settings)
     registry = Registry.load(folders.registry)
-    with _progress() as progress:
+    with answers_progress(errors) as progress:
         ask = asking_with(
             settings,
             registry,
@@ -152,19 +157,3 @@ def _named(
     """What is to be tested; where nothing is named all profiles, or all that have live sets."""
     having = {one.profile_id for one in sets if one.is_live}
     return [*references, *more] or [one for one in hub.profiles if one in having or not live]
-
-
-@contextmanager
-def _progress() -> Iterator[Callable[[int, int, int], None]]:
-    """Shows how many answers there are; on stderr, so that a report may go to stdout."""
-    with TerminalProgress(errors) as shown:
-        name = "answers"
-
-        def told(done: int, total: int, wrong: int) -> None:
-            if done == 0:
-                shown.started(name, total)
-            else:
-                shown.advanced(name, done, wrong)
-
-        yield told
-        shown.finished(name)

@@ -10,6 +10,7 @@ from imageworks_dagster.command.terminal import say
 from imageworks_dagster.instance import open_instance
 from imageworks_dagster.opened import has_home, open_store, which_home
 from imageworks_dagster.pipelines import PIPELINES
+from imageworks_dagster.promotions import overtaken
 from store.batches import batches
 from store.path_text import path_text
 from telemetry.manifest import manifests
@@ -37,6 +38,7 @@ def print_status(settings: Settings, console: Console) -> None:
         say(console, f"{error}", style="yellow")
     for manifest in found.runs:
         latest.setdefault((manifest.pipeline, manifest.batch), manifest)
+    stale = {(one.batch.pipeline, one.batch.name): one for one in overtaken(store)}
     for batch in known:
         last = latest.get((batch.pipeline, batch.name))
         say(console, f"{batch.pipeline} · {batch.name} · {batch.state}", style="bold")
@@ -49,6 +51,9 @@ def print_status(settings: Settings, console: Console) -> None:
         say(console, f"    {_last_run(last, batch, store)}")
         if advice := _advice(last, batch, store):
             say(console, f"    {advice}", style="yellow")
+        if one := stale.get((batch.pipeline, batch.name)):
+            again = f"{', '.join(one.assets)} stale by a promotion. Ask anew with: {_again(batch)}"
+            say(console, f"    {again}", style="yellow")
         if lost := sum(stage.dropped_events + stage.unsynced_events for stage in last.stages.values()):
             say(
                 console,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from textwrap import fill
 from typing import TYPE_CHECKING
 
@@ -22,7 +23,7 @@ from rich.text import Text
 from imageworks.counting import counted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from types import TracebackType
     from typing import Self
 
@@ -184,3 +185,19 @@ def asked_line(manifest: RunManifest) -> str:
         return f"No model was asked: {kept} of {models} {'were' if recalled > 1 else 'was'} kept from before."
     kept = f", {counted(recalled, 'answer')} kept from before" if recalled else ""
     return f"{models}: {counted(asked, 'request')} asked{kept}."
+
+
+@contextmanager
+def answers_progress(console: Console) -> Iterator[Callable[[int, int, int], None]]:
+    """Shows how many answers there are outside of a run; for stderr, so that a report may go to stdout."""
+    with TerminalProgress(console) as shown:
+        name = "answers"
+
+        def told(done: int, total: int, wrong: int) -> None:
+            if done == 0:
+                shown.started(name, total)
+            else:
+                shown.advanced(name, done, wrong)
+
+        yield told
+        shown.finished(name)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from imageworks.judge_vision.critiquing import critique_facts, critique_variables, read_critique
 from imageworks.judge_vision.naming import category_of
-from imageworks_dagster.asking import Asker, Question
+from imageworks_dagster.asking import Asker, Question, Questions
 from imageworks_dagster.judging.rules import competition_of
 from imageworks_dagster.picturing import contact_sheet, thumbnails
 from imageworks_dagster.stages import Outcome, inherited_error
@@ -15,7 +15,7 @@ from imageworks_dagster.tables import signal_values
 if TYPE_CHECKING:
     from imageworks.judge_vision.competition import Competition
     from imageworks.judge_vision.critiquing import Critique
-    from imageworks_dagster.stages import Row, Stage
+    from imageworks_dagster.stages import BatchTables, Row, Stage
 
 INELIGIBLE = "not_eligible"
 SHEET_PHOTOS = 18
@@ -24,24 +24,11 @@ SHEET_PHOTOS = 18
 def critique_entries(stage: Stage) -> Outcome:
     """One row an entry; those that fail compliance or cannot be decoded are not shown to the judge."""
     entries = stage.read("judge/entries")
-    verdicts = stage.read_by_entry("judge/compliance")
-    signals = stage.read_by_entry("judge/signals")
-    competition = competition_of(stage)
-    rows: list[Row] = []
-    questions: list[Question] = []
-    for entry in entries:
-        measured = signals[entry["entry_id"]]
-        if measured["error_class"]:
-            rows.append(stage.row(entry, **inherited_error(measured)))
-        elif verdicts[entry["entry_id"]]["verdict"] == "fail":
-            rows.append(
-                stage.row(entry, error_class=INELIGIBLE, error_message="breaks a rule; see judge/compliance")
-            )
-        else:
-            questions.append(_question(stage, entry, measured, competition))
+    questions = critique_questions(stage, competition_of(stage))
+    rows = [stage.row(entry, **why) for entry, why in questions.unasked]
     asker = Asker(stage)
-    answers = asker.ask(questions, read=read_critique)
-    for question in questions:
+    answers = asker.ask(questions.asked, read=read_critique)
+    for question in questions.asked:
         answer, critique = answers[question.key]
         rows.append(stage.row(question.entry, **asker.answer_columns(answer), **_marks(critique)))
     scores = [row["score"] for row in rows if row.get("score") is not None]
@@ -53,6 +40,23 @@ def critique_entries(stage: Stage) -> Outcome:
     )
 
 
+def critique_questions(tables: BatchTables, competition: Competition) -> Questions:
+    """What the judge is asked about the entries of a batch, as its tables are."""
+    verdicts = tables.read_by_entry("judge/compliance")
+    signals = tables.read_by_entry("judge/signals")
+    questions = Questions([], [])
+    for entry in tables.read("judge/entries"):
+        measured = signals[entry["entry_id"]]
+        if measured["error_class"]:
+            questions.unasked.append((entry, inherited_error(measured)))
+        elif verdicts[entry["entry_id"]]["verdict"] == "fail":
+            broken = {"error_class": INELIGIBLE, "error_message": "breaks a rule; see judge/compliance"}
+            questions.unasked.append((entry, broken))
+        else:
+            questions.asked.append(_question(tables, entry, measured, competition))
+    return questions
+
+
 def _best_first(stage: Stage, entries: list[Row], rows: list[Row]) -> bytes:
     """The photos with the highest marks, best first: what an organizer would rather look at than numbers."""
     by_id = {entry["entry_id"]: entry for entry in entries}
@@ -62,7 +66,7 @@ def _best_first(stage: Stage, entries: list[Row], rows: list[Row]) -> bytes:
     return contact_sheet(thumbnails(stage.store.home, stage.settings, photos))
 
 
-def _question(stage: Stage, entry: Row, measured: Row, competition: Competition) -> Question:
+def _question(tables: BatchTables, entry: Row, measured: Row, competition: Competition) -> Question:
     signals = signal_values(measured)
     return Question(
         key=entry["entry_id"],
@@ -76,7 +80,7 @@ def _question(stage: Stage, entry: Row, measured: Row, competition: Competition)
         measured=critique_facts(
             title=entry["title"], signals=signals, width=entry["width"], height=entry["height"]
         ),
-        photos=(stage.photo_file(entry),),
+        photos=(tables.photo_file(entry),),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from imageworks.judge_vision.comparing import (
@@ -12,10 +13,11 @@ from imageworks.judge_vision.comparing import (
     read_pairwise,
 )
 from imageworks.judge_vision.naming import category_of
-from imageworks.judge_vision.playoff import Candidate, next_pairs
+from imageworks.judge_vision.playoff import Candidate, most_pairs, next_pairs
 from imageworks.judge_vision.sections import choose_shortlists
 from imageworks_dagster.asking import Asker, Question
 from imageworks_dagster.judging.categories import categories
+from imageworks_dagster.judging.critiques import critique_questions
 from imageworks_dagster.judging.rules import competition_of
 from imageworks_dagster.stages import Outcome
 from imageworks_dagster.tables import signal_values
@@ -26,7 +28,7 @@ if TYPE_CHECKING:
     from imageworks.judge_vision.competition import Competition
     from imageworks.judge_vision.playoff import Pair
     from imageworks.judge_vision.ranking import Comparison
-    from imageworks_dagster.stages import Row, Stage
+    from imageworks_dagster.stages import BatchTables, Row, Stage
 
 
 def compare_shortlist(stage: Stage) -> Outcome:
@@ -85,6 +87,13 @@ def compare_shortlist(stage: Stage) -> Outcome:
         },
         headline=("entry_id", "opponent_id", "playoff_round", "winner", "reason", "error_class"),
     )
+
+
+def most_questions(tables: BatchTables, competition: Competition) -> int:
+    """The most questions that a playoff of the batch can come to, whatever the marks of its entries are."""
+    asked = critique_questions(tables, competition).asked
+    sections = Counter(category_of(one.entry["relative_path"], competition) for one in asked)
+    return sum(2 * most_pairs(size, competition.playoff) for size in sections.values())
 
 
 def _ask_round(

@@ -6,19 +6,22 @@ from typing import TYPE_CHECKING
 
 from imageworks.personal_tagger.tagging import keywords_variables, most_keywords, read_keywords, tagging_facts
 from imageworks_dagster.tables import signal_values
-from imageworks_dagster.tagging.questions import ask_each_photo, photo_variables
+from imageworks_dagster.tagging.questions import PhotoAsking, ask_each_photo, photo_variables
 
 if TYPE_CHECKING:
     from imageworks_dagster.stages import Outcome, Stage
+    from prompt_hub.schema import StageTemplate
 
 
 def keyword_photos(stage: Stage) -> Outcome:
-    """One row a photo; how many keywords at most, the profile says."""
-    choice = stage.choice
-    assert choice is not None  # noqa: S101 - the stage asks
-    most = most_keywords(choice.profile.stage(choice.profile_stage).output)
-    return ask_each_photo(
-        stage,
+    """One row a photo."""
+    return ask_each_photo(stage, keywords_asking)
+
+
+def keywords_asking(template: StageTemplate) -> PhotoAsking:
+    """How keywords are asked for; how many at most, the profile says."""
+    most = most_keywords(template.output)
+    return PhotoAsking(
         column="keywords",
         before=("tagger/captions",),
         variables=lambda photo, mine: keywords_variables(

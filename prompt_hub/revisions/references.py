@@ -37,7 +37,8 @@ class Reference:
             BadReference: It is none of them.
         """
         profile_id, at, rest = text.partition(_AT)
-        if not profile_id or (at and not rest):
+        # No database takes a NUL, and no name has one.
+        if not profile_id or (at and not rest) or "\0" in text:
             raise BadReference(
                 f"{text!r} names no prompt. Write the id of a profile for what the files say, or club-judge@production "
                 f"or club-judge@1a2b3c4d5e6f for a revision that is kept."

@@ -12,7 +12,9 @@ from prompt_hub.revisions.revisions import Revisions
 
 if TYPE_CHECKING:
     from prompt_hub.hub import PromptHub
+    from prompt_hub.revisions.access import Identity
     from prompt_hub.revisions.labels import Unmet
+    from prompt_hub.revisions.revisions import Revision
     from prompt_hub.schema import PromptProfile
     from store.database import StateDatabase
 
@@ -36,6 +38,28 @@ class PromptStore:
         """
         access, revisions = Access(database), Revisions(database)
         return cls(database, revisions, Labels(database, access, revisions, unmet=unmet), access)
+
+    def save(self, who: Identity, hub: PromptHub, profile_id: str, *, message: str) -> tuple[Revision, bool]:
+        """Keep a profile, as its files say it, as a revision.
+
+        Args:
+            who: In whose name.
+            hub: What the files say.
+            profile_id: Which profile.
+            message: What is different about it.
+
+        Returns:
+            The revision, and whether it is new.
+
+        Raises:
+            UnknownProfile: No file has this id.
+            AccessRefused: `who` is no author.
+        """
+        profile = hub.get(profile_id)
+        self.access.require(who, "author", f"save a revision of {profile_id}")
+        layers = hub.provenance[profile_id]
+        is_new = self.revisions.keep(profile, author=str(who), message=message, layers=layers)
+        return self.revisions.get(profile_id, profile.hash), is_new
 
 
 def resolve(text: str, hub: PromptHub, store: PromptStore) -> PromptProfile:

@@ -128,6 +128,42 @@ def test_a_schema_that_never_ends_is_missed():
         check_answer("{}", canonical_schema({"$ref": "#", "patternProperties": {"(?a:x)": {}}}))
 
 
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {"type": "string", "pattern": "^(a+)+$"},
+        {"type": "string", "pattern": "(a|a)*b|(?P<x>a)"},
+    ],
+)
+def test_a_pattern_that_could_be_tried_for_ever_is_not(schema):
+    with suppress(SchemaMismatch):
+        check_answer(json.dumps("a" * 60 + "!"), canonical_schema(schema))
+
+
+@pytest.mark.parametrize("pattern", [r"(a)\1", "(?=a)", "("])
+def test_a_pattern_beyond_re2_is_refused(pattern):
+    with pytest.raises(InvalidRequest, match=r"RE2|not a JSON Schema"):
+        check_answer('"aa"', canonical_schema({"type": "string", "pattern": pattern}))
+
+
+@pytest.mark.parametrize(
+    ("answer", "is_right"),
+    [({"x_1": 1}, True), ({"x_1": "one"}, False), ({"y": 1}, False), ({"name": "y"}, True)],
+)
+def test_fields_are_matched_by_patterns_as_json_schema_says(answer, is_right):
+    schema = {
+        "type": "object",
+        "properties": {"name": {"type": "string"}},
+        "patternProperties": {"^x_": {"type": "integer"}},
+        "additionalProperties": False,
+    }
+    if is_right:
+        assert check_answer(json.dumps(answer), canonical_schema(schema)) == answer
+    else:
+        with pytest.raises(SchemaMismatch):
+            check_answer(json.dumps(answer), canonical_schema(schema))
+
+
 def test_free_text_is_not_parsed():
     assert check_answer("no json at all", None) is None
 

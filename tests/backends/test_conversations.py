@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
+from dataclasses import replace
 
 import pytest
 from client_desk import SCHEMA, model_at
@@ -199,6 +200,16 @@ async def test_ollama_is_told_in_its_own_words(desk):
     assert answer.finish_reason == "tool_calls"
     (made,) = answer.message["tool_calls"]
     assert json.loads(made["function"]["arguments"]) == {"place": "Deal"}
+
+
+async def test_what_ollama_cannot_be_told_about_tools_is_reported_as_dropped(desk):
+    conversation = Conversation(messages=TURNS[:2], tools=[TOOL], options={"tool_choice": "required"})
+    with OllamaDouble() as double:
+        async with desk.client() as client:
+            asked = talk(ollama_at(double.url))
+            answer = await client.converse(replace(asked, conversation=conversation))
+    assert answer.dropped_parameters == ("tool_choice",)
+    assert double.ignored == []
 
 
 async def test_arguments_that_are_no_json_are_refused(desk):

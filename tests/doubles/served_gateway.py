@@ -45,6 +45,7 @@ class Gateway:
 
     Attributes:
         settings: In force.
+        app: What is served.
         url: Where it is.
     """
 
@@ -54,7 +55,8 @@ class Gateway:
         self.settings = Settings(
             home=home, gateway_port=0, **{"attempts": 2, "breaker_wait_s": 1, **settings}
         )
-        self._server = web_server(create_app(settings=self.settings), self.settings, log_level="error")
+        self.app = create_app(settings=self.settings)
+        self._server = web_server(self.app, self.settings, log_level="error")
         self._thread = threading.Thread(target=self._server.run, daemon=True)
 
     def __enter__(self) -> Self:

@@ -246,7 +246,7 @@ def test_a_prompt_of_the_hub_may_be_named_in_place_of_messages(client, double):
         ({"id": "library", "stage": "nothing"}, 404),
         ({"id": "library@production", "stage": "caption"}, 404),
         ({"id": "library", "stage": "caption", "variables": {"x": 1}}, 400),
-        ({"id": "a@b@c", "stage": "caption"}, 400),
+        ({"id": "library@", "stage": "caption"}, 400),
     ],
 )
 def test_a_prompt_that_is_not_there_or_lacks_its_variables_is_refused(client, prompt, status):
@@ -255,8 +255,28 @@ def test_a_prompt_that_is_not_there_or_lacks_its_variables_is_refused(client, pr
     assert answer.json()["error"]["param"] == "prompt"
 
 
-def test_a_baseline_reads_no_messages(client):
-    answer = client.post("/v1/chat/completions", json={**HELLO, "model": "baseline-judge"})
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"response_format": {"type": "json_object"}},
+        {"tools": [{"type": "function", "function": {"name": "x"}}]},
+    ],
+)
+def test_a_prompt_says_itself_what_its_answer_looks_like(client, double, more):
+    prompt = {"id": "library", "stage": "caption", "images": [picture()]}
+    answer = client.post("/v1/chat/completions", json={"model": "talker", "prompt": prompt, **more})
+    assert answer.status_code == 400
+    assert "leave tools and response_format out" in answer.json()["error"]["message"]
+    assert not double.history
+
+
+@pytest.mark.parametrize(
+    "said",
+    [HELLO, {"prompt": {"id": "library", "stage": "caption", "images": [picture()]}}],
+    ids=["messages", "prompt"],
+)
+def test_a_baseline_reads_neither_messages_nor_prompts(client, said):
+    answer = client.post("/v1/chat/completions", json={**said, "model": "baseline-tagger"})
     assert answer.status_code == 400
     assert answer.json()["error"]["code"] == "reads_no_prompt"
 

@@ -1,4 +1,4 @@
-"""Profiles as YAML, and their differences."""
+"""Profiles as YAML."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from prompt_hub.exporting import differing_stages, profile_diff, profile_yaml
+from prompt_hub.exporting import profile_yaml
 from prompt_hub.hub import PromptHub
 from prompt_hub.schema import PromptProfile
 from store.yaml_reading import parse_yaml
@@ -57,19 +57,3 @@ def test_any_text_survives_an_export(description, options, user):
 
 def test_texts_of_several_lines_are_exported_as_blocks():
     assert "    system: |-\n      You judge photographs" in profile_yaml(HUB.get("club-judge"))
-
-
-def test_a_difference_shows_lines_and_stages():
-    library, storyteller = HUB.get("library"), HUB.get("storyteller")
-    assert "+      # The voice" in profile_diff(library, storyteller)
-    assert [name for name, _, _ in differing_stages(library, storyteller)] == ["caption", "description"]
-    assert profile_diff(library, library) == ""
-    assert list(differing_stages(library, library)) == []
-
-
-def test_a_stage_that_only_one_profile_has_differs():
-    judge, house = HUB.get("club-judge"), HUB.get("house")
-    assert [(name, after) for name, _, after in differing_stages(judge, house)] == [
-        ("critique", ""),
-        ("pairwise", ""),
-    ]

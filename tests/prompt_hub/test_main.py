@@ -150,14 +150,6 @@ def test_render_shows_the_messages_and_quotes_the_values(command, entry):
     assert asked["stage_hash"] == PromptHub.load(None).get("club-judge").stage_hash("critique")
 
 
-def test_diff_shows_what_differs_and_which_stages(command):
-    shown = command("diff", "library", "storyteller").stdout
-    assert "--- library\n+++ storyteller\n" in shown
-    assert "description: stage_hash" in shown
-    assert "keywords: stage_hash" not in shown
-    assert command("diff", "library", "library").stdout == "Every stage asks the same.\n"
-
-
 @pytest.mark.usefixtures("command", "entry")
 @pytest.mark.parametrize(
     ("arguments", "words"),

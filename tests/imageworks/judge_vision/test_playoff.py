@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from imageworks.errors import ComparisonError
 from imageworks.judge_vision.competition import Playoff
-from imageworks.judge_vision.playoff import Candidate, choose_shortlist, next_pairs
+from imageworks.judge_vision.playoff import Candidate, choose_shortlist, most_pairs, next_pairs
 from imageworks.judge_vision.ranking import Comparison, rank_by_comparisons
 
 SCORES = st.dictionaries(st.sampled_from("abcdefghijk"), st.integers(0, 20), min_size=2)
@@ -47,6 +47,16 @@ def test_the_same_scores_comparisons_and_seed_give_the_same_pairs(scores, shuffl
     shuffled = list(games)
     shuffle.shuffle(shuffled)
     assert next_pairs(dict(entries), shuffled, round_number=3) == next_pairs(scores, games, round_number=3)
+
+
+@settings(max_examples=20, deadline=None)
+@given(scores=SCORES, rounds=st.integers(0, 4), size=st.integers(2, 8))
+def test_no_marks_bring_more_pairs_than_the_most(scores, rounds, size):
+    rules = Playoff(rounds=rounds, shortlist=size)
+    everybody = [Candidate(entry, score, float(score)) for entry, score in scores.items()]
+    chosen = choose_shortlist(everybody, rules).entries
+    games = play({entry: scores[entry] for entry in chosen}, rounds)
+    assert len(games) <= most_pairs(len(scores), rules)
 
 
 def test_another_seed_may_pair_equals_differently():

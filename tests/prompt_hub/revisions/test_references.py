@@ -63,3 +63,8 @@ def test_unknown_is_told_apart_from_unreachable(store, tmp_path):
         with pytest.raises(DatabaseUnreachable):
             resolve("library@production", hub, other)
         assert resolve("library", hub, other) == hub.get("library")
+
+
+def test_a_name_with_a_nul_names_nothing():
+    with pytest.raises(BadReference):
+        Reference.parse("library@a\0b")

@@ -8,7 +8,7 @@ import pytest
 
 from prompt_hub.errors import CaseFileError
 from prompt_hub.revisions.store import PromptStore
-from prompt_hub.testing.requirements import present_in, required_sets
+from prompt_hub.testing.requirements import present_in, required_sets, untested
 from prompt_hub.testing.results import keep_results
 from prompt_hub.testing.static import run_static
 from prompt_hub.testing.targets import Target
@@ -113,3 +113,22 @@ def test_the_shipped_registry_has_no_model_for_prompts_until_somebody_names_one(
     unmet = required_sets(tests_folder.sets, database, present_in(lambda: loaded))
     (words,) = unmet("production", revision)
     assert "baseline-judge answers by rule and reads no prompt" in words
+
+
+def test_what_is_not_tested_is_told_by_stage_with_the_model_that_was_asked(database, tests_folder, revision):
+    tests_folder.one_set()
+    registry = Registry.load(None)
+    rule = registry.models["baseline-tagger"]
+    reader = rule.model_copy(
+        update={
+            "name": "some-vlm",
+            "deployments": (rule.deployments[0].model_copy(update={"provider": "vllm"}),),
+        }
+    )
+    sets = tests_folder.sets()
+    (words,) = untested(sets, revision.profile, "caption", database, reader)
+    assert "has not passed" in words
+    assert untested(sets, revision.profile, "keywords", database, reader) == []
+    assert untested(sets, revision.profile, "caption", database, rule) == []
+    run(database, tests_folder, revision)
+    assert untested(sets, revision.profile, "caption", database, reader) == []

@@ -1,0 +1,1 @@
+"""``/v1/iqa/run``: pictures are scored by image-quality models."""

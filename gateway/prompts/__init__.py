@@ -1,0 +1,1 @@
+"""``/v1/prompts``: what prompts say, what is kept of them, and who may change it."""
