@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import httpx
 
 from gateway.errors import BackendFailed, Unavailable
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
 
 LOCATION: Final = "imageworks"
 REPOSITORY: Final = "__repository__"
@@ -26,14 +29,24 @@ mutation Launch($params: ExecutionParams!) {
 """
 
 
-def launch(url: str, *, pipeline: str, batch: str, by: str) -> str:
-    """Have Dagster materialize all assets of a pipeline for one batch.
+def launch(
+    url: str,
+    *,
+    pipeline: str,
+    batch: str,
+    by: str,
+    assets: Sequence[str] = (),
+    configured: Mapping[str, Mapping[str, Any]] | None = None,
+) -> str:
+    """Have Dagster materialize assets of a pipeline for one batch.
 
     Args:
         url: Of Dagster's web server.
         pipeline: `judge` or `tagger`, which is the job's name too.
         batch: The partition.
         by: Who has it done, as a tag of the run.
+        assets: Such as `tagger/metadata`; none means all of the pipeline.
+        configured: What an asset is told, by asset.
 
     Returns:
         The run's id.
@@ -47,8 +60,14 @@ def launch(url: str, *, pipeline: str, batch: str, by: str) -> str:
             "jobName": pipeline,
             "repositoryName": REPOSITORY,
             "repositoryLocationName": LOCATION,
+            **({"assetSelection": [{"path": asset.split("/")} for asset in assets]} if assets else {}),
         },
-        "runConfigData": {},
+        "runConfigData": {
+            "ops": {
+                asset.replace("/", "__"): {"config": dict(config)}
+                for asset, config in (configured or {}).items()
+            }
+        },
         "executionMetadata": {
             "tags": [
                 {"key": "dagster/partition", "value": batch},

@@ -11,6 +11,7 @@ from gateway.console.desk import Desk
 from gateway.console.operations import gpu, registry
 from gateway.console.performance import pages as performance
 from gateway.console.prompts import pages as prompts
+from gateway.console.results import acting
 from gateway.console.results import pages as results
 from gateway.console.statics import send_static
 from gateway.console.visits import PATH, SIGN_IN, endpoint, told
@@ -51,6 +52,8 @@ _GET: Final[dict[str, Callable[[Visit], Response]]] = {
     f"{_BATCH}/entry": results.show_entry,
     f"{_BATCH}/picture": results.show_picture,
     f"{_BATCH}/compare": results.show_comparison,
+    f"{_BATCH}/metadata": acting.show_metadata,
+    f"{_BATCH}/publish": acting.ask_publish,
     "/prompts": prompts.show_prompts,
     _PROMPT: prompts.show_prompt,
     f"{_PROMPT}/photo": prompts.show_test_photo,
@@ -66,7 +69,9 @@ _GET: Final[dict[str, Callable[[Visit], Response]]] = {
 _POST: Final[dict[str, Callable[[Visit], Response]]] = {
     "/sign-out": signing_in.sign_out,
     f"{_BATCH}/override": results.make_override,
-    f"{_BATCH}/materialize": results.materialize,
+    f"{_BATCH}/materialize": acting.materialize,
+    f"{_BATCH}/metadata": acting.act_on_metadata,
+    f"{_BATCH}/publish": acting.publish_results,
     f"{_PROMPT}/draft": prompts.check_draft,
     f"{_PROMPT}/save": prompts.save_draft,
     f"{_PROMPT}/difference": prompts.show_difference,

@@ -192,6 +192,13 @@ def _shoot(folder: Path) -> Iterator[tuple[str, list[dict[str, Any]]]]:
     yield "tagger/photos", [{**row, **facts, "existing_keywords": ["boat"]}]
     yield "tagger/captions", [{**row, "caption": HOSTILE}]
     yield "tagger/keywords", [{**row, "keywords": ["boat", HOSTILE]}]
+    proposed = {
+        "title": HOSTILE,
+        "description": None,
+        "keywords": ["boat", HOSTILE],
+        "added_keywords": [HOSTILE],
+    }
+    yield "tagger/metadata", [{**row, **proposed, "state": "proposed", "write_id": None}]
 
 
 def _manifest(home: Home, run_id: str, stage_hash: str) -> None:

@@ -74,7 +74,8 @@ ORDER BY stage
 LATENCY: Final = Question(
     "latency",
     "How long a request takes",
-    "Half of a stage's requests were done by p50, all but one in twenty by p95, all but one in a hundred by p99.",
+    "Half of a stage's requests were done by p50, all but one in twenty by p95, all but one in a hundred by p99. "
+    "The dot is p50, the thick line ends at p95 and the thin one at p99.",
     """
 SELECT stage, deployment, count(*) AS requests, count(*) FILTER (status = 'error') AS errors,
        quantile_cont(total_ms, 0.50) AS p50_ms, quantile_cont(total_ms, 0.95) AS p95_ms,
@@ -186,7 +187,7 @@ QUESTIONS: Final[Mapping[str, Question]] = {
 
 _RUNS: Final = """
 SELECT runs.run_id, pipeline, batch, status, started_at, ended_at, runs.seconds, host,
-       sum(asked) AS asked, sum(recalled) AS recalled, sum(failed) AS failed, sum(output_tokens) AS output_tokens,
+       sum(asked) AS asked, sum(recalled) AS recalled, max(failed) AS failed, sum(output_tokens) AS output_tokens,
        list(DISTINCT model) FILTER (model IS NOT NULL) AS models
 FROM runs LEFT JOIN run_stages USING (run_id)
 GROUP BY ALL

@@ -48,7 +48,7 @@ if TYPE_CHECKING:
 
 _MOST_BATCHES: Final = 6
 _LONGEST_SHOWN: Final = 240
-_BEGINNING: Final = "# Your layer of {0}: what stands here goes above what is shipped.\nid: {0}\n"
+_BEGINNING: Final = "# Goes above what is shipped.\nid: {}\n"
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,11 +255,7 @@ def _editor(visit: Visit, *, typed: str | None = None, error: Exception | None =
     hub, problems = _hub(visit)
     profile = hub.get(profile_id)
     file = read_file(visit.parts.home.prompts, profile_id)
-    begun = (
-        file.text
-        or f"# Your layer of {profile_id}: what stands here goes above what is shipped.\nid: {profile_id}\n"
-    )
-    text = begun if typed is None else typed
+    text = (file.text or _BEGINNING.format(profile_id)) if typed is None else typed
     draft = visit.desk.drafts.check(visit.parts.home.prompts, profile_id, text)
     store, database = visit.parts.prompts, visit.parts.database
     revisions = store.revisions.history(profile_id)

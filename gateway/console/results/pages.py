@@ -3,38 +3,41 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Final, cast, get_args
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from gateway.console.pages import query
+from gateway.console.results.asked import address_of, card_of, open_gallery
 from gateway.console.results.comparing import COMPARED, pairs, runs_of, values_of
-from gateway.console.results.gallery import ENTRIES, ORDERS, TABLES, Card, Gallery, Order
+from gateway.console.results.gallery import ENTRIES, ORDERS, TABLES
 from gateway.console.results.pictures import send_picture
-from gateway.dagster import launch
 from gateway.errors import NotFound
 from store.artifacts import TableStore
-from store.batches import Batch, Pipeline, batch, batches
+from store.batches import batches
 from store.overrides import COLUMNS, Override, override, overrides_of, read_value
-from store.path_text import text_path
+from store.path_text import path_text, text_path
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from starlette.responses import Response
 
+    from gateway.console.results.gallery import Card, Gallery, Order
     from gateway.console.visits import Visit
+    from store.batches import Batch
 
 PAGE: Final = 48
 _MOST_PAGES: Final = 100_000
 _COVERS: Final = 4
 _COMPARED_PAGE: Final = 60
 _SIGNALS: Final = (
-    ("sharpness", "sharpness"),
-    ("noise", "noise"),
-    ("contrast", "contrast"),
-    ("colorfulness", "color"),
-    ("clipped_shadows", "clipped shadows"),
-    ("clipped_highlights", "clipped highlights"),
+    ("sharpness", "sharpness", "{:.3g}"),
+    ("noise", "noise", "{:.3g}"),
+    ("contrast", "contrast", "{:.3g}"),
+    ("colorfulness", "color", "{:.3g}"),
+    ("clipped_shadows", "clipped shadows", "{:.2%}"),
+    ("clipped_highlights", "clipped highlights", "{:.2%}"),
 )
+"""Signals by their column, what they are called, and how their values are written."""
 
 
 def show_batches(visit: Visit) -> Response:
@@ -70,7 +73,7 @@ def show_batches(visit: Visit) -> Response:
 
 def show_covers(visit: Visit) -> Response:
     """A few photos of a batch, the best first: loaded apart, so that the list is there at once."""
-    one, gallery = _gallery(visit)
+    one, gallery = open_gallery(visit)
     words = overrides_of(visit.parts.database, one.pipeline, one.name)
     order: Order = "place" if one.pipeline == "judge" else "name"
     cards = (gallery.card(entry_id) for entry_id in gallery.chosen(order=order, words=words))
@@ -80,7 +83,7 @@ def show_covers(visit: Visit) -> Response:
 
 def show_batch(visit: Visit) -> Response:
     """A batch's photos, the first of them at once."""
-    one, gallery = _gallery(visit)
+    one, gallery = open_gallery(visit)
     return visit.page(
         "gallery.html",
         section="results",
@@ -95,13 +98,13 @@ def show_batch(visit: Visit) -> Response:
 
 def show_cards(visit: Visit) -> Response:
     """More photos of a batch, for who scrolls on; or the first ones of another choice."""
-    one, gallery = _gallery(visit)
+    one, gallery = open_gallery(visit)
     return visit.page("gallery_cards.html", batch=one, gallery=gallery, **_cards(visit, one, gallery))
 
 
 def show_entry(visit: Visit) -> Response:
     """All that is said of one entry."""
-    one, gallery = _gallery(visit)
+    one, gallery = open_gallery(visit)
     return _entry_page(visit, one, gallery, visit.asked("entry"))
 
 
@@ -111,15 +114,20 @@ def make_override(visit: Visit) -> Response:
     Raises:
         AccessRefused: Their role is below author.
         BadOverride: The column cannot hold it, or there is no reason.
+        NotFound: There is no such entry, or no photo of it.
     """
-    one, gallery = _gallery(visit)
-    card = _card(one, gallery, visit.said("entry"))
+    one, gallery = open_gallery(visit)
+    card = card_of(one, gallery, visit.said("entry"))
     column = visit.said("column")
     visit.require("author", f"override {column[:40]} of {card.entry_id}")
+    if card.photo_id is None:
+        raise NotFound(
+            f"{card.entry_id} has no photo that could be opened, so there is nothing to say of it."
+        )
     value = read_value(one.pipeline, column, visit.said("value"))
     made = Override(
         card.entry_id,
-        card.photo_id or "",
+        card.photo_id,
         column,
         value,
         visit.said("reason"),
@@ -133,12 +141,12 @@ def make_override(visit: Visit) -> Response:
         if value is not None
         else f"The model's {column} holds again."
     )
-    return visit.go(f"{_address(one)}/entry{query(entry=card.entry_id)}", told)
+    return visit.go(f"{address_of(one)}/entry{query(entry=card.entry_id)}", told)
 
 
 def show_comparison(visit: Visit) -> Response:
     """Two runs, photo by photo."""
-    one, gallery = _gallery(visit)
+    one, gallery = open_gallery(visit)
     database = visit.parts.database
     runs = runs_of(database, one)
     ids = [run_id for run_id, _ in runs]
@@ -173,22 +181,6 @@ def show_comparison(visit: Visit) -> Response:
     )
 
 
-def materialize(visit: Visit) -> Response:
-    """Have Dagster make a batch's tables anew.
-
-    Raises:
-        AccessRefused: Their role is below publisher.
-        GatewayError: Dagster does not answer, or does not begin the run.
-    """
-    one = _batch(visit)
-    visit.require("publisher", f"materialize {one.name}")
-    run_id = launch(
-        visit.parts.settings.dagster_url, pipeline=one.pipeline, batch=one.name, by=str(visit.identity)
-    )
-    visit.record("batch.materialize", one.name, pipeline=one.pipeline, run_id=run_id)
-    return visit.go(_address(one), f"Dagster has begun run {run_id[:8]} of {one.name}.")
-
-
 def show_picture(visit: Visit) -> Response:
     """A photo of an entry, by the entry's id.
 
@@ -196,8 +188,8 @@ def show_picture(visit: Visit) -> Response:
         NotFound: No table of the batch has such an entry, or its photo is gone.
         PhotoError: It cannot be decoded.
     """
-    one, gallery = _gallery(visit)
-    card = _card(one, gallery, visit.asked("entry"))
+    one, gallery = open_gallery(visit)
+    card = card_of(one, gallery, visit.asked("entry"))
     if card.photo_id is None:
         raise NotFound(f"{card.entry_id} has no photo that could be opened.")
     large = visit.asked("size") == "large"
@@ -221,6 +213,7 @@ def _cards(visit: Visit, one: Batch, gallery: Gallery) -> dict[str, Any]:
     shown = chosen[page * PAGE : (page + 1) * PAGE]
     return {
         "cards": [gallery.card(entry_id, words) for entry_id in shown],
+        "folder": path_text(one.folder),
         "order": order,
         "search": search,
         "page": page,
@@ -230,7 +223,7 @@ def _cards(visit: Visit, one: Batch, gallery: Gallery) -> dict[str, Any]:
 
 
 def _entry_page(visit: Visit, one: Batch, gallery: Gallery, entry_id: str) -> Response:
-    card = _card(one, gallery, entry_id)
+    card = card_of(one, gallery, entry_id)
     words = overrides_of(visit.parts.database, one.pipeline, one.name)
     order: Order = "place" if one.pipeline == "judge" else "name"
     around = gallery.chosen(order=order, words=words)
@@ -245,29 +238,10 @@ def _entry_page(visit: Visit, one: Batch, gallery: Gallery, entry_id: str) -> Re
         columns=COLUMNS[one.pipeline],
         duels=gallery.duels(entry_id),
         titles=gallery.titles,
-        signals=[(name, signals[key]) for key, name in _SIGNALS if signals.get(key) is not None],
+        signals=[
+            (name, form.format(signals[key])) for key, name, form in _SIGNALS if signals.get(key) is not None
+        ],
+        folder=path_text(one.folder),
         before=around[here - 1] if here else None,
         after=around[here + 1] if here + 1 < len(around) else None,
     )
-
-
-def _gallery(visit: Visit) -> tuple[Batch, Gallery]:
-    one = _batch(visit)
-    return one, visit.desk.galleries.open(visit.parts.home, visit.parts.database, one)
-
-
-def _batch(visit: Visit) -> Batch:
-    pipeline = visit.step("pipeline")
-    if pipeline not in get_args(Pipeline):
-        raise NotFound(f"There is no pipeline {pipeline[:80]!r}; there are {', '.join(get_args(Pipeline))}.")
-    return batch(visit.parts.database, cast("Pipeline", pipeline), visit.step("batch"))
-
-
-def _card(one: Batch, gallery: Gallery, entry_id: str) -> Card:
-    if entry_id not in gallery.rows:
-        raise NotFound(f"No table of {one.name} has an entry {entry_id[:200]!r}.")
-    return gallery.card(entry_id)
-
-
-def _address(one: Batch) -> str:
-    return f"/console/results/{one.pipeline}/{one.name}"

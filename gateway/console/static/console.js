@@ -1,4 +1,4 @@
-// Draws what data-chart holds, saves with Ctrl+S, and keeps what was typed from being lost. All else is the pages'.
+// Draws what data-chart holds, saves with Ctrl+S, keeps what was typed from being lost, names pictures that are gone. All else is the pages'.
 "use strict";
 
 const style = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
@@ -47,6 +47,16 @@ if (form) {
   });
   window.addEventListener("beforeunload", (event) => { if (typed) event.preventDefault(); });
 }
+
+// A photo that is gone, or cannot be opened any longer, leaves a word behind and no broken picture.
+function missing(picture) {
+  const words = document.createElement("span");
+  words.className = "missing";
+  words.textContent = "No picture";
+  picture.replaceWith(words);
+}
+document.addEventListener("error", (event) => { if (event.target instanceof HTMLImageElement) missing(event.target); }, true);
+for (const picture of document.images) if (picture.complete && picture.naturalWidth === 0 && picture.loading !== "lazy") missing(picture);
 
 document.body.addEventListener("htmx:sendError", () => {
   const notices = document.getElementById("notices");

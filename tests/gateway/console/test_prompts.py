@@ -46,7 +46,7 @@ def test_what_a_model_would_get_is_shown_as_it_is_typed(author):
     answer = author.post(
         "/prompts/club-judge/draft", partial=True, text=TEXT.format(words="it"), values="case:prompt:0"
     )
-    assert "Right" in answer.text
+    assert "Valid" in answer.text
     assert "&lt;title&gt;The cameraman&lt;/title&gt;" in answer.text
 
 

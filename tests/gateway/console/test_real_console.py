@@ -5,11 +5,17 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
+import sys
 
 import pytest
+from lease_desk import asked, party, resident
+from made_up_photos import write_photo
 from playwright.sync_api import expect
 from served_gateway import Gateway
-from web_ui import CHROMIUM, chromium, make_demo
+from web_ui import CHROMIUM, IMAGEWORKS, chromium, environment, free_port, make_demo, serving, until
+
+from photos.metadata.reading import read_metadata
+from store.database import StateDatabase
 
 pytestmark = [
     pytest.mark.real,
@@ -21,6 +27,9 @@ WIDTHS = (1280, 390)
 PAGES = (
     "/results",
     "/results/judge/demo-round",
+    "/results/judge/demo-round/publish",
+    "/results/tagger/demo-shoot",
+    "/results/tagger/demo-shoot/metadata",
     "/prompts",
     "/prompts/club-judge",
     "/performance",
@@ -30,14 +39,43 @@ PAGES = (
 )
 
 
+SHOOT = "autumn-shoot"
+PROMPT = "id: library\nstages:\n  caption:\n    parameters:\n      temperature: 0.{}\n"
+
+
 @pytest.fixture(scope="module")
-def served(tmp_path_factory):
+def folder(tmp_path_factory):
+    """Of a shoot."""
+    found = tmp_path_factory.mktemp("photos") / SHOOT
+    for number in range(3):
+        write_photo(found / f"IMG_{number}.jpg", seed=number)
+    return found
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory, folder):
+    """The demo's batches and a shoot that keeps to the prompt in production; Dagster and the gateway over them."""
     home = tmp_path_factory.mktemp("console-walk") / "home"
     make_demo(home)
-    gateway = Gateway(home, "models: {}\n", dagster_url="http://127.0.0.1:1")
-    keys = {role: gateway.key_of(f"{role}-person", role=role) for role in ("viewer", "admin")}
-    with gateway:
-        yield gateway, keys
+    command_line(
+        home, sys.executable, "-m", "prompt_hub", "label", "production", "library", "--override", "--why", "-"
+    )
+    command_line(home, IMAGEWORKS, "tag", folder, "--profile", "library@production")
+    port = free_port()
+    command = [str(IMAGEWORKS), "ui", "--port", str(port)]
+    with serving(command, port=port, env=environment(home), cwd=home.parent) as dagster:
+        gateway = Gateway(home, "models: {}\n", dagster_url=dagster.url)
+        keys = {role: gateway.key_of(f"{role}-person", role=role) for role in ("viewer", "admin")}
+        with StateDatabase.open(gateway.settings) as database:
+            desk = party(database, "box:1:a")
+            resident(desk)
+            desk.turn(enter=[asked("a", priority="interactive")])
+        with gateway:
+            yield gateway, keys
+
+
+def command_line(home, *words):
+    subprocess.run(words, env=environment(home), cwd=home.parent, check=True, capture_output=True)
 
 
 @pytest.fixture(scope="module")
@@ -66,7 +104,23 @@ def sign_in(page, url, key):
     expect(page.get_by_role("heading", name="Results", level=1)).to_be_visible()
 
 
-def test_a_prompt_is_edited_broken_tested_and_promoted(served):
+def run_of(page):
+    """The run that the page says was begun, once it has ended well."""
+    run_id = re.search(r"run ([0-9a-f]{8})", page.get_by_role("status").first.inner_text())[1]
+    page.get_by_role("link", name="Performance", exact=True).click()
+    row = page.get_by_role("row").filter(has_text=run_id)
+
+    def has_ended():
+        page.reload()
+        return row.count() == 1 and row.get_by_text("ok", exact=True).count() == 1
+
+    until(has_ended, 120, f"run {run_id} has ended")
+    row.get_by_role("link", name=run_id).click()
+    expect(page.get_by_role("heading", level=1)).to_be_visible()
+    return run_id
+
+
+def test_a_prompt_is_edited_broken_tested_and_promoted_and_a_batch_uses_the_new_revision(served):
     gateway, keys = served
     with chromium(width=1280, height=900) as (page, errors):
         sign_in(page, gateway.url, keys["admin"])
@@ -75,18 +129,23 @@ def test_a_prompt_is_edited_broken_tested_and_promoted(served):
         editor = page.get_by_label("Your layer of library")
         live = page.locator("#live")
         expect(live).to_contain_text("Write the caption of this photograph.")
+        stage_hash = re.compile(r"stage ([0-9a-f]{12})")
+        before = stage_hash.search(live.inner_text())[1]
 
         editor.fill("id: library\nstages:\n  caption:\n    user: 'Look at {{ nothing }}.'\n")
         expect(live).to_contain_text("uses 'nothing', which is not declared")
-        editor.fill("id: library\ndescription: Captions of the club's own.\n")
-        expect(live).to_contain_text("Right")
+        editor.fill(PROMPT.format(3))
+        expect(live).to_contain_text("Valid")
+        after = stage_hash.search(live.inner_text())[1]
+        assert after != before
         page.keyboard.press("Control+s")
         expect(page.get_by_role("status").first).to_contain_text("Saved.")
-        expect(page.get_by_text("Captions of the club's own.").first).to_be_visible()
+        page.reload()
+        expect(editor).to_have_value(PROMPT.format(3))
 
         page.get_by_role("button", name="Run the tests that need no model").click()
         expect(page.locator("#outcomes")).to_contain_text("passed with library")
-        page.get_by_label("What is different").fill("The club's own words.")
+        page.get_by_label("What is different").fill("Less of a gamble.")
         page.get_by_role("button", name="Save as revision").click()
         expect(page.get_by_role("status").first).to_contain_text("is kept")
 
@@ -96,13 +155,49 @@ def test_a_prompt_is_edited_broken_tested_and_promoted(served):
         page.get_by_role("button", name="Promote").click()
         expect(page.get_by_role("alert")).to_contain_text("cannot point at")
         page.go_back()
+        page.get_by_label("point at").select_option(index=0)
         page.get_by_label("Why", exact=True).fill("The autumn shoot needs it.")
         page.get_by_label("Pass over tests").check()
         page.get_by_role("button", name="Promote").click()
         expect(page.get_by_role("status").first).to_contain_text("production of library points at")
         expect(page.get_by_text("The autumn shoot needs it.")).to_be_visible()
+
+        page.get_by_role("button", name=f"Materialize {SHOOT}").click()
+        run_of(page)
+        depended = (
+            page.get_by_role("row").filter(has_text="tagger/captions").filter(has_text="library@production")
+        )
+        expect(depended).to_contain_text(after)
+        expect(page.get_by_role("heading", name="How long a request takes")).to_be_visible()
+        expect(page.locator(".plot canvas")).to_have_count(1)
         # Chromium reports the refusal itself, which is meant.
         assert [error for error in errors if "400" not in error] == []
+
+
+def test_a_persons_keywords_are_approved_written_into_the_file_and_taken_back(served, folder):
+    gateway, keys = served
+    with chromium(width=1280, height=900) as (page, errors):
+        sign_in(page, gateway.url, keys["admin"])
+        page.get_by_role("link", name=SHOOT).click()
+        page.get_by_role("link", name="IMG_0").click()
+        page.get_by_label("Keywords").fill("heron, dawn")
+        page.get_by_label("Why", exact=True).nth(1).fill("I was there.")
+        page.get_by_role("button", name="Keep my keywords").click()
+        expect(page.get_by_text("by admin-person").first).to_be_visible()
+
+        page.get_by_role("link", name=SHOOT).click()
+        page.get_by_role("link", name="Metadata").click()
+        expect(page.locator(".pair").first).to_contain_text("heron, dawn by admin-person")
+        page.get_by_role("button", name="Approve and write into the files").click()
+        run_of(page)
+        assert {"heron", "dawn"} <= set(read_metadata(folder / "IMG_0.jpg").keywords)
+
+        page.goto(f"{gateway.url}/console/results/tagger/{SHOOT}/metadata")
+        expect(page.get_by_text("3 written")).to_be_visible()
+        page.get_by_role("button", name="Take back what was written").click()
+        run_of(page)
+        assert read_metadata(folder / "IMG_0.jpg").keywords == ()
+        assert errors == []
 
 
 def test_a_score_is_overridden_and_the_model_keeps_its_own(served):
@@ -131,8 +226,11 @@ def test_the_performance_of_a_run_is_read_with_its_charts(served):
         page.get_by_role("row").filter(has_text="demo-round").get_by_role("link").first.click()
         expect(page.get_by_role("heading", name="demo-round")).to_be_visible()
         expect(page.locator(".plot canvas")).to_have_count(1)
-        page.get_by_text("How this was asked").nth(1).click()
+        page.get_by_text("SQL and CSV").nth(1).click()
         expect(page.get_by_text("quantile_cont(total_ms, 0.95)")).to_be_visible()
+        with page.expect_download() as downloaded:
+            page.get_by_role("link", name="Download as CSV").click()
+        assert "p95_ms" in downloaded.value.path().read_text(encoding="utf-8-sig")
         assert errors == []
 
 
@@ -178,15 +276,20 @@ def test_axe_finds_no_serious_fault_and_no_page_is_wider_than_the_screen(served,
     with chromium(width=width, height=900) as (page, _errors):
         page.emulate_media(color_scheme=scheme)
         sign_in(page, gateway.url, keys["admin"])
-        run_address = None
+        runs = []
         for path in PAGES:
             page.goto(f"{gateway.url}/console{path}")
             page.wait_for_load_state("networkidle")
             if path == "/performance":
-                run_address = page.locator("tbody th a").first.get_attribute("href")
+                runs = [link.get_attribute("href") for link in page.locator("tbody th a").all()]
+                first, second = (address.rpartition("/")[2] for address in runs[:2])
             _check(page, axe, path, width)
         for path in (
-            run_address,
+            runs[0],
+            f"/console/performance/compare?before={second}&after={first}",
+            f"/console/results/tagger/{SHOOT}/compare",
+            f"/console/results/tagger/{SHOOT}/entry?entry={SHOOT}/IMG_1.jpg",
+            "/console/no-such-page",
             "/console/results/judge/demo-round/entry?entry=demo-round/Lift Off by Member 04.jpg",
         ):
             page.goto(f"{gateway.url}{path}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
@@ -12,7 +13,7 @@ from judged_round import ROUND, SHOOT, make_home
 from gateway.console.results.gallery import Galleries
 from gateway.dagster import launch
 from gateway.errors import BackendFailed, Unavailable
-from store.batches import batch
+from store.batches import batch, register
 from store.database import StateDatabase
 from store.errors import BadOverride
 from store.home import Home
@@ -136,6 +137,56 @@ def test_a_dagster_that_is_not_there_is_told_with_its_address(visitor_of):
     assert "http://127.0.0.1:1" in answer.text
 
 
+METADATA = f"/results/tagger/{SHOOT}/metadata"
+
+
+def test_what_would_be_written_is_shown_with_the_persons_word_in_the_models_place(visitor_of):
+    author = visitor_of("author")
+    said = {"entry": f"{SHOOT}/IMG_1.jpg", "column": "caption", "value": "A trawler.", "reason": "It is one."}
+    author.post(f"/results/tagger/{SHOOT}/override", **said)
+    text = author.get(METADATA).text
+    assert "1 would be written" in text
+    assert re.search(r"A trawler\.\s*<span class=\"quiet\">by author-person", text)
+    assert "Approve and write" not in text
+    assert "Approve and write" in visitor_of("publisher").get(METADATA).text
+
+
+@pytest.mark.parametrize("action", ["apply", "undo"])
+def test_metadata_is_approved_by_publishers_alone_and_written_by_dagster(visitor_of, action):
+    assert visitor_of("author").post(METADATA, action=action).status_code == 403
+    answer = visitor_of("publisher").post(METADATA, action=action)
+    assert answer.status_code == 503
+    assert "http://127.0.0.1:1" in answer.text
+
+
+def test_nothing_else_is_done_with_metadata(visitor_of):
+    assert visitor_of("publisher").post(METADATA, action="erase").status_code == 404
+
+
+def test_a_batch_is_published_by_a_publisher_after_being_asked(guarded, visitor_of):
+    address = f"/results/tagger/{SHOOT}/publish"
+    assert visitor_of("author").post(address).status_code == 403
+    publisher = visitor_of("publisher")
+    assert "Publish harbor?" in publisher.get(address).text
+    answer = publisher.post(address)
+    assert "published" in answer.text
+    assert "by publisher-person" in answer.text
+    gateway, _ = guarded
+    with StateDatabase.open(gateway.settings) as database:
+        assert batch(database, "tagger", SHOOT).state == "published"
+
+
+def test_a_batch_without_a_result_is_not_published(guarded, visitor_of, tmp_path):
+    gateway, _ = guarded
+    with StateDatabase.open(gateway.settings) as database:
+        register(database, pipeline="judge", name="not-yet", folder=tmp_path)
+    publisher = visitor_of("publisher")
+    assert "Nothing was made yet" in publisher.get("/results/judge/not-yet").text
+    answer = publisher.post("/results/judge/not-yet/publish")
+    assert answer.status_code == 409
+    assert "has no result yet" in answer.text
+
+
 @pytest.fixture
 def dagster():
     """A server that keeps what it is asked and answers what it is told to."""
@@ -171,6 +222,16 @@ def test_dagster_is_asked_for_one_partition_of_the_pipelines_job(dagster):
     assert path == "/graphql"
     assert params["selector"]["jobName"] == "judge"
     assert {"key": "dagster/partition", "value": ROUND} in params["executionMetadata"]["tags"]
+
+
+def test_dagster_is_asked_for_some_assets_and_told_what_to_do(dagster):
+    url, asked, answers = dagster
+    answers.append(b'{"data": {"launchRun": {"__typename": "LaunchRunSuccess", "run": {"runId": "r-2"}}}}')
+    configured = {"tagger/metadata": {"action": "apply"}}
+    launch(url, pipeline="tagger", batch=SHOOT, by="ada", assets=["tagger/metadata"], configured=configured)
+    params = asked[0][1]["variables"]["params"]
+    assert params["selector"]["assetSelection"] == [{"path": ["tagger", "metadata"]}]
+    assert params["runConfigData"] == {"ops": {"tagger__metadata": {"config": {"action": "apply"}}}}
 
 
 @pytest.mark.parametrize(
