@@ -10,6 +10,7 @@ from gateway.console import signing_in
 from gateway.console.desk import Desk
 from gateway.console.operations import gpu, registry
 from gateway.console.performance import pages as performance
+from gateway.console.prompts import changing as prompt_changes
 from gateway.console.prompts import pages as prompts
 from gateway.console.results import acting
 from gateway.console.results import pages as results
@@ -73,12 +74,12 @@ _POST: Final[dict[str, Callable[[Visit], Response]]] = {
     f"{_BATCH}/metadata": acting.act_on_metadata,
     f"{_BATCH}/publish": acting.publish_results,
     f"{_PROMPT}/draft": prompts.check_draft,
-    f"{_PROMPT}/save": prompts.save_draft,
+    f"{_PROMPT}/save": prompt_changes.save_draft,
     f"{_PROMPT}/difference": prompts.show_difference,
-    f"{_PROMPT}/test": prompts.run_tests,
-    f"{_PROMPT}/revision": prompts.save_revision,
-    f"{_PROMPT}/label": prompts.promote,
-    f"{_PROMPT}/rollback": prompts.roll_back,
+    f"{_PROMPT}/test": prompt_changes.run_tests,
+    f"{_PROMPT}/revision": prompt_changes.save_revision,
+    f"{_PROMPT}/label": prompt_changes.promote,
+    f"{_PROMPT}/rollback": prompt_changes.roll_back,
     "/gpu/release": gpu.release,
     "/registry/{model}/check": registry.check_model,
 }

@@ -9,6 +9,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request  # noqa: TC002 - FastAPI reads the annotations
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
+from gateway.callers import asks_for_keys
 from gateway.console.pages import render
 from gateway.console.sessions import is_token
 from gateway.console.visits import COOKIE, PATH, SIGN_IN, TOKEN_FIELD, fields_of, keep
@@ -31,7 +32,7 @@ async def sign_in(request: Request) -> Response:
     """
     parts: Parts = request.app.state.parts
     desk: Desk = request.app.state.console
-    if not parts.door.has_keys:
+    if not asks_for_keys(parts):
         return RedirectResponse(PATH, 303)
     if request.method == "GET":
         return _form(request, desk, "")

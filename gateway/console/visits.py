@@ -13,6 +13,7 @@ from starlette.requests import Request  # noqa: TC002 - FastAPI reads the annota
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from gateway.bodies import read_body
+from gateway.callers import asks_for_keys
 from gateway.console.faults import EXPLAINED, heading_of, status_of
 from gateway.console.pages import render
 from gateway.console.sessions import LASTS_S, Session, is_token
@@ -36,7 +37,10 @@ TOKEN_HEADER: Final = "x-csrf-token"  # noqa: S105 - its name
 
 _MOST_BYTES: Final = 1024 * 1024
 _MOST_FIELDS: Final = 200
-_MOST_FILTER: Final = 400
+_FAILED: Final = 500
+_LONGEST_ASKED: Final = 8192
+"""Characters; an entry's id has the path of its file in it."""
+
 
 SECTIONS: Final = (
     ("results", "Results"),
@@ -94,8 +98,8 @@ class Visit:
         return str(self.request.path_params[name])
 
     def asked(self, name: str, default: str = "") -> str:
-        """A value of the address's query, cut to what such values need."""
-        return self.request.query_params.get(name, default)[:_MOST_FILTER]
+        """A value of the address's query, of a length that such values have."""
+        return self.request.query_params.get(name, default)[:_LONGEST_ASKED]
 
     def number(self, name: str, default: int, *, most: int) -> int:
         """The same as a number of 0 and above; the default where it is none."""
@@ -152,6 +156,8 @@ def endpoint(handler: Callable[[Visit], Response]) -> Callable[[Request], Awaita
             response = await run_in_threadpool(handler, visit)
         except EXPLAINED as error:
             response = _fault(request, session, parts, desk, error)
+        except Exception:  # noqa: BLE001 - logged with its trace
+            response = _broken(request)
         if kept is not None:
             keep(request, response, COOKIE, kept)
         return response
@@ -166,7 +172,9 @@ def told(serve: Callable[[Request], Awaitable[Response]]) -> Callable[[Request],
         try:
             return await serve(request)
         except EXPLAINED as error:
-            return _bare_fault(error)
+            return _bare_fault(status_of(error), str(error))
+        except Exception:  # noqa: BLE001 - logged with its trace
+            return _broken(request)
 
     return answer
 
@@ -223,7 +231,7 @@ def _session(request: Request, parts: Parts, desk: Desk) -> tuple[Session | None
     session = desk.sessions.find(request.cookies.get(COOKIE))
     if session is not None and is_good(session, parts):
         return session, None
-    if parts.door.has_keys:
+    if asks_for_keys(parts):
         return None, None
     kept, session = desk.sessions.open(parts.user, None)
     return session, kept
@@ -232,7 +240,7 @@ def _session(request: Request, parts: Parts, desk: Desk) -> tuple[Session | None
 def is_good(session: Session, parts: Parts) -> bool:
     """Whether what a session was begun with still lets somebody in."""
     if session.key_id is None:
-        return not parts.door.has_keys
+        return not asks_for_keys(parts)
     return parts.door.knows(session.key_id)
 
 
@@ -251,7 +259,17 @@ def _fault(request: Request, session: Session, parts: Parts, desk: Desk, error: 
     return visit.page(template, status=status, heading=heading_of(status), words=str(error))
 
 
-def _bare_fault(error: Exception) -> Response:
-    status = status_of(error)
-    html = render("bare_fault.html", {"heading": heading_of(status), "words": str(error)})
+def _broken(request: Request) -> Response:
+    """Where something of ours went wrong: nothing of what is told of it, but where to find it."""
+    request_id = request.scope["trace"].request_id
+    _LOG.exception("Request %s failed.", request_id)
+    words = f"The gateway's log says what, under {request_id}."
+    if request.headers.get("hx-request") == "true":
+        html = render("fault_part.html", {"heading": heading_of(_FAILED), "words": words})
+        return HTMLResponse(html, _FAILED, {"Cache-Control": "no-store"})
+    return _bare_fault(_FAILED, words)
+
+
+def _bare_fault(status: int, words: str) -> Response:
+    html = render("bare_fault.html", {"heading": heading_of(status), "words": words})
     return HTMLResponse(html, status, {"Cache-Control": "no-store"})

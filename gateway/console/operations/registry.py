@@ -13,11 +13,15 @@ from telemetry.errors import ManifestError
 from telemetry.manifest import read_manifest
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from starlette.responses import Response
 
     from gateway.console.visits import Visit
     from registry.registry import Registry
     from registry.schema import Deployment, Model
+    from store.home import Home
+    from telemetry.manifest import PinnedModel
 
 
 def show_models(visit: Visit) -> Response:
@@ -79,18 +83,22 @@ def _roles_of(registry: Registry, model: Model) -> list[str]:
 
 
 def _used_by(visit: Visit) -> dict[str, list[tuple[str, str, str]]]:
-    """The batches whose current tables a model has made, or that pin it: pipeline, batch and asset, by model."""
+    """The batches whose current tables a model has made: pipeline, batch and asset, by model."""
     found: dict[str, list[tuple[str, str, str]]] = {}
-    known = {(one.pipeline, one.name): one for one in batches(visit.parts.database)}
-    for pointer in TableStore(visit.parts.home, visit.parts.database).pointers():
+    known = {(one.pipeline, one.name) for one in batches(visit.parts.database)}
+    current = TableStore(visit.parts.home, visit.parts.database).pointers()
+    models = {run_id: _models_of(visit.parts.home, run_id) for run_id in {one.run_id for one in current}}
+    for pointer in current:
         pipeline = pointer.asset.partition("/")[0]
-        if (pipeline, pointer.batch) not in known:
-            continue
-        try:
-            made_with = read_manifest(visit.parts.home, pointer.run_id).models.get(pointer.asset)
-        except ManifestError:
-            # Nobody can say who made it.
-            continue
-        if made_with is not None:
+        made_with = models[pointer.run_id].get(pointer.asset)
+        if made_with is not None and (pipeline, pointer.batch) in known:
             found.setdefault(made_with.model, []).append((pipeline, pointer.batch, pointer.asset))
     return found
+
+
+def _models_of(home: Home, run_id: str) -> Mapping[str, PinnedModel]:
+    try:
+        return read_manifest(home, run_id).models
+    except ManifestError:
+        # Nobody can say who made its tables.
+        return {}

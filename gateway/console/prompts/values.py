@@ -110,7 +110,10 @@ def photo_choices(galleries: Iterable[tuple[Batch, Gallery]]) -> list[Group]:
     groups = []
     for batch, gallery in galleries:
         usable = [card for card in _cards(gallery) if card.has_picture]
-        choices = tuple(Choice(f"{batch.name}:{card.entry_id}", card.title) for card in usable[:MOST_ENTRIES])
+        choices = tuple(
+            Choice(f"{batch.pipeline}:{batch.name}:{card.entry_id}", card.title)
+            for card in usable[:MOST_ENTRIES]
+        )
         if choices:
             groups.append(Group(f"Photos of {batch.name}", choices))
     return groups

@@ -42,32 +42,19 @@ _SIGNALS: Final = (
 
 def show_batches(visit: Visit) -> Response:
     """All batches, with a few of their photos."""
-    known = batches(visit.parts.database)
-    store = TableStore(visit.parts.home, visit.parts.database)
-    pointers = store.pointers()
-    newest = {
-        (one.pipeline, one.name): max(
-            (
-                pointer
-                for pointer in pointers
-                if pointer.batch == one.name and pointer.asset in TABLES[one.pipeline]
-            ),
-            key=lambda pointer: pointer.moved_at,
-            default=None,
-        )
-        for one in known
-    }
-    rows = {
-        (pointer.asset, pointer.batch): pointer.rows
-        for pointer in pointers
-        if pointer.asset in ENTRIES.values()
-    }
+    made: dict[tuple[str, str], datetime] = {}
+    entries: dict[tuple[str, str], int] = {}
+    for pointer in TableStore(visit.parts.home, visit.parts.database).pointers():
+        key = (pointer.asset.partition("/")[0], pointer.batch)
+        made[key] = max(pointer.moved_at, made.get(key, pointer.moved_at))
+        if pointer.asset in ENTRIES.values():
+            entries[key] = pointer.rows
     return visit.page(
         "results.html",
         section="results",
-        batches=known,
-        newest=newest,
-        entries={(one.pipeline, one.name): rows.get((ENTRIES[one.pipeline], one.name)) for one in known},
+        batches=batches(visit.parts.database),
+        made=made,
+        entries=entries,
     )
 
 
@@ -192,9 +179,13 @@ def show_picture(visit: Visit) -> Response:
     card = card_of(one, gallery, visit.asked("entry"))
     if card.photo_id is None:
         raise NotFound(f"{card.entry_id} has no photo that could be opened.")
-    large = visit.asked("size") == "large"
     return send_picture(
-        visit.parts.home, visit.parts.settings, card.photo_id, photo_path(one, card), large=large
+        visit.parts.home,
+        visit.parts.settings,
+        card.photo_id,
+        photo_path(one, card),
+        large=visit.asked("size") == "large",
+        known=visit.request.headers.get("if-none-match", ""),
     )
 
 

@@ -25,10 +25,13 @@ LARGE: Final = PreviewSpec(long_side=1280, quality=84)
 _AT_ONCE: Final = threading.Semaphore(2)
 """Decoding takes memory and a core; whoever scrolls through thousands asks for many."""
 
-_CACHED: Final = "private, max-age=86400, immutable"
+_CACHED: Final = "private, max-age=60"
+"""Then a browser asks whether it is still that photo, and is told so without its bytes."""
 
 
-def send_picture(home: Home, settings: Settings, photo_id: str, path: Path, *, large: bool) -> Response:
+def send_picture(
+    home: Home, settings: Settings, photo_id: str, path: Path, *, large: bool, known: str = ""
+) -> Response:
     """A photo as a JPEG; the small one is kept, and made if it is not there.
 
     Args:
@@ -37,14 +40,18 @@ def send_picture(home: Home, settings: Settings, photo_id: str, path: Path, *, l
         photo_id: Names the picture.
         path: The photo's file, which a table of ours or a test file names, and never a request.
         large: Whether it is looked at alone.
+        known: The tags of what the browser has of it.
 
     Raises:
         NotFound: The file is no longer there.
         PhotoError: It cannot be decoded within the limits.
     """
-    jpeg = _made(settings, path, LARGE) if large else _kept(home, settings, photo_id, path)
     etag = f'"{photo_id[:32]}-{"large" if large else "small"}"'
-    return Response(jpeg, media_type="image/jpeg", headers={"Cache-Control": _CACHED, "ETag": etag})
+    headers = {"Cache-Control": _CACHED, "ETag": etag}
+    if etag in known:
+        return Response(status_code=304, headers=headers)
+    jpeg = _made(settings, path, LARGE) if large else _kept(home, settings, photo_id, path)
+    return Response(jpeg, media_type="image/jpeg", headers=headers)
 
 
 def _kept(home: Home, settings: Settings, photo_id: str, path: Path) -> bytes:

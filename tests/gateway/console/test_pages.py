@@ -115,6 +115,29 @@ def test_a_photo_is_sent_small_and_kept_by_the_browser(admin):
         assert not picture.getexif()
 
 
+def test_a_photo_that_the_browser_has_is_not_sent_again(admin):
+    path = f"/results/judge/{ROUND}/picture?entry={ENTRY}"
+    tag = admin.get(path).headers["etag"]
+    again = admin.get(path, headers={"If-None-Match": tag})
+    assert (again.status_code, again.content) == (304, b"")
+    assert admin.get(f"{path}&size=large", headers={"If-None-Match": tag}).status_code == 200
+
+
+@pytest.mark.parametrize("partial", [False, True])
+def test_where_something_of_ours_goes_wrong_the_page_says_where_to_look_and_nothing_more(
+    admin, monkeypatch, partial
+):
+    def fail(_):
+        raise RuntimeError("a secret")
+
+    monkeypatch.setattr("gateway.console.results.pages.batches", fail)
+    answer = admin.get("/results", headers={"HX-Request": "true"} if partial else {})
+    assert answer.status_code == 500
+    assert answer.headers["x-request-id"] in answer.text
+    assert "secret" not in answer.text
+    assert ("<html" in answer.text) is not partial
+
+
 def test_a_photo_of_a_test_is_sent_by_its_name_in_the_test(admin):
     answer = admin.get("/prompts/club-judge/photo?set=form&name=camera.jpg")
     assert answer.headers["content-type"] == "image/jpeg"

@@ -68,7 +68,7 @@ def test_a_photo_of_ones_choice_is_shown_beside_it(author):
         partial=True,
         text="id: club-judge\n",
         values="case:prompt:0",
-        photo=f"{ROUND}:{ROUND}/photo-0003.jpg",
+        photo=f"judge:{ROUND}:{ROUND}/photo-0003.jpg",
     )
     assert "photo-0003.jpg" in answer.text
 
@@ -141,6 +141,17 @@ def test_an_author_does_not_move_a_protected_label(author, visitor_of):
         "/prompts/library/label", label="production", why="now", revision=revision_of(author, "library")
     )
     assert answer.status_code == 403
+
+
+def test_a_label_that_somebody_else_has_moved_meanwhile_is_not_moved_again(visitor_of):
+    publisher = visitor_of("publisher")
+    publisher.post("/prompts/self-checking-judge/revision", message="first")
+    fields = {"label": "tried", "revision": revision_of(publisher, "self-checking-judge"), "why": "now"}
+    address = "/prompts/self-checking-judge/label"
+    assert publisher.post(address, **fields).status_code == 200
+    answer = publisher.post(address, **fields, **{"at-tried": "0" * 64})
+    assert answer.status_code == 409
+    assert "Somebody else was first" in answer.text
 
 
 def test_every_change_is_in_the_log_without_the_prompts_text(guarded, author):

@@ -76,6 +76,16 @@ def test_on_the_loopback_without_keys_whoever_comes_is_the_machines_user(keyless
         assert client.get("/console/sign-in").headers["location"] == "/console"
 
 
+def test_where_other_machines_can_ask_nobody_comes_in_without_a_key_though_there_is_none(
+    keyless, monkeypatch
+):
+    with httpx.Client(base_url=keyless.url) as client:
+        assert client.get("/console/results").status_code == 200
+        monkeypatch.setattr("gateway.callers.is_loopback", lambda _: False)
+        assert client.get("/console/results").headers["location"] == "/console/sign-in"
+        assert "Sign in" in client.get("/console/sign-in").text
+
+
 def test_where_there_are_keys_nobody_comes_in_without_one(guarded):
     gateway, _ = guarded
     answer = httpx.get(f"{gateway.url}/console/prompts")
