@@ -61,8 +61,12 @@ def picture_of_report(report: Path) -> None:
 
 
 def keep(page: Page, name: str) -> None:
-    """Write what the page shows, with fewer colors where the file would be large."""
-    png = page.screenshot(animations="disabled")
+    """Write what the page shows."""
+    keep_png(page.screenshot(animations="disabled"), name)
+
+
+def keep_png(png: bytes, name: str) -> None:
+    """Write a picture, with fewer colors where the file would be large."""
     for colors in COLORS:
         if len(png) <= LARGEST_BYTES:
             break

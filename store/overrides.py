@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
@@ -28,7 +29,8 @@ COLUMNS: Final[Mapping[Pipeline, tuple[str, ...]]] = {
 }
 """The columns that a person may override, by pipeline."""
 
-_LONGEST_REASON: Final = 2000
+LONGEST_REASON: Final = 2000
+_UNWRITABLE: Final = frozenset({"Cc", "Cs"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +73,8 @@ def read_value(pipeline: Pipeline, column: str, text: str) -> Any:
     text = text.strip()
     if not text:
         return None
+    if any(unicodedata.category(char) in _UNWRITABLE and not char.isspace() for char in text):
+        raise BadOverride(f"{column.capitalize()} takes no control characters; this is {text[:40]!r}.")
     if column == "score":
         if (
             not (text.isascii() and text.isdigit())
@@ -98,11 +102,13 @@ def override(db: StateDatabase, *, pipeline: Pipeline, batch: str, made: Overrid
         made: The word, its value as `read_value` gives it.
 
     Raises:
-        BadOverride: It has no reason.
+        BadOverride: It has no reason, or too long a one.
     """
     reason = made.reason.strip()
     if not reason:
         raise BadOverride("Whoever overrides a model says why; give a reason.")
+    if len(reason) > LONGEST_REASON:
+        raise BadOverride(f"A reason has at most {LONGEST_REASON} characters, and this one {len(reason)}.")
     values = {
         "pipeline": pipeline,
         "batch": batch,
@@ -110,7 +116,7 @@ def override(db: StateDatabase, *, pipeline: Pipeline, batch: str, made: Overrid
         "photo_id": made.photo_id,
         "column": made.column,
         "value": made.value,
-        "reason": reason[:_LONGEST_REASON],
+        "reason": reason,
         "who": made.who,
         "made_at": made.made_at.astimezone(UTC),
     }

@@ -150,6 +150,7 @@ def endpoint(handler: Callable[[Visit], Response]) -> Callable[[Request], Awaita
         if session is None:
             return _to_sign_in(request)
         try:
+            _refuse_nul(request)
             form = await _form(request, session) if request.method == "POST" else {}
             role = await run_in_threadpool(parts.prompts.access.role_of, session.identity)
             visit = Visit(request, parts, desk, session, role, form)
@@ -197,7 +198,7 @@ async def fields_of(request: Request) -> dict[str, str]:
 
     Raises:
         UnsupportedMedia: It is no form.
-        BadRequest: It has too many fields, or is not UTF-8.
+        BadRequest: It has too many fields, a NUL, or is not UTF-8.
         TooLarge, DeadlineExceeded: As `read_body`.
     """
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
@@ -211,7 +212,15 @@ async def fields_of(request: Request) -> dict[str, str]:
         raise BadRequest(
             "The form cannot be read: it has too many fields, or text that is not UTF-8."
         ) from error
+    if any("\0" in word for pair in pairs for word in pair):
+        raise BadRequest("The form has a NUL character in it, which nothing here takes.")
     return dict(pairs)
+
+
+def _refuse_nul(request: Request) -> None:
+    # PostgreSQL takes none.
+    if "\0" in request.url.path or any("\0" in word for word in request.query_params.values()):
+        raise BadRequest("The address has a NUL character in it, which nothing here takes.")
 
 
 async def _form(request: Request, session: Session) -> dict[str, str]:

@@ -141,7 +141,12 @@ def compare_runs(visit: Visit) -> Response:
     ]
     depends = _dependencies(*(json.loads(run["manifest"]) for run in runs))
     return visit.page(
-        "compare_runs.html", section="performance", runs=runs, compared=compared, depends=depends
+        "compare_runs.html",
+        section="performance",
+        runs=runs,
+        compared=compared,
+        depends=depends,
+        questions=(STAGES, LATENCY),
     )
 
 

@@ -204,9 +204,7 @@ class Galleries:
         store = TableStore(home, database)
         wanted = (*TABLES[batch.pipeline], *([PLAYOFF] if batch.pipeline == "judge" else []))
         pointers = {
-            pointer.asset: pointer
-            for pointer in store.pointers()
-            if pointer.batch == batch.name and pointer.asset in wanted
+            pointer.asset: pointer for pointer in store.pointers(batch=batch.name) if pointer.asset in wanted
         }
         key = (batch.pipeline, batch.name, *(str(pointer.path) for pointer in pointers.values()))
         with self._lock:
@@ -223,9 +221,9 @@ class Galleries:
 
 def _read(store: TableStore, batch: Batch, runs: Mapping[str, str]) -> Gallery:
     tables: dict[str, list[Row]] = {}
-    for asset in runs:
+    for asset, run_id in runs.items():
         try:
-            tables[asset] = store.read(asset, batch.name).to_pylist()
+            tables[asset] = store.read(asset, batch.name, run_id).to_pylist()
         except MissingTable:
             # It was removed between the two readings.
             continue

@@ -8,6 +8,7 @@ import subprocess
 import sys
 
 import pytest
+from judged_round import ROUND, make_home
 from lease_desk import asked, party, resident
 from made_up_photos import write_photo
 from playwright.sync_api import expect
@@ -251,6 +252,23 @@ def test_a_viewer_is_offered_nothing_that_the_role_forbids_and_refused_when_aski
             }"""
         )
         assert status == 403
+
+
+def test_a_round_of_five_thousand_comes_as_one_scrolls(tmp_path):
+    make_home(tmp_path / "home", photos=5000)
+    with Gateway(tmp_path / "home", "models: {}\n") as gateway, chromium(width=1280, height=900) as (page, _):
+        page.goto(f"{gateway.url}/console/results/judge/{ROUND}")
+        cards = page.locator(".card")
+        expect(page.get_by_text("5,000 photos")).to_be_visible()
+        expect(cards.first).to_be_visible()
+        there = cards.count()
+        assert there < 200
+        for _ in range(5):
+            page.keyboard.press("End")
+            expect(cards.nth(there)).to_be_attached()
+            there = cards.count()
+        page.get_by_label("Find").fill("Photo 4999")
+        expect(cards).to_have_count(1)
 
 
 def test_it_works_by_keyboard_alone_and_the_focus_is_seen(served):

@@ -77,6 +77,7 @@ def test_a_viewer_overrides_nothing_and_is_not_offered_it(visitor_of):
         ("score", "ten", "why"),
         ("score", "9" * 5000, "why"),
         ("score", "7", "  "),
+        ("score", "7", "x" * 2001),
         ("photo_id", "x", "why"),
     ],
 )
@@ -104,6 +105,12 @@ def test_a_value_is_read_by_its_column():
     assert read_value("judge", "score", " 20 ") == 20
     assert read_value("judge", "score", " ") is None
     assert read_value("tagger", "caption", "  Two\n lines ") == "Two lines"
+    assert (
+        read_value("tagger", "caption", "L'\u00e9t\u00e9\u00a0: \U0001f469\u200d\U0001f33e")
+        == "L'\u00e9t\u00e9 : \U0001f469\u200d\U0001f33e"
+    )
+    with pytest.raises(BadOverride, match="control characters"):
+        read_value("tagger", "caption", "a\x07b")
     with pytest.raises(BadOverride, match="80 characters"):
         read_value("tagger", "keywords", "x" * 81)
 

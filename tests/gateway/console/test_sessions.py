@@ -164,6 +164,12 @@ def test_what_is_no_form_is_refused(admin, kind):
     assert answer.status_code == 415
 
 
+def test_a_nul_goes_no_further(admin):
+    assert admin.post("/prompts/house/revision", message="a\0b").status_code == 400
+    assert admin.get("/performance/%00").status_code == 400
+    assert admin.get("/results/judge/spring-round/cards?search=%00").status_code == 400
+
+
 def test_a_form_of_too_many_bytes_or_fields_is_refused(admin):
     large = admin.post("/prompts/club-judge/draft", text="x" * (1024 * 1024))
     assert large.status_code == 413
