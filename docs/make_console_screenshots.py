@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from PIL import Image
+from playwright.sync_api import expect
 
 REPOSITORY = Path(__file__).parents[1]
 sys.path[:0] = [str(REPOSITORY / "tests" / "doubles"), str(REPOSITORY / "docs")]
@@ -30,16 +31,24 @@ if TYPE_CHECKING:
     from playwright.sync_api import Page
 
 ENTRY = "/results/judge/demo-round/entry?entry=demo-round/Lift Off by Member 04.jpg"
+LAYER = """# Goes above what is shipped.
+id: club-judge
+description: A judge of our own club.
+stages:
+  critique:
+    parameters:
+      temperature: 0.2
+"""
 PAGES = {
     "console-results.png": "/results/judge/demo-round",
     "console-entry.png": ENTRY,
     "console-metadata.png": "/results/tagger/demo-shoot/metadata",
-    "console-prompt.png": "/prompts/club-judge",
     "console-registry.png": "/registry",
     "console-gpu.png": "/gpu",
 }
 ON_A_TELEPHONE = ("/results/judge/demo-round", ENTRY, "/prompts")
 GAP = 24
+LARGEST = 150_000
 
 
 def main() -> None:
@@ -56,11 +65,17 @@ def main() -> None:
             with chromium(width=1280, height=860) as (page, _errors):
                 for name, path in PAGES.items():
                     show(page, f"{gateway.url}/console{path}")
-                    keep(page, name)
+                    keep(page, name, largest=LARGEST)
+                show(page, f"{gateway.url}/console/prompts/club-judge")
+                page.get_by_label("Your layer").fill(LAYER)
+                expect(page.locator("#live")).to_contain_text("Valid")
+                page.wait_for_load_state("networkidle")
+                keep(page, "console-prompt.png", largest=LARGEST)
+                page.set_viewport_size({"width": 1280, "height": 1560})
                 show(page, f"{gateway.url}/console/performance")
                 page.get_by_role("row").filter(has_text="demo-round").get_by_role("link").first.click()
                 page.wait_for_load_state("networkidle")
-                keep(page, "console-performance.png")
+                keep(page, "console-performance.png", largest=LARGEST)
             on_a_telephone(gateway.url)
 
 
@@ -78,7 +93,7 @@ def on_a_telephone(url: str) -> None:
         together.paste(picture, (number * (width + GAP), 0))
     png = io.BytesIO()
     together.save(png, "PNG")
-    keep_png(png.getvalue(), "console-phone.png")
+    keep_png(png.getvalue(), "console-phone.png", largest=LARGEST)
 
 
 def show(page: Page, address: str) -> None:
