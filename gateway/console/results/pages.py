@@ -122,7 +122,8 @@ def make_override(visit: Visit) -> Response:
         datetime.now(UTC),
     )
     override(visit.parts.database, pipeline=one.pipeline, batch=one.name, made=made)
-    visit.record("results.override", card.entry_id, pipeline=one.pipeline, column=column, value=value)
+    # Without the entry and the word: the log is kept for ever, and a photo may be forgotten.
+    visit.record("results.override", one.name, pipeline=one.pipeline, column=column)
     told = (
         f"Your {column} stands beside the model's."
         if value is not None

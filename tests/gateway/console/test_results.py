@@ -37,6 +37,9 @@ def test_a_persons_score_stands_beside_the_models_with_its_reason(guarded, visit
     with StateDatabase.open(gateway.settings) as database:
         words = overrides_of(database, "judge", ROUND)[ENTRY]
         assert [(word.column, word.value, word.who) for word in words] == [("score", 7, "author-person")]
+    change = gateway._server.config.app.state.parts.audit.last(1)[0]
+    assert (change.who, change.action, change.subject) == ("author-person", "results.override", ROUND)
+    assert "photo-0002" not in str(change.detail)
 
 
 def test_the_models_word_holds_again_and_the_history_stays(visitor_of):
