@@ -106,7 +106,7 @@ def make_override(visit: Visit) -> Response:
     one, gallery = open_gallery(visit)
     card = card_of(one, gallery, visit.said("entry"))
     column = visit.said("column")
-    visit.require("author", f"override {column[:40]} of {card.entry_id}")
+    visit.require("author", f"override {column[:40]} in {one.name}")
     if card.photo_id is None:
         raise NotFound(
             f"{card.entry_id} has no photo that could be opened, so there is nothing to say of it."
