@@ -60,11 +60,15 @@ def picture_of_report(report: Path) -> None:
         keep(page, "report.png")
 
 
-def keep(page: Page, name: str) -> None:
-    """Write what the page shows, with fewer colors where the file would be large."""
-    png = page.screenshot(animations="disabled")
+def keep(page: Page, name: str, *, largest: int = LARGEST_BYTES) -> None:
+    """Write what the page shows."""
+    keep_png(page.screenshot(animations="disabled"), name, largest=largest)
+
+
+def keep_png(png: bytes, name: str, *, largest: int = LARGEST_BYTES) -> None:
+    """Write a picture, with fewer colors where the file would be large."""
     for colors in COLORS:
-        if len(png) <= LARGEST_BYTES:
+        if len(png) <= largest:
             break
         quantized = io.BytesIO()
         with Image.open(io.BytesIO(png)) as picture:

@@ -11,6 +11,7 @@ from starlette.responses import Response
 
 from gateway.asking import Gone
 from gateway.chat.routes import add_chat_route
+from gateway.console.routes import add_console
 from gateway.edge import Edge, error_response
 from gateway.errors import GatewayError, MethodNotAllowed, NotFound
 from gateway.hosts import OwnHosts
@@ -66,6 +67,7 @@ def create_app(*, settings: Settings | None = None, overrides: Mapping[str, Any]
     app.add_exception_handler(HTTPException, _tell_http)
     app.add_exception_handler(Gone, _tell_nobody)
     _add_routes(app)
+    add_console(app)
     return app
 
 

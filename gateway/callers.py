@@ -45,10 +45,9 @@ def caller_of(request: Request, parts: Parts) -> Caller:
     """
     _refuse_other_sites(request)
     given = request.headers.get("authorization")
-    # Where other machines can ask, nobody is the user of this one, though the last key was revoked meanwhile.
-    asks_for_keys = parts.door.has_keys or not is_loopback(parts.settings.gateway_host)
+    asked_for = asks_for_keys(parts)
     if given is None:
-        if asks_for_keys:
+        if asked_for:
             raise Unauthorized(
                 "This gateway asks for an API key: send Authorization: Bearer iw-… "
                 "`python -m gateway keys make NAME` makes one.",
@@ -58,11 +57,17 @@ def caller_of(request: Request, parts: Parts) -> Caller:
     scheme, _, text = given.partition(" ")
     if scheme.lower() != "bearer" or not text.strip():
         raise Unauthorized("Authorization is not of the form Bearer KEY.")
-    if not asks_for_keys:
+    if not asked_for:
         # Programs of the OpenAI protocol cannot be told to send none.
         return Caller(parts.user)
     key = parts.door.admit(text.strip())
     return Caller(Identity(key.identity), key.key_id)
+
+
+def asks_for_keys(parts: Parts) -> bool:
+    """Whether nobody is let in without a key."""
+    # Where other machines can ask, nobody is the user of this one, though the last key was revoked meanwhile.
+    return parts.door.has_keys or not is_loopback(parts.settings.gateway_host)
 
 
 def _refuse_other_sites(request: Request) -> None:

@@ -141,6 +141,10 @@ class Doorkeeper:
         """Whether there is a good key at all."""
         return bool(self._good)
 
+    def knows(self, key_id: str) -> bool:
+        """Whether a key is good, by its id."""
+        return any(key.key_id == key_id for key in self._good.values())
+
     async def keep_fresh(self) -> None:
         """Read the keys anew again and again, until canceled."""
         while True:

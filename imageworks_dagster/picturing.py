@@ -118,7 +118,7 @@ def picture_digest(photo_id: str, spec: PreviewSpec) -> str:
 
 def thumbnail_path(home: Home, photo_id: str) -> Path:
     """Where a photo's thumbnail is kept; a cache that may be deleted at any time."""
-    return home.root / "thumbnails" / photo_id[:2] / f"{photo_id}.jpg"
+    return home.thumbnail(photo_id)
 
 
 def keep_thumbnail(home: Home, photo_id: str, picture: Picture) -> None:

@@ -23,6 +23,8 @@ from store.yaml_reading import MAX_BYTES, YamlError, read_yaml
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from prompt_hub.memory import Memory
+
 LOCK: Final = ".editing.lock"
 
 
@@ -98,19 +100,41 @@ def save_file(folder: Path, profile_id: str, text: str, *, expected: str | None)
     with locked(folder / LOCK):
         path = _file_of(folder, profile_id)
         _check_digest(path, expected)
-        document = parse_profile_text(text, str(path))
-        if isinstance(document, tuple):
-            raise ProfileFileError(document)
-        assert isinstance(document.value, dict)  # noqa: S101 - parsing has checked it
-        if document.value["id"] != profile_id:
-            problem = f"must be {profile_id}, the profile that is edited"
-            raise ProfileFileError((FileProblem(str(path), document.line_of(("id",)), "id", problem),))
-        hub = PromptHub.load(folder, instead={path: text})
+        hub = _hub_with(folder, path, profile_id, text)
         # Who writes without the lock may have done so while all was checked.
         _check_digest(path, expected)
         data = text.encode()
         publish_file(path, data)
     return SavedFile(path, _digest(data), hub)
+
+
+def try_text(folder: Path, profile_id: str, text: str, *, memory: Memory | None = None) -> PromptHub:
+    """All profiles as they would be if the user's layer said this of one; nothing is written.
+
+    Args:
+        folder: The user's layer.
+        profile_id: The profile, which the text has to be of.
+        text: All of the file.
+        memory: What an earlier try left, for a faster one.
+
+    Raises:
+        BadProfileId: It is no id.
+        ProfileFileError, ProfileCycle: With it the hub would be broken.
+    """
+    return _hub_with(folder, _file_of(folder, profile_id), profile_id, text, memory)
+
+
+def _hub_with(
+    folder: Path, path: Path, profile_id: str, text: str, memory: Memory | None = None
+) -> PromptHub:
+    document = parse_profile_text(text, str(path))
+    if isinstance(document, tuple):
+        raise ProfileFileError(document)
+    assert isinstance(document.value, dict)  # noqa: S101 - parsing has checked it
+    if document.value["id"] != profile_id:
+        problem = f"must be {profile_id}, the profile that is edited"
+        raise ProfileFileError((FileProblem(str(path), document.line_of(("id",)), "id", problem),))
+    return PromptHub.load(folder, instead={path: text}, memory=memory)
 
 
 def _check_id(profile_id: str) -> None:

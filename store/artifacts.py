@@ -156,10 +156,10 @@ class TableStore:
             found = current_pointers(connection, self._assets, asset=asset, batch=batch)
         return found[0] if found else None
 
-    def pointers(self, asset: str | None = None) -> tuple[TablePointer, ...]:
-        """The pointers to all current tables, or to those of one asset, by asset and batch."""
+    def pointers(self, asset: str | None = None, *, batch: str | None = None) -> tuple[TablePointer, ...]:
+        """The pointers to all current tables, or to those of one asset or batch, by asset and batch."""
         with self._database.read() as connection:
-            return current_pointers(connection, self._assets, asset=asset)
+            return current_pointers(connection, self._assets, asset=asset, batch=batch)
 
     def read(self, asset: str, batch: str, run_id: str | None = None) -> pa.Table:
         """The rows of the current table, or of the one that `run_id` published.

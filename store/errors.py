@@ -15,6 +15,7 @@ StoreError
 │   ├── BadBatchName            a name that is no safe slug
 │   ├── BatchNameTaken          another folder has this name
 │   └── UnknownBatch            nobody registered it
+├── BadOverride             a person's word that its column cannot hold, or that has no reason
 └── TableError              something about an asset's table
     ├── InvalidTable            its rows or columns break the rules for tables
     ├── MissingTable            it was never published
@@ -39,6 +40,10 @@ class HomeError(StoreError):
 
 class PublishFailed(StoreError):
     """A file could not be published; what was there before is untouched."""
+
+
+class BadOverride(StoreError):
+    """A person's word that its column cannot hold, or that has no reason."""
 
 
 class DatabaseError(StoreError):

@@ -12,6 +12,7 @@ from store.tables import (
     kept_answers,
     measurements,
     metadata_writes,
+    overrides,
     photo_identities,
 )
 
@@ -77,14 +78,16 @@ def forget_photos(
     from_tables = tables.forget(ids)
 
     def work(connection: Connection) -> dict[str, int]:
-        counts = dict.fromkeys(("kept_answers", "measurements", "photo_identities", "metadata_writes"), 0)
+        counts = dict.fromkeys(
+            ("kept_answers", "measurements", "photo_identities", "overrides", "metadata_writes"), 0
+        )
         for start in range(0, len(ids), _IDS_A_STATEMENT):
             some = ids[start : start + _IDS_A_STATEMENT]
             about = select(kept_answer_photos.c.request_digest).where(kept_answer_photos.c.photo_id.in_(some))
             counts["kept_answers"] += connection.execute(
                 delete(kept_answers).where(kept_answers.c.request_digest.in_(about))
             ).rowcount
-            for table in (measurements, photo_identities):
+            for table in (measurements, photo_identities, overrides):
                 counts[table.name] += connection.execute(
                     delete(table).where(table.c.photo_id.in_(some))
                 ).rowcount

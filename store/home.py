@@ -102,6 +102,10 @@ class Home:
         """Run manifests, one JSON file a run."""
         return self.root / "manifests"
 
+    def thumbnail(self, photo_id: str) -> Path:
+        """Where a photo's thumbnail is kept; a cache that may be deleted at any time."""
+        return self.root / "thumbnails" / photo_id[:2] / f"{photo_id}.jpg"
+
     @property
     def locks(self) -> Path:
         """Who works on which batch, one file a batch."""

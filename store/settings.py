@@ -208,6 +208,12 @@ class Settings(BaseSettings):
     gateway_deadline_s: float = Field(
         default=600, gt=0, le=86_400, description="Seconds for one request to the gateway as a whole."
     )
+    dagster_url: str = Field(
+        default="http://127.0.0.1:3000",
+        pattern=r"^https?://[^\s?#@]+$",
+        max_length=2048,
+        description="Address of Dagster's web server, where the console starts runs.",
+    )
     gpu_sample_s: float = Field(
         default=2,
         ge=0,

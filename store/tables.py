@@ -401,3 +401,20 @@ gateway_audit = Table(
     Column("request_id", Text, nullable=False),
     Column("changed_at", UtcTime, nullable=False),
 )
+
+# What people say instead of a model's word. Only ever added to; the last one of an entry's column holds.
+overrides = Table(
+    "overrides",
+    metadata,
+    Column("override_id", Integer, primary_key=True),
+    Column("pipeline", Text, nullable=False, doc="judge or tagger"),
+    Column("batch", Text, nullable=False),
+    Column("entry_id", Text, nullable=False),
+    Column("photo_id", Text, nullable=False, index=True),
+    Column("column", Text, nullable=False, doc="such as score or keywords"),
+    Column("value", JSON, nullable=False, doc="null where the model's word holds again"),
+    Column("reason", Text, nullable=False),
+    Column("who", Text, nullable=False),
+    Column("made_at", UtcTime, nullable=False),
+    Index(None, "pipeline", "batch"),
+)

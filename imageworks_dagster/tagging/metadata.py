@@ -20,6 +20,7 @@ from imageworks_dagster.tagging.written import (
 from photos.errors import PictureError
 from photos.metadata.errors import MetadataError
 from photos.metadata.writing import MetadataWriter
+from store.overrides import in_force, overrides_of
 from store.path_text import path_text
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from imageworks_dagster.stages import Row, Stage
     from photos.metadata.fields import MetadataFields, PhotoMetadata
     from photos.metadata.writing import Written
+    from store.overrides import Override
 
 ANSWERS = ("captions", "keywords", "descriptions")
 
@@ -71,12 +73,14 @@ class _Tags:
         stage: the stage.
         answers: rows by entry, by stage: captions, keywords, descriptions.
         standing: our last write into each photo, by path.
+        words: what people say instead, by entry, the oldest first.
         merges: by entry, filled as rows are made.
     """
 
     stage: Stage
     answers: Mapping[str, Mapping[str, Row]]
     standing: dict[Path, StandingWrite]
+    words: Mapping[str, list[Override]]
     merges: dict[str, Merge] = field(default_factory=dict)
 
     @classmethod
@@ -88,7 +92,8 @@ class _Tags:
             asset = f"tagger/{name}"
             there = complete or stage.store.tables.current(asset, stage.batch.name) is not None
             answers[name] = stage.read_by_entry(asset) if there else {}
-        return cls(stage, answers, standing_writes(stage.store.database, files))
+        words = overrides_of(stage.store.database, "tagger", stage.batch.name)
+        return cls(stage, answers, standing_writes(stage.store.database, files), words)
 
     def row(self, photo: Row, writer: MetadataWriter, *, write: bool) -> Row:
         """The photo's row: written, or only proposed."""
@@ -145,10 +150,18 @@ class _Tags:
 
     def _wanted(self, photo: Row, existing: PhotoMetadata) -> MetadataFields:
         entry = photo["entry_id"]
+        # A person's word goes into the file instead of the model's, as long as it is of this very picture.
+        own = in_force([word for word in self.words.get(entry, ()) if word.photo_id == photo["photo_id"]])
+        said = {
+            column: own[column].value if column in own else self.answers[table][entry][column]
+            for table, column in (
+                ("captions", "caption"),
+                ("descriptions", "description"),
+                ("keywords", "keywords"),
+            )
+        }
         ours = OurTags(
-            caption=self.answers["captions"][entry]["caption"],
-            description=self.answers["descriptions"][entry]["description"],
-            keywords=tuple(self.answers["keywords"][entry]["keywords"]),
+            caption=said["caption"], description=said["description"], keywords=tuple(said["keywords"])
         )
         before = self.standing.get(self.stage.path(photo))
         self.merges[entry] = merge(existing, ours, before.ours if before is not None else None)

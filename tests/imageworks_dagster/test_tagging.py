@@ -1,6 +1,7 @@
 """Personal-Tagger through Dagster, on the embedded baseline."""
 
 import hashlib
+from datetime import UTC, datetime
 
 import pytest
 from sqlalchemy import update
@@ -9,6 +10,7 @@ from photos.identity import photo_id
 from photos.metadata.fields import MetadataFields
 from photos.metadata.reading import read_metadata
 from photos.metadata.writing import MetadataWriter
+from store.overrides import Override, override
 from store.tables import metadata_writes
 
 
@@ -76,6 +78,27 @@ def test_tags_are_written_on_request_and_the_pictures_are_unchanged(tagged, shoo
         assert set(row["keywords"]) <= set(said.keywords)
         assert said.title
         assert said.description
+
+
+def test_a_persons_word_is_written_in_the_models_place_if_it_is_of_this_picture(tagged, shoot_folder):
+    platform, batch, _ = tagged
+    row, other = platform.rows("tagger/photos", batch)[:2]
+    said = {"column": "keywords", "reason": "I was there.", "who": "ada", "made_at": datetime.now(UTC)}
+    for entry, of, value in (
+        (row, row["photo_id"], ["heron"]),
+        (other, "0" * 64, ["of another picture"]),
+    ):
+        made = Override(entry_id=entry["entry_id"], photo_id=of, value=value, **said)
+        override(platform.store.database, pipeline="tagger", batch=batch, made=made)
+
+    run_metadata(platform, batch, "apply")
+
+    states = {one["entry_id"]: one for one in platform.rows("tagger/metadata", batch)}
+    assert states[row["entry_id"]]["added_keywords"] == ["heron"]
+    assert "heron" in read_metadata(shoot_folder / row["relative_path"]).keywords
+    assert "of another picture" not in states[other["entry_id"]]["added_keywords"]
+    keywords = {one["entry_id"]: one["keywords"] for one in platform.rows("tagger/keywords", batch)}
+    assert keywords[row["entry_id"]] != ["heron"]
 
 
 @pytest.mark.slow

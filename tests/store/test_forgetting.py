@@ -27,6 +27,7 @@ from store.tables import (
     measurements,
     metadata,
     metadata_writes,
+    overrides,
     photo_identities,
 )
 
@@ -58,6 +59,15 @@ def fill(connection):
         connection.execute(insert(measurements), [{"photo_id": photo, "version": "1", "signals": {}}])
         seen = {"size": 1, "mtime_ns": 2**62, "file_sha256": "f", "facts": {}, "seen_at": NOW}
         connection.execute(insert(photo_identities), [{"path": f"/{photo}", "photo_id": photo, **seen}])
+        said = {
+            "pipeline": "judge",
+            "batch": "b",
+            "entry_id": photo,
+            "column": "score",
+            "value": 1,
+            "reason": "r",
+        }
+        connection.execute(insert(overrides), [{"photo_id": photo, "who": "w", "made_at": NOW, **said}])
         wrote = {"batch": "b", "run_id": "r", "fields": {}, "before_sha256": "1", "after_sha256": "2"}
         wrote |= {"undo": b"u", "state": "written", "at": NOW, "path": f"/{photo}"}
         connection.execute(insert(metadata_writes), [{"write_id": photo, "photo_id": photo, **wrote}])
@@ -82,9 +92,10 @@ def test_a_forgotten_photo_is_in_no_table_and_others_stay(database, tables):
         "kept_answers": 2,
         "measurements": 1,
         "photo_identities": 1,
+        "overrides": 1,
         "metadata_writes": 1,
     }
-    assert forgotten.total == 6
+    assert forgotten.total == 7
     with database.read() as connection:
         for table in metadata.tables.values():
             if "photo_id" in table.c:

@@ -1,0 +1,1 @@
+"""For operators: whose turn a device is, and which models there are."""

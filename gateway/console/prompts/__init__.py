@@ -1,0 +1,1 @@
+"""Prompts: profiles edited with their prompt as a model would get it beside them, tested, kept and promoted."""

@@ -1,0 +1,234 @@
+"""A batch's current tables, joined by entry: what is shown of each photo, in an order of one's choice."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections import OrderedDict
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+from store.artifacts import TableStore
+from store.errors import MissingTable
+from store.overrides import in_force
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from store.batches import Batch, Pipeline
+    from store.database import StateDatabase
+    from store.home import Home
+    from store.overrides import Override
+
+Order = Literal["place", "score", "name"]
+ORDERS: Final[Mapping[Order, str]] = {"place": "place", "score": "score, best first", "name": "name"}
+
+ENTRIES: Final[Mapping[Pipeline, str]] = {"judge": "judge/entries", "tagger": "tagger/photos"}
+"""The table that has every entry of a batch, by pipeline."""
+
+TABLES: Final[Mapping[Pipeline, tuple[str, ...]]] = {
+    "judge": ("judge/entries", "judge/compliance", "judge/signals", "judge/critiques", "judge/results"),
+    "tagger": (
+        "tagger/photos",
+        "tagger/captions",
+        "tagger/keywords",
+        "tagger/descriptions",
+        "tagger/metadata",
+    ),
+}
+"""The tables with one row an entry."""
+
+PLAYOFF: Final = "judge/playoff"
+_KEPT: Final = 4
+_NO_TITLE: Final = "untitled"
+_LAST: Final = 10**9
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Card:
+    """One entry, ready to be shown.
+
+    Attributes:
+        entry_id: The entry.
+        rows: Its row of each table that there is, by the table's last word, such as `critiques`.
+        overrides: What people say of it, by column.
+    """
+
+    entry_id: str
+    rows: Mapping[str, Row]
+    overrides: Mapping[str, Override]
+
+    @property
+    def title(self) -> str:
+        """What stands above its photo."""
+        first = self.first
+        title: str | None = first.get("title")
+        if title and title.lower() != _NO_TITLE:
+            return title
+        return PurePosixPath(first.get("relative_path") or self.entry_id).stem
+
+    @property
+    def first(self) -> Row:
+        """Its row of the table that has every entry."""
+        return self.rows.get("entries") or self.rows.get("photos") or {}
+
+    @property
+    def photo_id(self) -> str | None:
+        """Its photo; None where there is none that can be opened."""
+        photo_id: str | None = self.first.get("photo_id")
+        return photo_id
+
+    @property
+    def has_picture(self) -> bool:
+        """Whether its photo could be opened when it was looked at last."""
+        signals = self.rows.get("signals", {})
+        broken = self.first.get("error_class") or (
+            signals.get("error_class") and signals.get("sharpness") is None
+        )
+        return self.photo_id is not None and not broken
+
+    def said(self, column: str) -> Any:
+        """What the model says in a column; None where it says nothing."""
+        for name in ("critiques", "results", "metadata", "captions", "keywords", "descriptions"):
+            if self.rows.get(name, {}).get(column) is not None:
+                return self.rows[name][column]
+        return None
+
+    @property
+    def problem(self) -> str | None:
+        """Why it has no result, in words; None where it has one."""
+        for row in self.rows.values():
+            if row.get("error_class"):
+                return str(row.get("error_message") or row["error_class"])
+        reason: str | None = self.rows.get("results", {}).get("reason")
+        return reason
+
+    @property
+    def findings(self) -> list[dict[str, Any]]:
+        """What breaks the rules of the competition, or may."""
+        found: list[dict[str, Any]] = json.loads(self.rows.get("compliance", {}).get("findings") or "[]")
+        return found
+
+
+@dataclass(frozen=True)
+class Gallery:
+    """The tables of a batch as they were when they were read.
+
+    Attributes:
+        runs: The run that made each table, by asset.
+        rows: Rows by entry and the table's last word.
+        comparisons: The rows of the playoff.
+    """
+
+    runs: Mapping[str, str]
+    rows: Mapping[str, Mapping[str, Row]]
+    comparisons: Sequence[Row]
+
+    @cached_property
+    def titles(self) -> Mapping[str, str]:
+        """What stands above each photo, by entry."""
+        return {entry_id: self.card(entry_id).title for entry_id in self.rows}
+
+    def card(self, entry_id: str, words: Mapping[str, list[Override]] | None = None) -> Card:
+        """One entry with what people say of it. KeyError if there is none."""
+        return Card(entry_id, self.rows[entry_id], in_force((words or {}).get(entry_id, [])))
+
+    def chosen(self, *, order: Order, search: str = "", words: Mapping[str, list[Override]]) -> list[str]:
+        """Entries whose title or file has a text in it, in an order."""
+        wanted = search.strip().casefold()
+        titles = self.titles
+        found = [
+            entry_id
+            for entry_id in self.rows
+            if not wanted or wanted in titles[entry_id].casefold() or wanted in entry_id.casefold()
+        ]
+        if order == "name":
+            return sorted(found, key=lambda entry_id: (titles[entry_id].casefold(), entry_id))
+        if order == "score":
+            return sorted(found, key=lambda entry_id: (-self._score(entry_id, words), entry_id))
+        return sorted(
+            found, key=lambda entry_id: (self._place(entry_id), -self._score(entry_id, {}), entry_id)
+        )
+
+    def _score(self, entry_id: str, words: Mapping[str, list[Override]]) -> float:
+        card = self.card(entry_id, words)
+        score = card.overrides["score"].value if "score" in card.overrides else card.said("score")
+        return -1.0 if score is None else float(score)
+
+    def _place(self, entry_id: str) -> int:
+        place: int | None = self.rows[entry_id].get("results", {}).get("place")
+        return _LAST if place is None else place
+
+    def duels(self, entry_id: str) -> list[Row]:
+        """The comparisons that an entry was in, each as that entry's: `won`, `lost` or `drew`."""
+        found = []
+        for row in self.comparisons:
+            if entry_id not in (row["entry_id"], row["opponent_id"]):
+                continue
+            was_first = row["entry_id"] == entry_id
+            other = row["opponent_id"] if was_first else row["entry_id"]
+            mine, winner = "first" if was_first else "second", row["winner"]
+            outcome = (
+                None
+                if winner is None
+                else "drew"
+                if winner == "draw"
+                else "won"
+                if winner == mine
+                else "lost"
+            )
+            found.append({**row, "other": other, "outcome": outcome, "was_first": was_first})
+        return sorted(found, key=lambda row: (row["playoff_round"], row["other"]))
+
+
+class Galleries:
+    """The galleries that were looked at last. Use it from any thread.
+
+    A table never changes, so what was read stays right as long as the pointers name the same tables.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._kept: OrderedDict[tuple[str, ...], Gallery] = OrderedDict()
+
+    def open(self, home: Home, database: StateDatabase, batch: Batch) -> Gallery:
+        """The gallery of a batch as it is now; empty where nothing was materialized yet.
+
+        Raises:
+            StoreError: A table cannot be read.
+        """
+        store = TableStore(home, database)
+        wanted = (*TABLES[batch.pipeline], *([PLAYOFF] if batch.pipeline == "judge" else []))
+        pointers = {
+            pointer.asset: pointer for pointer in store.pointers(batch=batch.name) if pointer.asset in wanted
+        }
+        key = (batch.pipeline, batch.name, *(str(pointer.path) for pointer in pointers.values()))
+        with self._lock:
+            if (kept := self._kept.get(key)) is not None:
+                self._kept.move_to_end(key)
+                return kept
+        gallery = _read(store, batch, {asset: pointer.run_id for asset, pointer in pointers.items()})
+        with self._lock:
+            self._kept[key] = gallery
+            while len(self._kept) > _KEPT:
+                self._kept.popitem(last=False)
+        return gallery
+
+
+def _read(store: TableStore, batch: Batch, runs: Mapping[str, str]) -> Gallery:
+    tables: dict[str, list[Row]] = {}
+    for asset, run_id in runs.items():
+        try:
+            tables[asset] = store.read(asset, batch.name, run_id).to_pylist()
+        except MissingTable:
+            # It was removed between the two readings.
+            continue
+    rows: dict[str, dict[str, Row]] = {}
+    for asset in TABLES[batch.pipeline]:
+        for row in tables.get(asset, ()):
+            rows.setdefault(row["entry_id"], {})[asset.rpartition("/")[2]] = row
+    return Gallery(runs, rows, tables.get(PLAYOFF, []))
