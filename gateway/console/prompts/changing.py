@@ -116,7 +116,7 @@ def roll_back(visit: Visit) -> Response:
     """
     profile_id, label = visit.step("profile"), visit.said("label")
     move = visit.parts.prompts.labels.roll_back(
-        visit.identity, profile_id, label, why=visit.said("why").strip() or "Rolled back in the console."
+        visit.identity, profile_id, label, why=visit.said("why").strip()
     )
     visit.record("prompt.rollback", profile_id, label=label, from_hash=move.from_hash, to_hash=move.to_hash)
     told = f"{label} of {profile_id} points at {(move.to_hash or '')[:12]} again."

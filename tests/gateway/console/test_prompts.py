@@ -118,7 +118,7 @@ def test_tests_are_run_kept_and_shown_then_a_revision_is_promoted_and_rolled_bac
     assert "to try it" in moved.text
     back = publisher.post("/prompts/library/rollback", label="staging", why="no")
     assert back.status_code == 400
-    assert "from the beginning" in back.text
+    assert "there is no revision to go back to" in back.text
 
 
 def test_a_label_that_requires_tests_is_not_moved_without_them_but_by_an_admin_with_a_reason(visitor_of):
