@@ -15,10 +15,11 @@ from gateway.metrics import Meters
 from gateway.models import LiveModels
 from gateway.queries.analyst import Analyst
 from imageworks.baseline.functions import EMBEDDED, embedded_revisions
+from prompt_hub.hub import PromptHub
 from prompt_hub.live import LiveHub
 from prompt_hub.revisions.access import Identity, system_user
 from prompt_hub.revisions.store import PromptStore
-from prompt_hub.testing.case_files import load_case_sets
+from prompt_hub.testing.case_files import CaseSet, load_case_sets
 from prompt_hub.testing.requirements import present_in, required_sets
 from store.database import StateDatabase
 from store.home import Home
@@ -111,9 +112,7 @@ async def open_parts(
         def unmet(label: str, profile: PromptProfile, named: str, /) -> Sequence[str]:
             # With the models as they are when a label is moved.
             present = present_in(lambda: models.registry)
-            return required_sets(lambda: load_case_sets(home.prompts), database, present)(
-                label, profile, named
-            )
+            return required_sets(lambda: _sets_of(home), database, present)(label, profile, named)
 
         door = Doorkeeper(Keys(database))
         fresh = asyncio.create_task(door.keep_fresh())
@@ -135,6 +134,10 @@ async def open_parts(
             meters=Meters(admission, spool),
             analyst=analyst,
         )
+
+
+def _sets_of(home: Home) -> list[CaseSet]:
+    return load_case_sets(home.prompts, PromptHub.load_cached(home.prompts, home.cached_prompts).profiles)
 
 
 async def _ended(task: asyncio.Task[None]) -> None:

@@ -170,6 +170,8 @@ def validate(
             typer.echo(f"{profile.id}: {field_text(place)}: {problem}", err=True)
     if problems:
         raise typer.Exit(1)
+    # Labels rely on them: a file that tests nothing is no small thing.
+    load_case_sets(_home(home).prompts, hub.profiles)
     unread = unread_files(_home(home).prompts)
     for path in unread:
         typer.echo(f"warning: {path_text(path)}: is not read: a profile's file ends in .yaml", err=True)

@@ -20,6 +20,7 @@ from prompt_hub.schema import PromptProfile
 from prompt_hub.showing import show
 from prompt_hub.testing.case_files import load_case_sets
 from prompt_hub.testing.requirements import present_in, required_sets
+from registry.nearest import did_you_mean
 from registry.registry import Registry
 from store.database import StateDatabase
 from store.home import Home
@@ -123,6 +124,7 @@ def label(
     with opened(home) as (store, settings):
         who = _who(store, as_name)
         named = Reference.parse(reference)
+        _tell_new_label(store, named.profile_id, name)
         hub = None if named.is_kept else _files(settings, named.profile_id)
         if check:
             profile = (
@@ -239,7 +241,9 @@ def opened(home: Path | None) -> Iterator[tuple[PromptStore, Settings]]:
     folders = Home.of(settings)
     with StateDatabase.open(settings) as database:
         unmet = required_sets(
-            lambda: load_case_sets(folders.prompts),
+            lambda: load_case_sets(
+                folders.prompts, PromptHub.load_cached(folders.prompts, folders.cached_prompts).profiles
+            ),
             database,
             present_in(lambda: Registry.load(folders.registry)),
         )
@@ -295,6 +299,14 @@ def _tell_check(store: PromptStore, who: Identity, label: str, profile: PromptPr
         "Run what is missing, or pass over it as an admin and say why: --override --why REASON.", err=True
     )
     raise typer.Exit(1)
+
+
+def _tell_new_label(store: PromptStore, profile_id: str, name: str) -> None:
+    """Say so where a profile has no such label yet: a name that is misspelled requires nothing."""
+    known = {*store.labels.of(profile_id), *store.access.protected()}
+    if name not in known:
+        hint = did_you_mean(name, known).strip()
+        typer.echo(f"{name} is a new label of {profile_id}{f'; {hint}' if hint else '.'}", err=True)
 
 
 def _tell(move: Move) -> None:

@@ -124,6 +124,13 @@ def optimize(  # noqa: PLR0917 - Typer's options are parameters
     if best.score <= found.tried[0].score:
         say(console, "No better prompt was found; nothing is kept.")
         return
+    if found.held_out[1] < found.held_out[0]:
+        say(
+            console,
+            "What was found is better on what it learned from, and worse on what it never saw: nothing is kept. More "
+            "examples help, or a larger --holdout.",
+        )
+        return
     made = plan.subject.applied(best.texts)
     _keep(prompts, profile, made, lineage, author=str(who))
     if output is not None:
@@ -149,9 +156,13 @@ def _tell(lineage: dict[str, Any]) -> None:
         f"{requests['made']} of {lineage['budget']} requests made, {requests['recalled']} answers recalled, "
         f"{len(lineage['candidates'])} candidates measured, {len(lineage['refused'])} refused; {lineage['ended']}.",
     )
-    for name, words in (("train", "to learn from"), ("held_out", "held out")):
+    held_out = lineage["data"]["held_out"]
+    for name, words, count in (
+        ("train", "to learn from", lineage["data"]["examples"] - held_out),
+        ("held_out", "held out", held_out),
+    ):
         before, after = scores[name]
-        say(console, f"{words}: {before:.3f} before, {after:.3f} now")
+        say(console, f"{words} ({count} examples): {before:.3f} before, {after:.3f} now")
 
 
 def _tell_interrupted(found: Any) -> None:

@@ -29,7 +29,6 @@ from prompt_hub.testing.commands import (
     OutputOption,
     ReferencesArgument,
     SetOption,
-    check_profiles,
     targets_of,
 )
 from prompt_hub.testing.live import run_live, trials_of
@@ -81,8 +80,8 @@ def run_tests(
     settings = Settings()
     store = open_store(settings)
     folder = Home.of(settings).prompts
-    hub, sets = PromptHub.load(folder), load_case_sets(folder)
-    check_profiles(sets, hub)
+    hub = PromptHub.load(folder)
+    sets = load_case_sets(folder, hub.profiles)
     prompts_store = PromptStore.over(store.database)
     targets = targets_of(_named(hub, sets, references or (), more or (), live=live), hub, prompts_store)
     chosen = sets_by_profile(sets, [target.profile.id for target in targets], only or ())

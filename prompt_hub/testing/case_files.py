@@ -134,11 +134,13 @@ class CaseSet:
         return {one.value.partition(":")[0] for one in asserts if isinstance(one, Python)}
 
 
-def load_case_sets(prompts_folder: Path | None) -> list[CaseSet]:
+def load_case_sets(prompts_folder: Path | None, profile_ids: Collection[str] | None = None) -> list[CaseSet]:
     """All sets, the shipped ones and the user's; a set of the user's stands in for a shipped one of its name.
 
     Args:
         prompts_folder: The user's layer of profiles, whose folder `tests` has the test files; None for none.
+        profile_ids: The profiles that there are: a file for another tests nothing, and is broken. None where nobody
+            relies on what is tested.
 
     Raises:
         CaseFileError: A file is broken; all that is wrong in all files.
@@ -161,9 +163,22 @@ def load_case_sets(prompts_folder: Path | None) -> list[CaseSet]:
                     problem = f"profile {one.profile_id!r} has a set {one.name!r} in {twin.place} already"
                     problems.append(FileProblem(str(path), None, f"sets.{one.name}", problem))
         found.update(layer)
+    if profile_ids is not None:
+        problems.extend(_orphans(found.values(), profile_ids))
     if problems:
         raise CaseFileError(tuple(problems))
     return [found[key] for key in sorted(found)]
+
+
+def _orphans(sets: Iterable[CaseSet], profile_ids: Collection[str]) -> Iterator[FileProblem]:
+    """The files of profiles that are not there."""
+    unknown = {one.file: one.profile_id for one in sets if one.profile_id not in profile_ids}
+    for file, profile_id in unknown.items():
+        problem = (
+            f"there is no profile {profile_id!r}; {did_you_mean(profile_id, profile_ids)}there are "
+            f"{', '.join(sorted(profile_ids))}"
+        )
+        yield FileProblem(str(file), read_yaml_document(file).line_of(("profile",)), "profile", problem)
 
 
 def sets_by_profile(

@@ -1,25 +1,22 @@
 """The command `test` of `python -m prompt_hub`: prompts are looked at, and no model is asked."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from prompt_hub.errors import CaseFileError, FileProblem
 from prompt_hub.hub import PromptHub
 from prompt_hub.revision_commands import HomeOption, opened
 from prompt_hub.revisions.access import system_user
 from prompt_hub.revisions.store import PromptStore, resolve
-from prompt_hub.testing.case_files import CaseSet, load_case_sets, sets_by_profile
+from prompt_hub.testing.case_files import load_case_sets, sets_by_profile
 from prompt_hub.testing.outcomes import failed
 from prompt_hub.testing.reports.writing import ReportForm, check_form, write_report
 from prompt_hub.testing.results import keep_results
 from prompt_hub.testing.static import run_static
 from prompt_hub.testing.targets import Target
-from registry.nearest import did_you_mean
 from store.home import Home
-from store.yaml_reading import read_yaml_document
 
 ReferencesArgument = Annotated[
     list[str] | None,
@@ -46,8 +43,8 @@ def run_tests(
     check_form(form, output)
     with opened(home) as (store, settings):
         prompts = Home.of(settings).prompts
-        hub, sets = PromptHub.load(prompts), load_case_sets(prompts)
-        check_profiles(sets, hub)
+        hub = PromptHub.load(prompts)
+        sets = load_case_sets(prompts, hub.profiles)
         targets = targets_of(references or list(hub.profiles), hub, store)
         chosen = sets_by_profile(sets, [target.profile.id for target in targets], only or ())
         outcomes = run_static(targets, chosen)
@@ -65,25 +62,3 @@ def targets_of(references: Iterable[str], hub: PromptHub, store: PromptStore) ->
         store.errors.DatabaseUnreachable: Nobody can say.
     """
     return [Target(reference, resolve(reference, hub, store)) for reference in dict.fromkeys(references)]
-
-
-def check_profiles(sets: Sequence[CaseSet], hub: PromptHub) -> None:
-    """Refuse tests of profiles that no file has.
-
-    Raises:
-        CaseFileError: With each of them.
-    """
-    unknown = {one.file: one.profile_id for one in sets if one.profile_id not in hub.profiles}
-    if unknown:
-        raise CaseFileError(
-            tuple(
-                FileProblem(
-                    str(file),
-                    read_yaml_document(file).line_of(("profile",)),
-                    "profile",
-                    f"there is no profile {profile_id!r}; {did_you_mean(profile_id, hub.profiles)}"
-                    f"there are {', '.join(hub.profiles)}",
-                )
-                for file, profile_id in unknown.items()
-            )
-        )

@@ -8,7 +8,14 @@ import pytest
 from typer.testing import CliRunner
 
 from prompt_hub.__main__ import app
-from prompt_hub.errors import AccessRefused, BadReference, LabelMoved, NothingToRollBack, PromotionRefused
+from prompt_hub.errors import (
+    AccessRefused,
+    BadReference,
+    CaseFileError,
+    LabelMoved,
+    NothingToRollBack,
+    PromotionRefused,
+)
 from prompt_hub.revisions.access import system_user
 
 
@@ -188,3 +195,25 @@ def test_roles_and_protection_are_shown_and_changed(command):
     assert "Protected labels: final, production." in command("roles", "bob", "none")
     assert "production is no longer protected" in command("protect", "production", "--off")
     assert "Nobody was refused anything" in command("refusals")
+
+
+def test_a_test_file_with_a_misspelled_profile_switches_no_test_off(command, tmp_path):
+    folder = tmp_path / "home" / "prompts" / "tests"
+    folder.mkdir(parents=True)
+    (folder / "mine.yaml").write_text(
+        "profile: libary\nsets:\n  form:\n    mode: static\n    required_for: [production]\n    tests:\n"
+        "      - {description: a, stage: caption, assert: [{type: words, max: 9}]}\n"
+    )
+    for arguments in (
+        ("label", "production", "library", "--check"),
+        ("label", "production", "library", "--why", "Hurry"),
+        ("validate",),
+    ):
+        with pytest.raises(CaseFileError, match="did you mean library"):
+            command(*arguments)
+
+
+def test_a_label_that_nobody_had_is_said_to_be_new(command):
+    said = command("label", "prodution", "library")
+    assert "prodution is a new label of library; did you mean production?" in said
+    assert "is a new label" not in command("label", "prodution", "library")

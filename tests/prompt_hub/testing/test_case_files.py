@@ -199,3 +199,15 @@ def test_the_shipped_tests_are_of_shipped_profiles():
         "self-checking-judge",
         "storyteller",
     }
+
+
+def test_a_file_for_a_profile_that_is_not_there_tests_nothing_and_is_broken(tests_folder):
+    tests_folder.write(
+        "profile: libary\nsets:\n  form:\n    mode: static\n    required_for: [production]\n    tests:\n"
+        "      - {description: a, stage: caption, assert: [{type: words, max: 9}]}\n"
+    )
+    with pytest.raises(CaseFileError) as refused:
+        load_case_sets(tests_folder.prompts, PromptHub.load(None).profiles)
+    (problem,) = refused.value.problems
+    assert (problem.line, problem.field) == (1, "profile")
+    assert "there is no profile 'libary'; did you mean library?" in problem.problem
