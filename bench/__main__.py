@@ -10,7 +10,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-BENCHES = ("signals", "own_time", "critiques", "noop", "planning", "leases", "waits", "prompts")
+BENCHES = ("signals", "own_time", "critiques", "noop", "planning", "leases", "waits", "prompts", "ranking")
 # Others run only when they are named: they take minutes.
 RESULTS = Path(__file__).with_name("results.json")
 
