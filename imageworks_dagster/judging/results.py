@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from imageworks.judge_vision.comparing import Winner
+    from imageworks.judge_vision.results import Result
     from imageworks_dagster.stages import Row, Stage
 
 
@@ -87,10 +88,22 @@ def announce(stage: Stage) -> Outcome:
     report = publish_report(stage, competition, result)
     return Outcome(
         rows,
-        metadata={"ranked": len(result.ranked), "comparisons": result.comparisons, **report.metadata},
+        metadata={
+            "ranked": len(result.ranked),
+            "comparisons": result.comparisons,
+            "how_it_came_about": _told(result),
+            **report.metadata,
+        },
         picture=report.picture,
         headline=("category", "place", "title", "score", "award", "place_low", "place_high", "verdict"),
     )
+
+
+def _told(result: Result) -> str:
+    """The sentences of the report, for the web UI."""
+    bias = [result.position_bias.words()] if result.position_bias else []
+    of_sections = [f"{one.category}: {sentence}" for one in result.sections for sentence in one.explanation]
+    return "\n".join((*result.explanation, *of_sections, *bias))
 
 
 CARRIED = (
