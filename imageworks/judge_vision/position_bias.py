@@ -15,8 +15,7 @@ import math
 from typing import TYPE_CHECKING, Final
 
 from pydantic import BaseModel, ConfigDict, Field
-from scipy.special import expit, logit
-from scipy.stats import beta
+from scipy.special import betaincinv, expit, logit
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -71,7 +70,7 @@ def position_bias(answers: Iterable[tuple[Winner | None, Winner | None]]) -> Pos
     first, second = both.count(("first", "first")), both.count(("second", "second"))
     # Half a pair on either side: a count of none is no certainty.
     twice = (first + _HALF) / (first + second + 1)
-    low, high = (float(beta.ppf(at, first + _HALF, second + _HALF)) for at in (0.025, 0.975))
+    low, high = (float(betaincinv(first + _HALF, second + _HALF, at)) for at in (0.025, 0.975))
     logits = float(logit(twice)) / 2
     return PositionBias(
         pairs=len(both),
