@@ -23,6 +23,7 @@ BENCHES = (
     "leases",
     "waits",
     "prompts",
+    "ranking",
     "gateway",
     "gateway_memory",
 )

@@ -6,6 +6,7 @@
     ├── CompetitionError
     │   ├── CompetitionFileError    a rules file that cannot be used
     │   └── UnknownCompetition      an id that the file does not have
+    ├── MarksFileError              a file of people's marks that cannot be used
     ├── AnswerMisread               an answer without the fields that its question asks for
     ├── SignalsMissing              a baseline was asked about a photo that was not measured
     ├── UnknownTask                 a baseline was asked for something that it does not do
@@ -32,6 +33,10 @@ class CompetitionFileError(CompetitionError):
 
 class UnknownCompetition(CompetitionError):
     """A competition id that the file does not have; the message lists those it has."""
+
+
+class MarksFileError(ImageWorksError):
+    """A file of people's marks that cannot be used; the message names file, line and what is right."""
 
 
 class AnswerMisread(ImageWorksError):

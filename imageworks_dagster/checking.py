@@ -11,6 +11,7 @@ from backends.errors import NotJson, SchemaMismatch
 from backends.output_schemas import canonical_schema
 from backends.recall import look_up
 from imageworks.counting import counted
+from imageworks.judge_vision.critique_wording import contradictions, stock_phrases
 from imageworks.judge_vision.critiquing import (
     FARTHEST_SCORE,
     FEWEST_WORDS,
@@ -20,6 +21,7 @@ from imageworks.judge_vision.critiquing import (
 from imageworks_dagster.checks import ACCOUNTED, AS_ASKED, FAILURES, FIT, SPREAD, TESTED, UNTOUCHED
 from imageworks_dagster.identifying import is_as_known, known_files
 from imageworks_dagster.opened import open_store
+from imageworks_dagster.tables import signal_values
 from photos.errors import PhotoError
 from photos.identity import photo_id
 from prompt_hub.errors import CaseFileError
@@ -80,6 +82,7 @@ class Checked:
         model: the model, likewise.
         prompts: the user's layer of prompts, which has their tests.
         registry: the user's registry, which has the models that grade.
+        signals: rows of judge/signals by entry, for critiques.
     """
 
     asset: str
@@ -91,6 +94,7 @@ class Checked:
     model: PinnedModel | None = None
     prompts: Path | None = None
     registry: Path | None = None
+    signals: Mapping[str, Row] = field(default_factory=dict)
 
     @classmethod
     def open(cls, settings: Settings, pipeline: Pipeline, asset: str, batch: str) -> Checked:
@@ -99,6 +103,7 @@ class Checked:
         first = pipeline.stages[0].asset
         rows = store.tables.read(asset, batch).to_pylist()
         pinned, model = _pinned(store, asset, rows)
+        measured = store.tables.read("judge/signals", batch).to_pylist() if asset == "judge/critiques" else []
         return cls(
             asset=asset,
             folder=registered_batch(store.database, pipeline.name, batch).folder,
@@ -109,6 +114,7 @@ class Checked:
             model=model,
             prompts=store.home.prompts,
             registry=store.home.registry,
+            signals={row["entry_id"]: row for row in measured if not row["error_class"]},
         )
 
     @property
@@ -226,7 +232,7 @@ def scores_in_range_and_spread(checked: Checked) -> CheckOutcome:
 
 
 def critiques_as_asked(checked: Checked) -> CheckOutcome:
-    """Most critiques have the length, and most scores follow the marks, as the shipped judge is asked to do it."""
+    """Most critiques have the length, a score that follows the marks, and words of their own that fit the photo."""
     # Whether a row reads as a critique at all is another check's question.
     critiques = [
         Critique.model_construct(**{name: row[name] for name in Critique.model_fields})
@@ -235,13 +241,27 @@ def critiques_as_asked(checked: Checked) -> CheckOutcome:
     ]
     length = sum(not critique.has_length for critique in critiques)
     score = sum(not critique.score_follows for critique in critiques)
+    stock = sum(bool(stock_phrases(critique.critique)) for critique in critiques)
+    against = [
+        f"{row['entry_id']}: {claim}"
+        for row in checked.rows
+        if row["score"] is not None and row["entry_id"] in checked.signals
+        for claim in contradictions(row["critique"], signal_values(checked.signals[row["entry_id"]]))
+    ]
     most = WARN_SHARE * len(critiques)
     return CheckOutcome(
-        length <= most and score <= most,
-        f"of {len(critiques)} critiques {length} have not {FEWEST_WORDS}-{MOST_WORDS} words, and {score} have a score "
-        f"more than {FARTHEST_SCORE} from their weighted marks",
+        max(length, score, stock, len(against)) <= most,
+        f"of {len(critiques)} critiques {length} have not {FEWEST_WORDS}-{MOST_WORDS} words, {score} have a score "
+        f"more than {FARTHEST_SCORE} from their weighted marks, {stock} use stock phrases, and "
+        f"{counted(len(against), 'claim')} of theirs contradict what was measured",
         grave=False,
-        metadata={"outside_length": length, "outside_score": score},
+        metadata={
+            "outside_length": length,
+            "outside_score": score,
+            "stock_phrases": stock,
+            "contradictions": len(against),
+            "contradicted": "; ".join(against[:SHOWN]),
+        },
     )
 
 

@@ -24,7 +24,8 @@ DESCRIPTIONS = {
     FAILURES: "At most a tenth of what was asked failed (warning), at most half (error).",
     FIT: "Each answer that the table rests on, as it is kept, fits the schema that its run pinned.",
     SPREAD: "Scores lie in 0-20 and are not all the same.",
-    AS_ASKED: "Nine in ten critiques have 110-150 words and a score within one of their weighted marks (warning).",
+    AS_ASKED: "Nine in ten critiques have 110-150 words, a score within one of their weighted marks, no stock phrase, "
+    "and no claim that the measured signals contradict (warning).",
     TESTED: "The tests of the prompt have passed with exactly the revision and the model that the table was made with "
     "(warning).",
     UNTOUCHED: "The files whose pictures were read still hold them.",

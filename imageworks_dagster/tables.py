@@ -227,7 +227,7 @@ JUDGE_RESULTS = TableShape(
         Column("place_low", "count", "Best place within the 95 % interval."),
         Column("place_high", "count", "Worst place within the 95 % interval."),
         Column("score", "count", "The mark, 0-20."),
-        Column("award", "text", "Award by band; null for none."),
+        Column("award", "text", "Award, by marks or by place as the rules say; null for none."),
         Column("strength", "number", "Bradley-Terry strength in logits; null outside the playoff."),
         Column("strength_low", "number", "Lower end of the 95 % interval."),
         Column("strength_high", "number", "Upper end of the 95 % interval."),

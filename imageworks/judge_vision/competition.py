@@ -62,6 +62,11 @@ def _in_words(marks: Collection[int]) -> str:
 
 Mark = Annotated[int, AfterValidator(_check_mark)]
 Band = Annotated[tuple[Mark, ...], BeforeValidator(_listed_if_single), AfterValidator(_all_marks)]
+PlaceBand = Annotated[
+    tuple[Annotated[int, Field(ge=1, le=10_000)], ...],
+    BeforeValidator(_listed_if_single),
+    AfterValidator(_all_marks),
+]
 Pixels = Annotated[int, Field(ge=1, le=1_000_000)]
 Word = Annotated[str, Field(min_length=1, max_length=80)]
 
@@ -116,8 +121,13 @@ class Rules(_Rule):
 class Playoff(_Rule):
     """How the best-scored entries are compared in pairs."""
 
-    rounds: Annotated[int, Field(ge=0, le=100)] = Field(4, description="Rounds of pairs; 0: no playoff.")
+    rounds: Annotated[int, Field(ge=0, le=100)] = Field(
+        4, description="How often each entry may be compared, on average; 0: no playoff."
+    )
     shortlist: Annotated[int, Field(ge=2, le=200)] = Field(12, description="How many entries take part.")
+    places: Annotated[int, Field(ge=1, le=200)] = Field(
+        3, description="How many first places are to be settled; the playoff ends when they are."
+    )
     seed: Annotated[int, Field(ge=-_WHOLE, le=_WHOLE)] = Field(
         0, description="Decides what nothing else decides; the same seed, the same pairs."
     )
@@ -137,6 +147,10 @@ class Competition(_Rule):
         default_factory=dict,
         description="The marks that earn each award: `[16, 20]` is 16 to 20, `18` that mark alone, three or more are "
         "a list.",
+    )
+    place_bands: dict[Word, PlaceBand] = Field(
+        default_factory=dict,
+        description="The places that earn each award, instead of marks: `1` is the first, `[2, 3]` the next two.",
     )
     anchors: tuple[str, ...] = Field(
         (), description="Names of reference photos that the club keeps; a record."
@@ -163,16 +177,21 @@ class Competition(_Rule):
         repeated = sorted(award for award, times in Counter(self.awards).items() if times > 1)
         if repeated:
             raise ValueError(f"awards: {' and '.join(map(repr, repeated))} is there more than once")
-        for (one, marks), (other, others) in combinations(self.score_bands.items(), 2):
-            if shared := set(marks) & set(others):
-                raise ValueError(
-                    f"score_bands: {one!r} ({_in_words(marks)}) and {other!r} ({_in_words(others)}) overlap at "
-                    f"{_in_words(shared)}; a mark earns one award"
-                )
-        if self.awards:
-            for award in self.score_bands:
-                if award not in self.awards:
-                    raise ValueError(f"score_bands: {award!r} is not among the awards {list(self.awards)}")
+        if self.score_bands and self.place_bands:
+            raise ValueError("score_bands and place_bands both say what earns an award: keep one")
+        for key, bands, earning in (
+            ("score_bands", self.score_bands, "mark"),
+            ("place_bands", self.place_bands, "place"),
+        ):
+            for (one, marks), (other, others) in combinations(bands.items(), 2):
+                if shared := set(marks) & set(others):
+                    raise ValueError(
+                        f"{key}: {one!r} ({_in_words(marks)}) and {other!r} ({_in_words(others)}) overlap at "
+                        f"{_in_words(shared)}; a {earning} earns one award"
+                    )
+            for award in bands:
+                if self.awards and award not in self.awards:
+                    raise ValueError(f"{key}: {award!r} is not among the awards {list(self.awards)}")
         return self
 
     @property
@@ -180,17 +199,22 @@ class Competition(_Rule):
         """What to print: the name, or the id where there is none."""
         return self.name or self.id
 
-    def award_for(self, score: int) -> str | None:
-        """The award that this many marks earn, or None."""
+    def award_for(self, score: int, place: int | None = None) -> str | None:
+        """The award that these marks, or this place, earn, or None; those that share a place share its award."""
         for award, marks in self.score_bands.items():
             if score in marks:
+                return award
+        for award, places in self.place_bands.items():
+            if place in places:
                 return award
         return None
 
     def award_order(self) -> tuple[str, ...]:
-        """All awards, best first: as the file lists them, else by their highest mark."""
+        """All awards, best first: as the file lists them, else by their highest mark or first place."""
         if self.awards:
             return self.awards
+        if self.place_bands:
+            return tuple(sorted(self.place_bands, key=lambda award: min(self.place_bands[award], default=0)))
         return tuple(sorted(self.score_bands, key=lambda award: -max(self.score_bands[award], default=-1)))
 
     def rules_notes(self) -> str:

@@ -1,48 +1,39 @@
 """Which entries meet in which round: pure, and the same again from the same scores, comparisons and seed.
 
-A round pairs entries that have not met, so that the round as a whole teaches most: what a comparison teaches is how
-open it is, p (1 - p), times how uncertain the difference of the two strengths is. That is the expected gain of a
-Bradley-Terry fit to first order, and it makes neighbors meet. The matching is by integer programming, exact up
-to a hundred entries.
+Everybody meets two others first. From then on those meet whose comparison tells most about the first places, as long
+as these are not settled (see `settling`), and who is out of the question for them rests. In a round an entry is in one
+pair at most: who meets next depends on the answers of all. No two meet twice: a judge asked again says the same.
 """
 
 from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Literal
 
-import numpy as np
-from scipy import sparse
-from scipy.optimize import Bounds, LinearConstraint, milp
-from scipy.special import expit
-
-from imageworks.errors import ComparisonError
-from imageworks.judge_vision.ranking import Comparison, fit
+from imageworks.judge_vision.ranking import Comparison, fit, fit_places
+from imageworks.judge_vision.settling import SETTLED, Edges
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
     from imageworks.judge_vision.competition import Playoff
-    from imageworks.judge_vision.ranking import Outcome
+    from imageworks.judge_vision.ranking import Outcome, Vector
 
 LOGITS_PER_MARK: Final = 0.35
 """How much one mark of a critique counts before anybody was compared; only pairing uses it, never the ranking."""
 
 _PAIRING_SPREAD: Final = 1.5
-_NEIGHBORS: Final = 12
-"""Entries above and below that one may meet; more would only make the matching slower."""
+_EVERYBODY_MEETS: Final = 2
+"""So many others before anybody rests."""
+
+_WORTHWHILE: Final = 0.2
+"""Share of the best pair's worth that a pair of the round has to have: less is better asked when more is known."""
 
 _ROOM_FOR_TIES: Final = 1.5
-_ANY_PAIR: Final = 100.0
-"""A pair more is worth more than any better pair: nobody sits out who need not."""
 
-_EXACT_UP_TO: Final = 100
-_GAP_ABOVE: Final = 5e-4
-"""Of many entries the best matching is approached: the last hundredth of a lesson took half a minute for 500."""
-
-_PER_BYE: Final = 10.0
-_LOTS: Final = 1e-6
+Ending = Literal["settled", "spent", "all met"]
+"""Why a playoff ended: its places are settled, its comparisons spent, or nobody is left who has not met."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,105 +115,179 @@ def choose_shortlist(candidates: Iterable[Candidate], playoff: Playoff) -> Short
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a playoff has come.
+
+    Attributes:
+        chances: How sure it is that the first one is the best, that the first two are the best two, and so on
+            down to the last place that matters.
+        asked: Pairs, those without a valid answer too.
+        most: Pairs that may be asked.
+        round_robin: Pairs of everybody with everybody.
+        ending: Why no more pairs are to be asked; None when there are.
+    """
+
+    chances: tuple[float, ...]
+    asked: int
+    most: int
+    round_robin: int
+    ending: Ending | None
+
+
 def most_pairs(candidates: int, playoff: Playoff) -> int:
     """The most pairs that a section of so many candidates can come to, whatever their marks are.
 
-    In a round each entry is in one pair at most, and no two meet again.
+    They are as many as in so many rounds in which everybody is in one pair; no two meet again.
     """
-    shortlisted = min(candidates, int(playoff.shortlist * _ROOM_FOR_TIES))
-    return min(playoff.rounds * (shortlisted // 2), shortlisted * (shortlisted - 1) // 2)
+    return _budget(min(candidates, int(playoff.shortlist * _ROOM_FOR_TIES)), playoff)
 
 
-def next_pairs(
-    scores: Mapping[str, float],
+def _budget(entries: int, playoff: Playoff) -> int:
+    return min(playoff.rounds * (entries // 2), entries * (entries - 1) // 2)
+
+
+def progress(
+    entries: Collection[str],
     comparisons: Sequence[Comparison],
+    playoff: Playoff,
     *,
-    round_number: int,
-    seed: int = 0,
     undecided: Iterable[Pair] = (),
-) -> tuple[Pair, ...]:
-    """The pairs of a round, each entry at most once, none that met before; empty when all have met.
-
-    A pair that was asked and got no valid answer has met: asked in every round again, one photo that no model can
-    answer about would take the same neighbor's comparisons away.
+) -> Progress:
+    """How far the playoff of a shortlist has come.
 
     Args:
-        scores: Everybody on the shortlist, with marks from 0 to 20.
+        entries: Everybody on the shortlist.
         comparisons: All decided so far, in any order.
-        round_number: 1 for the first.
-        seed: Decides between pairings that teach the same.
+        playoff: For the places that matter and how many pairs may be asked.
         undecided: All pairs that were asked in vain.
 
     Raises:
         ComparisonError: A comparison or pair of somebody who is not on the shortlist, or with itself.
     """
-    entries = sorted(scores)
-    if len(entries) < 2:  # noqa: PLR2004 - a pair has two
+    return _Table.of(entries, comparisons, playoff, undecided).progress()
+
+
+def next_pairs(
+    scores: Mapping[str, float],
+    comparisons: Sequence[Comparison],
+    playoff: Playoff,
+    *,
+    round_number: int,
+    undecided: Iterable[Pair] = (),
+) -> tuple[Pair, ...]:
+    """The pairs of a round, each entry at most once, none that met before; empty when the playoff has ended.
+
+    A pair that was asked and got no valid answer has met: asked in every round again, one photo that no model can
+    answer about would take the same neighbor's comparisons away.
+
+    Args:
+        scores: Everybody on the shortlist, with marks from 0 to 20: neighbors by marks meet first.
+        comparisons: All decided so far, in any order.
+        playoff: For the places that matter, how many pairs may be asked, and the seed, which decides between pairings
+            that teach the same.
+        round_number: 1 for the first.
+        undecided: All pairs that were asked in vain.
+
+    Raises:
+        ComparisonError: A comparison or pair of somebody who is not on the shortlist, or with itself.
+    """
+    table = _Table.of(scores, comparisons, playoff, undecided)
+    reached = table.progress()
+    if reached.ending is not None:
         return ()
+    entries = table.entries
     mean = sum(scores.values()) / len(scores)
-    posterior = fit(
+    foreseen = fit(
         entries,
         comparisons,
         prior_means={entry: LOGITS_PER_MARK * (score - mean) for entry, score in scores.items()},
         prior_spread=_PAIRING_SPREAD,
-    )
-    meetings = _meetings(entries, [*comparisons, *undecided])
-    open_pairs = _open_pairs(posterior.strengths.tolist(), meetings)
-    if not open_pairs:
-        return ()
-    most_met = max(len(met) for met in meetings)
-    worth = []
-    for one, other in open_pairs:
-        chance = float(expit(posterior.strengths[one] - posterior.strengths[other]))
-        lesson = chance * (1 - chance) * posterior.variance_between(one, other)
-        waited = 2 * most_met - len(meetings[one]) - len(meetings[other])
-        lot = _lot(seed, round_number, entries[one], entries[other])
-        worth.append(_ANY_PAIR + _PER_BYE * waited + lesson + _LOTS * lot)
-    chosen = _best_matching(len(entries), open_pairs, worth)
-    return tuple(Pair(round_number, entries[one], entries[other]) for one, other in chosen)
+    ).strengths
+    leads = foreseen[:, None] - foreseen[None, :]
+    worth = table.edges.worth(leads, everybody=bool(table.newcomers))
+
+    def lot(one: int, other: int) -> float:
+        return _lot(playoff.seed, round_number, entries[one], entries[other])
+
+    chosen = list(_matching(table, worth, lot))[: reached.most - reached.asked]
+    return tuple(Pair(round_number, entries[one], entries[other]) for one, other in sorted(chosen))
 
 
-def _meetings(entries: Sequence[str], pairs: Iterable[Comparison | Pair]) -> list[set[int]]:
-    position = {entry: index for index, entry in enumerate(entries)}
-    met: list[set[int]] = [set() for _ in entries]
-    for pair in pairs:
-        one, other = position[pair.a], position[pair.b]
-        met[one].add(other)
-        met[other].add(one)
-    return met
+@dataclass(frozen=True, slots=True)
+class _Table:
+    """Who has met whom, and what is open between them. Entries are meant by their positions."""
+
+    entries: tuple[str, ...]
+    met: tuple[frozenset[int], ...]
+    edges: Edges
+    most: int
+
+    @classmethod
+    def of(
+        cls,
+        entries: Collection[str],
+        comparisons: Sequence[Comparison],
+        playoff: Playoff,
+        undecided: Iterable[Pair],
+    ) -> _Table:
+        posterior = fit_places(entries, comparisons)
+        ordered = posterior.entries
+        position = {entry: index for index, entry in enumerate(ordered)}
+        met: list[set[int]] = [set() for _ in ordered]
+        pairs: list[Comparison | Pair] = [*comparisons, *undecided]
+        for pair in pairs:
+            one, other = position[pair.a], position[pair.b]
+            met[one].add(other)
+            met[other].add(one)
+        return cls(
+            ordered,
+            tuple(map(frozenset, met)),
+            Edges(posterior, playoff.places),
+            _budget(len(ordered), playoff),
+        )
+
+    @property
+    def everybody_met(self) -> int:
+        """How many others everybody has to meet before anybody rests."""
+        return min(_EVERYBODY_MEETS, len(self.entries) - 1)
+
+    @property
+    def newcomers(self) -> frozenset[int]:
+        """Who has not met so many yet."""
+        return frozenset(index for index, met in enumerate(self.met) if len(met) < self.everybody_met)
+
+    def progress(self) -> Progress:
+        count = len(self.entries)
+        asked = sum(map(len, self.met)) // 2
+        round_robin = count * (count - 1) // 2
+        chances = self.edges.chances()
+        ending: Ending | None = None
+        if asked >= round_robin:
+            ending = "all met"
+        elif not self.newcomers and min(chances) >= SETTLED:
+            ending = "settled"
+        elif asked >= self.most:
+            ending = "spent"
+        return Progress(chances, asked, self.most, round_robin, ending)
 
 
-def _open_pairs(strengths: Sequence[float], meetings: Sequence[Collection[int]]) -> list[tuple[int, int]]:
-    """Pairs that have not met, of entries near one another in strength; by position."""
-    ladder = sorted(range(len(strengths)), key=lambda index: (-strengths[index], index))
-    pairs = set()
-    for rung, one in enumerate(ladder):
-        below = (other for other in ladder[rung + 1 :] if other not in meetings[one])
-        for _, other in zip(range(_NEIGHBORS), below, strict=False):
-            pairs.add((min(one, other), max(one, other)))
-    return sorted(pairs)
-
-
-def _best_matching(
-    count: int, pairs: Sequence[tuple[int, int]], worth: Sequence[float]
-) -> list[tuple[int, int]]:
-    """Pairs that together are worth most, no entry in two of them."""
-    ends = np.array(pairs, dtype=np.int64)
-    columns = np.arange(len(pairs))
-    incidence = sparse.csr_array(
-        (
-            np.ones(2 * len(pairs)),
-            (np.concatenate((ends[:, 0], ends[:, 1])), np.concatenate((columns, columns))),
-        ),
-        shape=(count, len(pairs)),
-    )
-    found = milp(
-        -np.array(worth),
-        integrality=np.ones(len(pairs), dtype=np.int64),
-        bounds=Bounds(0, 1),
-        constraints=LinearConstraint(incidence, -np.inf, np.ones(count)),
-        options={"mip_rel_gap": 0.0 if count <= _EXACT_UP_TO else _GAP_ABOVE},
-    )
-    if found.x is None:
-        raise ComparisonError(f"No pairing of {count} entries was found: {found.message}")
-    return [pair for pair, taken in zip(pairs, found.x, strict=True) if taken > 0.5]  # noqa: PLR2004 - 0 or 1
+def _matching(table: _Table, worth: Vector, lot: Callable[[int, int], float]) -> Iterator[tuple[int, int]]:
+    """Pairs that have not met, worthiest first, no entry in two of them."""
+    newcomers = table.newcomers
+    pairs = [
+        (one, other)
+        for one in range(len(table.entries))
+        for other in range(one + 1, len(table.entries))
+        if other not in table.met[one] and (not newcomers or one in newcomers or other in newcomers)
+    ]
+    best = max((worth[pair] for pair in pairs), default=0.0)
+    # Pairs that differ in the last digits alone are equals, on every machine.
+    rank = {pair: round(float(worth[pair] / best), 6) if best else 0.0 for pair in pairs}
+    taken: set[int] = set()
+    for one, other in sorted(pairs, key=lambda pair: (-rank[pair], lot(*pair))):
+        if not newcomers and taken and rank[one, other] < _WORTHWHILE:
+            return
+        if one not in taken and other not in taken:
+            taken |= {one, other}
+            yield one, other

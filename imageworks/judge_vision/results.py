@@ -8,12 +8,16 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from imageworks.counting import counted
 from imageworks.judge_vision.compliance import Verdict, unreadable_words
+from imageworks.judge_vision.playoff import Progress, progress
+from imageworks.judge_vision.position_bias import PositionBias  # noqa: TC001 - pydantic reads it
 from imageworks.judge_vision.ranking import Ranking, Standing, rank_by_comparisons
+from imageworks.judge_vision.settling import SETTLED
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from imageworks.judge_vision.competition import Competition
+    from imageworks.judge_vision.playoff import Pair
     from imageworks.judge_vision.ranking import Comparison
 
 DecidedBy = Literal["playoff", "score", "none"]
@@ -49,7 +53,9 @@ class ResultRow(BaseModel):
     place_low: int | None = Field(None, description="Best place that is credible.")
     place_high: int | None = Field(None, description="Worst place that is credible.")
     score: int | None = Field(None, description="Marks, 0 to 20.")
-    award: str | None = Field(None, description="By the score bands; only for eligible entries.")
+    award: str | None = Field(
+        None, description="By marks or by place, as the rules say; only for eligible entries."
+    )
     strength: float | None = Field(None, description="Logits, mean 0 over the playoff; None outside it.")
     strength_low: float | None = Field(None, description="Lower end of the 95 % interval.")
     strength_high: float | None = Field(None, description="Upper end of the 95 % interval.")
@@ -72,6 +78,7 @@ class Section(BaseModel):
     explanation: tuple[str, ...]
     comparisons: int = 0
     playoff_entries: int = 0
+    progress: Progress | None = Field(None, description="How far its playoff came; None without one.")
 
 
 class Result(BaseModel):
@@ -86,6 +93,12 @@ class Result(BaseModel):
     explanation: tuple[str, ...]
     comparisons: int = 0
     playoff_entries: int = 0
+    progress: Progress | None = Field(
+        None, description="How far the playoff came; None without one, or with several."
+    )
+    position_bias: PositionBias | None = Field(
+        None, description="What the order of showing does to the judge; None without a playoff."
+    )
     sections: tuple[Section, ...] = Field(
         (), description="Where categories are ranked apart; empty: all are ranked together."
     )
@@ -103,6 +116,7 @@ def rank(
     comparisons: Sequence[Comparison] = (),
     shortlist: Sequence[str] = (),
     cut_by_lot: Sequence[str] = (),
+    undecided: Sequence[Pair] = (),
 ) -> Result:
     """The result of one section of a competition. The order of contenders and comparisons does not matter.
 
@@ -116,6 +130,7 @@ def rank(
         comparisons: Decided pairs of the shortlist.
         shortlist: Who took part in the playoff; without comparisons it counts for nothing.
         cut_by_lot: Who missed it by lot, to be said.
+        undecided: Pairs that were asked in vain.
 
     Raises:
         ComparisonError: A comparison of an entry that is not on the shortlist.
@@ -129,6 +144,11 @@ def rank(
     met = {entry for game in games for entry in (game.a, game.b)}
     finalists = [entry for entry in shortlist if entry in met]
     ranking = _playoff_ranking(ranked, finalists, games)
+    reached = (
+        progress(shortlist, comparisons, competition.playoff, undecided=undecided)
+        if ranking is not None
+        else None
+    )
     unseen = [entry for entry in shortlist if entry in eligible_ids - met]
 
     rows: list[ResultRow] = []
@@ -140,9 +160,10 @@ def rank(
     rows.extend(_unranked_row(each) for each in everybody if each.entry_id not in eligible_ids)
     return Result(
         rows=tuple(rows),
-        explanation=tuple(_explain(ranking, len(rest), cut_by_lot, unseen, games)),
+        explanation=tuple(_explain(ranking, reached, competition, len(rest), cut_by_lot, unseen, games)),
         comparisons=len(games),
         playoff_entries=len(finalists),
+        progress=reached,
     )
 
 
@@ -168,7 +189,7 @@ def _finalist_rows(ranking: Ranking, scores: dict[str, int], competition: Compet
             place_low=standing.place_low,
             place_high=standing.place_high,
             score=scores[standing.entry_id],
-            award=competition.award_for(scores[standing.entry_id]),
+            award=competition.award_for(scores[standing.entry_id], standing.place),
             strength=round(standing.strength, 6),
             strength_low=round(standing.strength_low, 6),
             strength_high=round(standing.strength_high, 6),
@@ -206,7 +227,7 @@ def _scored_rows(rest: Sequence[Contender], above: int, competition: Competition
                 place_low=place,
                 place_high=place + len(same) - 1,
                 score=score,
-                award=competition.award_for(score),
+                award=competition.award_for(score, place),
                 tied=len(same) - 1,
                 tied_with=tuple(other for other in few if other != entry_id)[:_MOST_NAMED],
                 decided_by="score",
@@ -227,14 +248,16 @@ def _unranked_row(each: Contender) -> ResultRow:
     return ResultRow(entry_id=each.entry_id, score=each.score, eligible=each.verdict != "fail", reason=reason)
 
 
-def _explain(
+def _explain(  # noqa: PLR0917 - what there is to tell
     ranking: Ranking | None,
+    reached: Progress | None,
+    competition: Competition,
     rest: int,
     cut_by_lot: Sequence[str],
     unseen: Sequence[str],
     games: Sequence[Comparison],
 ) -> Iterable[str]:
-    if ranking is None:
+    if ranking is None or reached is None:
         yield "Ranked by score alone; entries of equal score share a place."
         yield "Each score was given once, so a place says nothing on how it would come out a second time."
         return
@@ -243,18 +266,22 @@ def _explain(
         f"The first {len(ranking.standings)} places come from a playoff: "
         f"{counted(len(games), 'comparison')}, each asked in both orders; {drawn} ended in a draw."
     )
+    yield from _told_of(reached)
     yield (
         "Strengths are a Bradley-Terry fit. A bar shows the 95 % interval: where bars overlap, the order may "
         "well be another; the range beside a place holds the places that remain credible."
     )
     yield (
-        "A photo that won at least once and lost never comes before those that lost, if it was compared at least "
-        "half as often as is usual."
+        "A photo that won at least once and lost never comes before those that lost, if the first place is credible "
+        "for it and it was compared at least half as often as is usual."
     )
-    yield (
-        "Awards go by marks and places by comparisons, so an award can stand below a higher place that has none or "
-        "a lesser one."
-    )
+    if competition.place_bands:
+        yield "Awards go by places; those that share a place share its award."
+    else:
+        yield (
+            "Awards go by marks and places by comparisons, so an award can stand below a higher place that has none "
+            "or a lesser one."
+        )
     if rest:
         yield f"The other {counted(rest, 'entry', 'entries')} follow by score; equal scores share a place."
     if unseen:
@@ -269,6 +296,35 @@ def _explain(
         )
     if cut_by_lot:
         yield f"Lots decided who of equal marks took part; left out: {_listed(cut_by_lot)}."
+
+
+def _told_of(reached: Progress) -> Iterable[str]:
+    """Why the playoff ended, and how sure the first places are."""
+    most = f"{reached.most - reached.asked} of {counted(reached.most, 'comparison')} were saved"
+    ending = {
+        "settled": f"The playoff ended because its first places are settled; {most}",
+        "spent": f"The playoff ended because its {counted(reached.most, 'comparison')} were spent",
+        "all met": "The playoff ended because everybody had met everybody",
+        None: f"The playoff has not ended: {reached.asked} of {counted(reached.most, 'comparison')} were asked",
+    }[reached.ending]
+    yield f"{ending}. Everybody against everybody takes {reached.round_robin}."
+    chances = [
+        f"the first {'is the best' if edge == 1 else f'{edge} are the best {edge}, in any order'}: {_percent(chance)}"
+        for edge, chance in enumerate(reached.chances, start=1)
+    ]
+    open_ones = sum(1 for chance in reached.chances if chance < SETTLED)
+    verdict = (
+        f"Below {100 * SETTLED:.0f} %, take them for equals who were put in the likeliest order."
+        if open_ones
+        else f"All are settled, at {100 * SETTLED:.0f} % or more."
+    )
+    if chances:
+        yield f"How sure it is by the comparisons that {'; '.join(chances)}. {verdict}"
+
+
+def _percent(chance: float) -> str:
+    """Of readings that are drawn: no certainty either way."""
+    return f"{min(99, max(1, round(100 * chance)))} %"
 
 
 def _listed(entries: Sequence[str], most: int = 8) -> str:

@@ -11,7 +11,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from imageworks.judge_vision.competition import Competition
-    from imageworks.judge_vision.playoff import Candidate
+    from imageworks.judge_vision.playoff import Candidate, Pair
+    from imageworks.judge_vision.position_bias import PositionBias
     from imageworks.judge_vision.ranking import Comparison
     from imageworks.judge_vision.results import Contender
 
@@ -51,6 +52,8 @@ def rank_sections(
     *,
     comparisons: Sequence[Comparison] = (),
     shortlists: Mapping[str, Shortlist],
+    undecided: Sequence[Pair] = (),
+    position_bias: PositionBias | None = None,
 ) -> Result:
     """The result of a competition, each category ranked by itself; see `results.rank`.
 
@@ -60,6 +63,8 @@ def rank_sections(
         competition: For its categories and score bands.
         comparisons: Decided pairs of all shortlists.
         shortlists: By section, as `choose_shortlists` gives them.
+        undecided: Pairs of all shortlists that were asked in vain.
+        position_bias: What the order of showing does to the judge.
 
     Returns:
         Rows by section. The result names its sections only where several have places.
@@ -83,6 +88,7 @@ def rank_sections(
             ],
             shortlist=shortlist.entries,
             cut_by_lot=shortlist.cut_by_lot,
+            undecided=[pair for pair in undecided if pair.a in shortlist.entries],
         )
     rows = tuple(
         row.model_copy(update={"category": section})
@@ -92,18 +98,20 @@ def rank_sections(
     placing = {section: result for section, result in results.items() if result.ranked}
     if len(placing) <= 1:
         only = next(iter(placing.values()), results[sections[0]])
-        return only.model_copy(update={"rows": rows})
+        return only.model_copy(update={"rows": rows, "position_bias": position_bias})
     return Result(
         rows=rows,
         explanation=(f"Ranked in {len(placing)} sections, each by itself.",),
         comparisons=sum(result.comparisons for result in results.values()),
         playoff_entries=sum(result.playoff_entries for result in results.values()),
+        position_bias=position_bias,
         sections=tuple(
             Section(
                 category=section,
                 explanation=result.explanation,
                 comparisons=result.comparisons,
                 playoff_entries=result.playoff_entries,
+                progress=result.progress,
             )
             for section, result in placing.items()
         ),

@@ -1,4 +1,4 @@
-"""The commands: judge, tag, demo, status, config, publish, forget, models, prompts, ui, up."""
+"""The commands: judge, tag, demo, agreement, status, config, publish, forget, models, prompts, ui, up."""
 
 from __future__ import annotations
 
@@ -200,6 +200,22 @@ def demo() -> None:
     if not all(one.success for one in finished):
         raise typer.Exit(1)
     say(console, "See both runs in the web UI: imageworks ui")
+
+
+@app.command()
+def agreement(
+    batch: Annotated[str, typer.Argument(help="Name of a judged batch.")],
+    marks: Annotated[
+        Path,
+        typer.Option(
+            help="People's marks: CSV with the columns judge, file and mark.", exists=True, dir_okay=False
+        ),
+    ],
+) -> None:
+    """Compare people's marks with the judge's scores and with one another."""
+    from imageworks_dagster.command.agreement import tell_agreement  # noqa: PLC0415 - loads the store
+
+    tell_agreement(_settings(), batch, marks, console)
 
 
 @app.command()

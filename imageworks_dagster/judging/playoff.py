@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from itertools import count
 from typing import TYPE_CHECKING
 
 from imageworks.judge_vision.comparing import (
@@ -13,7 +14,8 @@ from imageworks.judge_vision.comparing import (
     read_pairwise,
 )
 from imageworks.judge_vision.naming import category_of
-from imageworks.judge_vision.playoff import Candidate, most_pairs, next_pairs
+from imageworks.judge_vision.playoff import Candidate, most_pairs, next_pairs, progress
+from imageworks.judge_vision.position_bias import position_bias
 from imageworks.judge_vision.sections import choose_shortlists
 from imageworks_dagster.asking import Asker, Question
 from imageworks_dagster.judging.categories import categories
@@ -54,15 +56,16 @@ def compare_shortlist(stage: Stage) -> Outcome:
     rows: list[Row] = []
     decided: list[Comparison] = []
     undecided: list[Pair] = []
-    for round_number in range(1, rules.rounds + 1):
+    answers = []
+    for round_number in count(1):
         pairs = [
             pair
             for scores in sections
             for pair in next_pairs(
                 scores,
                 [game for game in decided if game.a in scores],
+                rules,
                 round_number=round_number,
-                seed=rules.seed,
                 undecided=[pair for pair in undecided if pair.a in scores],
             )
         ]
@@ -71,14 +74,34 @@ def compare_shortlist(stage: Stage) -> Outcome:
         answered = _ask_round(stage, asker, pairs, entries, shown, competition=competition)
         rows += answered.values()
         for pair in pairs:
-            outcome = combine(*(answered[order].get("winner") for order in pair.orders))
+            a_first, b_first = (answered[order].get("winner") for order in pair.orders)
+            answers.append((a_first, b_first))
+            outcome = combine(a_first, b_first)
             if outcome is None:
                 undecided.append(pair)
             else:
                 decided.append(pair.decided(outcome))
+    reached = [
+        progress(
+            scores,
+            [game for game in decided if game.a in scores],
+            rules,
+            undecided=[pair for pair in undecided if pair.a in scores],
+        )
+        for scores in sections
+        if len(scores) > 1
+    ]
+    bias = position_bias(answers)
     return Outcome(
         rows,
         metadata={
+            "ended": ", ".join(each.ending or "open" for each in reached) or "nobody to compare",
+            "pairs_saved_of_most": sum(each.most - each.asked for each in reached),
+            "pairs_of_a_round_robin": sum(each.round_robin for each in reached),
+            "surety_of_first_places": "; ".join(
+                ", ".join(f"{100 * chance:.0f} %" for chance in each.chances) for each in reached
+            ),
+            "position_bias": bias.words() if bias else "no pair was answered in both orders",
             "shortlist": len(shown),
             "left_out_by_lot": sum(len(each.cut_by_lot) for each in shortlists),
             "pairs_decided": len(decided),

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from imageworks.judge_vision.comparing import combine
 from imageworks.judge_vision.playoff import Candidate, Pair
+from imageworks.judge_vision.position_bias import position_bias
 from imageworks.judge_vision.results import Contender
 from imageworks.judge_vision.sections import choose_shortlists, rank_sections
 from imageworks_dagster.judging.categories import categories
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from imageworks.judge_vision.comparing import Winner
-    from imageworks.judge_vision.ranking import Comparison
+    from imageworks.judge_vision.results import Result
     from imageworks_dagster.stages import Row, Stage
 
 
@@ -39,7 +40,8 @@ def announce(stage: Stage) -> Outcome:
         category,
         competition,
     )
-    comparisons = decided_pairs(stage.read("judge/playoff"))
+    asked = asked_pairs(stage.read("judge/playoff"))
+    outcomes = {pair: combine(*answers) for pair, answers in asked.items()}
     result = rank_sections(
         [
             Contender(
@@ -53,8 +55,10 @@ def announce(stage: Stage) -> Outcome:
         ],
         category,
         competition,
-        comparisons=comparisons,
+        comparisons=[pair.decided(outcome) for pair, outcome in outcomes.items() if outcome is not None],
         shortlists=shortlists,
+        undecided=[pair for pair, outcome in outcomes.items() if outcome is None],
+        position_bias=position_bias(asked.values()),
     )
     rows: list[Row] = []
     for one in result.rows:
@@ -84,10 +88,22 @@ def announce(stage: Stage) -> Outcome:
     report = publish_report(stage, competition, result)
     return Outcome(
         rows,
-        metadata={"ranked": len(result.ranked), "comparisons": result.comparisons, **report.metadata},
+        metadata={
+            "ranked": len(result.ranked),
+            "comparisons": result.comparisons,
+            "how_it_came_about": _told(result),
+            **report.metadata,
+        },
         picture=report.picture,
         headline=("category", "place", "title", "score", "award", "place_low", "place_high", "verdict"),
     )
+
+
+def _told(result: Result) -> str:
+    """The sentences of the report, for the web UI."""
+    bias = [result.position_bias.words()] if result.position_bias else []
+    of_sections = [f"{one.category}: {sentence}" for one in result.sections for sentence in one.explanation]
+    return "\n".join((*result.explanation, *of_sections, *bias))
 
 
 CARRIED = (
@@ -102,15 +118,11 @@ CARRIED = (
 """Columns that a result carries on from its critique."""
 
 
-def decided_pairs(questions: Iterable[Row]) -> list[Comparison]:
-    """The pairs of the playoff that both orders answered."""
-    winners: dict[tuple[int, str, str], dict[str, Winner | None]] = defaultdict(dict)
+def asked_pairs(questions: Iterable[Row]) -> dict[Pair, tuple[Winner | None, Winner | None]]:
+    """The pairs of the playoff, each with the winner when A was shown first, and when B was."""
+    winners: dict[Pair, dict[str, Winner | None]] = defaultdict(dict)
     for row in questions:
         first, second = row["entry_id"], row["opponent_id"]
-        winners[row["playoff_round"], min(first, second), max(first, second)][first] = row["winner"]
-    decided = []
-    for (round_number, a, b), by_first in sorted(winners.items()):
-        outcome = combine(by_first.get(a), by_first.get(b))
-        if outcome is not None:
-            decided.append(Pair(round_number, a, b).decided(outcome))
-    return decided
+        winners[Pair(row["playoff_round"], min(first, second), max(first, second))][first] = row["winner"]
+    in_order = sorted(winners.items(), key=lambda each: (each[0].round, each[0].a, each[0].b))
+    return {pair: (by_first.get(pair.a), by_first.get(pair.b)) for pair, by_first in in_order}

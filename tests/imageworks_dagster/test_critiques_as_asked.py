@@ -5,8 +5,10 @@ from pathlib import Path
 import pytest
 
 from imageworks_dagster.checking import Checked, critiques_as_asked
+from imageworks_dagster.tables import SIGNALS
 
 RIGHT = {
+    "entry_id": "round/a.jpg",
     "impact": 16,
     "composition": 16,
     "technique": 15,
@@ -19,10 +21,12 @@ FAILED = dict.fromkeys(RIGHT)
 
 @pytest.fixture
 def check(platform):
-    def checked(rows):
+    def checked(rows, signals=None):
         database = platform.store.database
         return critiques_as_asked(
-            Checked("judge/critiques", Path(), entries=[], rows=rows, database=database)
+            Checked(
+                "judge/critiques", Path(), entries=[], rows=rows, database=database, signals=signals or {}
+            )
         )
 
     return checked
@@ -32,11 +36,16 @@ def test_critiques_as_asked_pass_and_entries_without_one_are_passed_over(check):
     outcome = check([RIGHT] * 10 + [FAILED])
 
     assert outcome.passed
-    assert outcome.metadata == {"outside_length": 0, "outside_score": 0}
+    assert set(outcome.metadata.values()) == {0, ""}
 
 
 @pytest.mark.parametrize(
-    ("wrong", "counted"), [({"critique": "Too short."}, "outside_length"), ({"score": 19}, "outside_score")]
+    ("wrong", "counted"),
+    [
+        ({"critique": "Too short."}, "outside_length"),
+        ({"score": 19}, "outside_score"),
+        ({"critique": "This image shows " + "word " * 117}, "stock_phrases"),
+    ],
 )
 def test_more_than_one_in_ten_that_is_not_so_is_a_warning_with_its_number(check, wrong, counted):
     few, many = check([{**RIGHT, **wrong}] + [RIGHT] * 9), check([{**RIGHT, **wrong}] * 2 + [RIGHT] * 9)
@@ -49,3 +58,12 @@ def test_more_than_one_in_ten_that_is_not_so_is_a_warning_with_its_number(check,
 
 def test_without_a_critique_there_is_nothing_to_warn_of(check):
     assert check([FAILED]).passed
+
+
+def test_claims_against_what_was_measured_are_counted_and_named(check):
+    measured = {column.name: 20.0 for column in SIGNALS} | {"luma_mean": 230.0}
+    outcome = check(
+        [{**RIGHT, "critique": "It is underexposed. " + "word " * 117}], {RIGHT["entry_id"]: measured}
+    )
+    assert not outcome.passed
+    assert outcome.metadata["contradicted"] == "round/a.jpg: 'underexposed', but it is bright"

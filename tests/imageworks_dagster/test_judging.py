@@ -242,6 +242,23 @@ def test_each_materialization_shows_counts_hash_model_and_manifest(judged):
     assert "data:image/" in by_asset["judge/signals"]["picture"].value
 
 
+def test_the_playoff_shows_why_it_ended_what_it_saved_and_whether_positions_count(judged):
+    _, _, result = judged
+    by_asset = {
+        event.asset_key.to_user_string(): event.materialization.metadata
+        for event in result.get_asset_materialization_events()
+    }
+    playoff = by_asset["judge/playoff"]
+    assert playoff["ended"].value in {"settled", "spent", "all met"}
+    assert playoff["pairs_of_a_round_robin"].value == 15
+    assert playoff["pairs_saved_of_most"].value >= 0
+    assert " %" in playoff["surety_of_first_places"].value
+    assert "of two equals" in playoff["position_bias"].value
+    told = by_asset["judge/results"]["how_it_came_about"].value
+    assert "The playoff ended because" in told
+    assert playoff["position_bias"].value in told
+
+
 def test_the_checks_pass_and_name_their_partition(judged):
     _, batch, result = judged
     checks = result.get_asset_check_evaluations()

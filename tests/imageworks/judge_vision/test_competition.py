@@ -71,6 +71,27 @@ def test_marks_between_two_bands_earn_nothing():
     assert [club.award_for(mark) for mark in (12, 15, 18)] == ["Bronze", None, "Gold"]
 
 
+def test_awards_may_go_by_place_instead():
+    club = read_competitions("[competition.a]\nplace_bands = {Commended = [2, 4], Winner = 1}")["a"]
+    assert [club.award_for(20, place) for place in (1, 2, 4, 5)] == ["Winner", "Commended", "Commended", None]
+    assert club.award_order() == ("Winner", "Commended")
+    assert Competition.model_validate(club.model_dump(mode="json")) == club
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("score_bands = {Gold = 20}\nplace_bands = {Gold = 1}", "keep one"),
+        ("place_bands = {Gold = [1, 2], Silver = [2, 3]}", "a place earns one award"),
+        ("place_bands = {Gold = 0}", "greater than or equal to 1"),
+        ("awards = ['Gold']\nplace_bands = {Silver = 1}", "not among the awards"),
+    ],
+)
+def test_places_that_earn_no_award_for_certain_are_refused(text, words):
+    with pytest.raises(CompetitionFileError, match=words):
+        read_competitions(f"[competition.a]\n{text}")
+
+
 def test_what_is_wrong_between_two_keys_is_said_without_a_dump_of_the_file():
     with pytest.raises(CompetitionFileError) as refusal:
         read_competitions("[competition.a]\nscore_bands = {Gold = [18, 20], Silver = [15, 19]}")

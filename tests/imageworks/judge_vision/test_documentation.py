@@ -61,7 +61,7 @@ def test_the_rules_without_a_file_are_those_of_the_guide():
     for award, (low, high) in competition.score_bands.items():
         assert f"{award} " in section
         assert f"{low} and {high}" in section
-    assert f"best {competition.playoff.shortlist} meet in {competition.playoff.rounds} rounds" in section
+    assert f"best {competition.playoff.shortlist} meet, each {competition.playoff.rounds} times" in section
     assert not competition.categories
 
 

@@ -11,6 +11,7 @@ from imageworks.judge_vision.competition import default_competition
 from imageworks.judge_vision.compliance import Compliance, Finding
 from imageworks.judge_vision.critiquing import critique_facts, read_critique
 from imageworks.judge_vision.playoff import Shortlist
+from imageworks.judge_vision.position_bias import position_bias
 from imageworks.judge_vision.ranking import Comparison
 from imageworks.judge_vision.report import ReportEntry, ordinal, render_report
 from imageworks.judge_vision.results import Contender, rank
@@ -289,3 +290,11 @@ def test_a_browser_shows_it_without_a_complaint_and_without_scrolling_sideways(
     assert complaints == []
     assert paper == "rgb(250, 249, 246)"
     assert wide <= width
+
+
+def test_a_bias_for_a_position_is_shown_with_its_interval(entries, facts):
+    found = position_bias([("first", "first")] * 9 + [("first", "second")] * 11)
+    judged = result((18, 17), [("a", "b", "a")]).model_copy(update={"position_bias": found})
+    page = Page(render_report(competition=OPEN, result=judged, entries=entries, facts=facts))
+    assert "Whether the order of showing counts" in page.text
+    assert "The judge prefers the photo that is shown first" in page.text

@@ -3,7 +3,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imageworks.judge_vision.competition import default_competition
+from imageworks.judge_vision.competition import Competition, Playoff, default_competition
 from imageworks.judge_vision.ranking import Comparison
 from imageworks.judge_vision.results import Contender, Result, rank
 
@@ -163,3 +163,48 @@ def test_a_score_that_thousands_share_names_a_few_of_them():
 
     assert {row.tied for row in result.rows} == {2999}
     assert {len(row.tied_with) for row in result.rows} == {20}
+
+
+def played(games, rules, shortlist="abcd"):
+    club = OPEN.model_copy(update={"playoff": rules})
+    result = rank(
+        [contender(name, 18) for name in "abcd"], club, comparisons=games, shortlist=tuple(shortlist)
+    )
+    return result, " ".join(result.explanation)
+
+
+def test_it_is_said_why_the_playoff_ended_and_how_sure_its_first_places_are():
+    games = [Comparison("a", "b", "a"), Comparison("c", "d", "a"), Comparison("a", "c", "a")]
+    games += [Comparison("b", "d", "draw")]
+    spent, words = played(games, Playoff(rounds=2))
+    assert spent.progress.ending == "spent"
+    assert "its 4 comparisons were spent. Everybody against everybody takes 6." in words
+    assert "the first is the best: " in words
+    assert "the first 2 are the best 2, in any order: " in words
+    assert "take them for equals" in words
+    everybody = [*games, Comparison("a", "d", "a"), Comparison("b", "c", "draw")]
+    assert "because everybody had met everybody" in played(everybody, Playoff(rounds=3))[1]
+    assert "has not ended: 4 of 6 comparisons were asked" in played(games, Playoff(rounds=3))[1]
+
+
+def test_a_playoff_that_is_settled_early_says_what_was_saved():
+    names = "abcdefghijklmnopqrstuvwxyz"
+    club = OPEN.model_copy(update={"playoff": Playoff(rounds=25, shortlist=26, places=1)})
+    games = [
+        Comparison(one, other, "a" if one == "a" else "draw")
+        for index, one in enumerate(names)
+        for other in names[index + 1 : index + (26 if one == "a" else 3)]
+    ]
+    result = rank([contender(name, 18) for name in names], club, comparisons=games, shortlist=tuple(names))
+    assert result.progress.ending == "settled"
+    words = " ".join(result.explanation)
+    assert f"its first places are settled; {325 - len(games)} of 325 comparisons were saved" in words
+    assert "All are settled, at 95 % or more." in words
+
+
+def test_awards_by_place_go_to_all_who_share_it():
+    club = Competition(id="by-place", place_bands={"Winner": (1,), "Second": (2, 3)})
+    games = [Comparison("a", "b", "draw"), Comparison("a", "c", "a"), Comparison("b", "c", "a")]
+    result = rank([contender(name, 18) for name in "abc"], club, comparisons=games, shortlist=("a", "b", "c"))
+    assert [(row.place, row.award) for row in result.ranked] == [(1, "Winner"), (1, "Winner"), (3, "Second")]
+    assert "those that share a place share its award" in " ".join(result.explanation)
