@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from bordered_photos import border_tallies
-from public_photos import HELD_OUT
+from public_photos import HELD_OUT, HELD_OUT_IN_COLOR
+from toned_photos import mono_scores
 
 from bench.result import Result
 
@@ -12,7 +13,7 @@ SEED = 20_261
 
 def run() -> list[Result]:
     """Score every detector."""
-    return [*borders()]
+    return [*borders(), *monochrome()]
 
 
 def borders() -> list[Result]:
@@ -26,4 +27,17 @@ def borders() -> list[Result]:
         Result("borders_near_black_recall", tallies["near-black"].recall, "recall"),
         Result("borders_one_sided_called_possible", tallies["possible"].recall, "recall"),
         Result("borders_possible_on_plain_photos", tallies["possible"].false_alarms / 80, "share"),
+    ]
+
+
+def monochrome() -> list[Result]:
+    scores = mono_scores(HELD_OUT, HELD_OUT_IN_COLOR, each=60, seed=SEED + 1)
+    goals = {"grey": 0.99, "toned": 0.95, "split": 0.8, "partial": 0.95, "color": 0.95}
+    return [
+        *(
+            Result(f"mono_{family}_right", scores.right[family], "share", goal, "at least")
+            for family, goal in goals.items()
+        ),
+        Result("mono_eligible_right", scores.eligible, "share", 0.94, "at least"),
+        Result("mono_unsure", scores.unsure, "share", 0.05),
     ]
