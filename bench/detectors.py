@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import time
+
+from alike_photos import alike_scores, many_photos
 from bordered_photos import border_tallies
 from public_photos import HELD_OUT, HELD_OUT_IN_COLOR
 from toned_photos import mono_scores
 
 from bench.result import Result
+from photos.likeness import describe, find_alike
 
 SEED = 20_261
 
 
 def run() -> list[Result]:
     """Score every detector."""
-    return [*borders(), *monochrome()]
+    return [*borders(), *monochrome(), *likeness()]
 
 
 def borders() -> list[Result]:
@@ -40,4 +44,19 @@ def monochrome() -> list[Result]:
         ),
         Result("mono_eligible_right", scores.eligible, "share", 0.94, "at least"),
         Result("mono_unsure", scores.unsure, "share", 0.05),
+    ]
+
+
+def likeness() -> list[Result]:
+    scores = alike_scores(HELD_OUT, edits=8, frames=3, seed=SEED + 2)
+    photos = many_photos(1000, seed=SEED)
+    began = time.perf_counter()
+    find_alike([describe(pixels) for pixels in photos])
+    seconds = time.perf_counter() - began
+    return [
+        Result("likeness_same_f1", scores.same.f1, "F1", 0.97, "at least"),
+        Result("likeness_same_precision", scores.same.precision, "precision", 0.99, "at least"),
+        Result("likeness_frames_not_taken_for_the_same", scores.frames_told_apart, "share"),
+        Result("likeness_frames_found", scores.frames_found, "share"),
+        Result("likeness_1000_photos", seconds, "s", 30),
     ]

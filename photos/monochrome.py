@@ -34,10 +34,10 @@ _SEEN = 8.0, 97.0
 _BLUR = 2.0
 
 _OFF_CURVE = 5.0
-_OFF_OVER_TINT = 0.25
+_OFF_OVER_TINT, _OFF_MOST = 0.25, 6.5
 _COLOR_SHARE, _CLEAN_SHARE = 0.005, 0.0025
 _ALL_OVER = 0.3
-_TINT = 3.0
+_TINT, _STRONGEST_TINT = 3.0, 36.0
 _HUED = 3.0
 _TAIL = 0.01
 _ONE_TINT, _TWO_TINTS = 36.0, 50.0
@@ -90,7 +90,7 @@ def _tint(curve: NDArray[np.float64], weights: NDArray[np.float64]) -> float:
 
 def _limit(tint: float) -> float:
     """Behind which a pixel has color of its own: a strong tint's curves are steep."""
-    return max(_OFF_CURVE, _OFF_OVER_TINT * tint)
+    return min(_OFF_MOST, max(_OFF_CURVE, _OFF_OVER_TINT * tint))
 
 
 def _named(share: float, tint: float, spread: float) -> tuple[MonoKind, float]:
@@ -103,7 +103,8 @@ def _named(share: float, tint: float, spread: float) -> tuple[MonoKind, float]:
         return "grey", 0.99 - 0.3 * max(0.0, tint / _TINT - 0.5)
     if spread >= _TWO_TINTS:
         return "split", min(0.97, 0.6 + (spread - _TWO_TINTS) / 60)
-    if spread >= _ONE_TINT:
+    # No toning is that strong, but colored light is.
+    if spread >= _ONE_TINT or tint > _STRONGEST_TINT:
         return "unsure", 0.5
     return "toned", 0.97 - 0.3 * spread / _ONE_TINT
 

@@ -87,11 +87,8 @@ def _toned(cut, generator):
         fall = fall ** generator.uniform(0.2, 1)
         made = _in_lab(grey, chroma * np.cos(hue) * fall, chroma * np.sin(hue) * fall)
     elif way == "gradient":
-        middle = _in_lab(
-            np.full((1, 1, 1), generator.uniform(0.35, 0.6), np.float32),
-            chroma * np.cos(hue),
-            chroma * np.sin(hue),
-        )[0, 0]
+        level = np.full((1, 1, 1), generator.uniform(0.35, 0.6), np.float32)
+        middle = _in_lab(level, chroma * np.cos(hue), chroma * np.sin(hue))[0, 0]
         at = float(middle.mean())
         low, high = np.clip(grey / at, 0, 1), np.clip((grey - at) / (1 - at), 0, 1)
         made = low * middle * (1 - high) + high

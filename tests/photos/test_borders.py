@@ -42,7 +42,7 @@ def test_a_dark_photo_is_not_said_to_have_a_near_black_border(tallies):
 
 
 def test_one_side_alone_is_only_possible(tallies):
-    assert tallies["possible"].recall >= 0.9
+    assert tallies["possible"].recall >= 0.8
 
 
 @pytest.mark.parametrize(
