@@ -50,8 +50,8 @@ class Likeness:
     """What a photo is compared by.
 
     Attributes:
-        hashes: 6x8 hashes of 64 bits. Rows are the whole field and five crops of it; columns the four quarter turns, then
-            those of the mirrored picture.
+        hashes: 6x8 hashes of 64 bits. Rows are the whole field and five crops of it; columns the four quarter turns,
+            then those of the mirrored picture.
         grey: The picture in luma, at most 400 pixels long.
         corners: Nx2, x and y of ORB's corners in it.
         descriptors: Nx32, their descriptors.
@@ -131,7 +131,7 @@ def _hash(square: NDArray[np.float32]) -> int:
 
 
 def _corners(grey: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
-    detector = cv2.ORB_create(
+    detector = cv2.ORB.create(
         nfeatures=_CORNERS, scaleFactor=1.2, nlevels=8, edgeThreshold=15, fastThreshold=7
     )
     points, descriptors = detector.detectAndCompute(grey, None)
