@@ -155,7 +155,12 @@ JUDGE_COMPLIANCE = TableShape(
     (
         *_IDENTITY,
         Column("verdict", "text", "'pass', 'query' or 'fail'."),
-        Column("findings", "text", "JSON list of {rule, verdict, message, measured, allowed}."),
+        Column(
+            "findings",
+            "text",
+            "JSON list of {rule, verdict, message, measured, allowed}; with confidence, 0-1, where a detector looked.",
+        ),
+        Column("detectors_version", "text", "Version of the detectors that looked at the picture."),
     ),
 )
 

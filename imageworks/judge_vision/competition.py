@@ -6,7 +6,7 @@ from collections.abc import Collection
 from difflib import get_close_matches
 from itertools import combinations
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import (
     AfterValidator,
@@ -68,6 +68,9 @@ PlaceBand = Annotated[
     AfterValidator(_all_marks),
 ]
 Pixels = Annotated[int, Field(ge=1, le=1_000_000)]
+Leads = Literal["pass", "query", "fail"]
+"""What a finding leads to."""
+
 Word = Annotated[str, Field(min_length=1, max_length=80)]
 
 
@@ -103,6 +106,23 @@ class Rules(_Rule):
     )
     entries_per_author: Annotated[int, Field(ge=1, le=_WHOLE)] | None = Field(
         None, description="Most entries of one author; needs {author} in `naming`."
+    )
+
+    mono_categories: tuple[Word, ...] = Field(
+        (), description="Categories for monochrome alone; empty: those called Mono or Monochrome."
+    )
+    on_borders: Leads = Field(
+        "query", description="What a border in the picture leads to: pass, query or fail."
+    )
+    on_color_in_mono: Leads = Field(
+        "query", description="What more than one tint leads to in a category for monochrome."
+    )
+    on_near_duplicates: Leads = Field(
+        "query",
+        description="What the same picture, edited or saved anew, leads to for the later of two by name.",
+    )
+    on_ai_metadata: Leads = Field(
+        "query", description="What metadata that name a generator of pictures lead to."
     )
 
     @model_validator(mode="after")

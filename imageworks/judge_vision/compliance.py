@@ -1,8 +1,8 @@
-"""Whether an entry's file keeps the rules, as far as that can be decided exactly.
+"""Whether an entry's file keeps the rules.
 
-A finding is `fail` when a number or a name breaks a rule, and `query` when a person has to look:
-nothing here guesses. Borders, editing and watermarks cannot be measured exactly, so they are no findings;
-the judge is told of them. Findings are for the organizers and name files: no judge reads them.
+A finding is `fail` when a number or a name breaks a rule, and `query` when a person has to look: nothing in this
+module guesses. What detectors saw in the pictures comes from `seen`, with a confidence. Editing and watermarks are
+not detected; the judge is told of them. Findings are for the organizers and name files: no judge reads them.
 """
 
 from __future__ import annotations
@@ -13,14 +13,17 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from imageworks.judge_vision.findings import Finding
 from imageworks.judge_vision.formats import format_key, format_of_name, same_color_space
 from imageworks.judge_vision.naming import category_of, name_parts
+from imageworks.judge_vision.seen import likeness_findings, picture_findings
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from imageworks.judge_vision.competition import Competition
     from imageworks.judge_vision.naming import Doubt
+    from imageworks.judge_vision.seen import AlikePhotos, Seen
 
 Verdict = Literal["pass", "query", "fail"]
 
@@ -71,18 +74,6 @@ class EntryFacts(BaseModel):
     error_class: str | None = None
 
 
-class Finding(BaseModel):
-    """One rule that an entry breaks or may break."""
-
-    model_config = ConfigDict(frozen=True)
-
-    rule: str
-    verdict: Literal["query", "fail"]
-    message: str = Field(description="Plain words, a sentence or two.")
-    measured: str = ""
-    allowed: str = ""
-
-
 class Compliance(BaseModel):
     """All findings about one entry, the worst first; the verdict is that of the first."""
 
@@ -108,8 +99,20 @@ def check(facts: EntryFacts, competition: Competition) -> Compliance:
     return _judged(facts.entry_id, _findings(facts, competition))
 
 
-def check_all(entries: Sequence[EntryFacts], competition: Competition) -> tuple[Compliance, ...]:
+def check_all(
+    entries: Sequence[EntryFacts],
+    competition: Competition,
+    *,
+    seen: Mapping[str, Seen] | None = None,
+    alike: Sequence[AlikePhotos] = (),
+) -> tuple[Compliance, ...]:
     """Check every entry, with duplicates, categories and the number of entries of an author.
+
+    Args:
+        entries: All entries of the batch.
+        competition: Its rules.
+        seen: What detectors saw, by entry id; of an entry that is not in it nothing was seen.
+        alike: Pairs of different photos that show the same.
 
     Returns:
         One compliance an entry, in the order given. Of equal pictures the first by `entry_id` that keeps all other
@@ -122,12 +125,32 @@ def check_all(entries: Sequence[EntryFacts], competition: Competition) -> tuple[
         *_duplicates(entries, failing),
         *_without_category(entries, competition),
         *_over_quota(entries, competition),
+        *_seen(entries, competition, seen or {}),
+        *likeness_findings(alike, _by_photo(entries), competition.rules.on_near_duplicates),
     ):
         across[entry_id].append(finding)
     return tuple(
         _judged(facts.entry_id, (*alone[facts.entry_id].findings, *across[facts.entry_id]))
         for facts in entries
     )
+
+
+def _seen(
+    entries: Sequence[EntryFacts], competition: Competition, seen: Mapping[str, Seen]
+) -> Iterable[tuple[str, Finding]]:
+    for facts in entries:
+        if facts.entry_id in seen:
+            category = category_of(facts.file_name, competition)
+            for finding in picture_findings(seen[facts.entry_id], category, competition):
+                yield facts.entry_id, finding
+
+
+def _by_photo(entries: Sequence[EntryFacts]) -> dict[str, list[tuple[str, str]]]:
+    named: dict[str, list[tuple[str, str]]] = defaultdict(list)
+    for facts in entries:
+        if facts.photo_id is not None:
+            named[facts.photo_id].append((facts.entry_id, facts.file_name))
+    return named
 
 
 def _findings(facts: EntryFacts, competition: Competition) -> list[Finding]:

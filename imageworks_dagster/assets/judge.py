@@ -60,7 +60,7 @@ BODIES = {
     ),
     "judge/compliance": (
         _compliance,
-        "Each entry against the competition's rules: size, format, color space, naming, duplicates.",
+        "Each entry against the competition's rules: size, format, color space, naming, borders, color, duplicates.",
     ),
     "judge/signals": (_signals, "What can be measured about each photo: tones, sharpness, noise, color."),
     "judge/critiques": (

@@ -1,0 +1,56 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import skimage.data
+from alike_photos import alike_scores
+from public_photos import HELD_OUT, public_photo
+
+from photos.likeness import describe, draw_alike, find_alike
+
+
+@pytest.fixture(scope="module")
+def scores():
+    return alike_scores(HELD_OUT, edits=3, frames=1, seed=7)
+
+
+def test_edits_of_one_picture_are_found_among_photos_it_was_not_tuned_on(scores):
+    assert scores.same.f1 >= 0.95
+
+
+def test_no_other_photo_is_taken_for_an_edit(scores):
+    assert scores.same.precision >= 0.97
+
+
+def test_another_frame_is_seldom_taken_for_the_same_picture(scores):
+    assert scores.frames_told_apart >= 0.85
+
+
+@pytest.mark.parametrize("turns", range(4))
+@pytest.mark.parametrize("mirrored", [False, True])
+def test_a_turned_or_mirrored_photo_is_the_same_and_laid_over_the_first(turns, mirrored):
+    photo = public_photo("chelsea")
+    other = np.ascontiguousarray(np.rot90(photo[:, ::-1] if mirrored else photo, turns))
+    (alike,) = find_alike([describe(photo), describe(other)])
+    assert (alike.first, alike.second, alike.kind) == (0, 1, "same")
+    assert alike.overlap == pytest.approx(1, abs=0.03)
+
+
+def test_the_two_eyes_of_a_stereo_camera_took_two_frames():
+    left, right, _ = skimage.data.stereo_motorcycle()
+    assert [alike.kind for alike in find_alike([describe(left), describe(right)])] in (["frame"], [])
+
+
+def test_flat_and_tiny_pictures_are_like_nothing():
+    flat = [np.full((height, 40, 3), level, np.uint8) for height, level in ((1, 0), (30, 0), (40, 255))]
+    assert find_alike([describe(pixels) for pixels in flat]) == []
+    assert find_alike([]) == []
+
+
+def test_the_evidence_shows_both():
+    photo = public_photo("chelsea")
+    other = np.ascontiguousarray(photo[20:280, 30:430])
+    (alike,) = find_alike([describe(photo), describe(other)])
+    drawn = draw_alike(photo, other, alike)
+    assert (drawn[:, :400] == (255, 0, 255)).all(axis=2).any()
+    assert drawn.shape[1] == 400 + 8 + 400
