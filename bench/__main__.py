@@ -24,6 +24,7 @@ BENCHES = (
     "waits",
     "prompts",
     "ranking",
+    "detectors",
     "gateway",
     "gateway_memory",
 )
