@@ -36,7 +36,8 @@ _LOWEST = np.add.outer(range(_HASH_FREQUENCIES), range(_HASH_FREQUENCIES)) < _HA
 _LOWEST[0, 0] = False
 _CROP = 0.87
 _HASH_APART = 38
-_CORNERS, _FIRST_CORNERS, _FIRST_MATCHES = 250, 60, 3
+_CORNERS, _FIRST_CORNERS, _FIRST_MATCHES = 250, 100, 4
+_THINNEST = 32
 _RATIO = 0.85
 _INLIERS = 15
 _REACH = 4.0
@@ -142,8 +143,11 @@ def _hash(low: NDArray[np.float32]) -> NDArray[np.uint64]:
 
 
 def _corners(grey: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
+    if min(grey.shape) < _THINNEST:
+        # ORB cannot reduce it by its eight steps.
+        return np.empty((0, 2), np.float32), np.empty((0, 32), np.uint8)
     detector = cv2.ORB.create(
-        nfeatures=_CORNERS, scaleFactor=1.2, nlevels=8, edgeThreshold=15, fastThreshold=7
+        nfeatures=_CORNERS, scaleFactor=1.2, nlevels=8, edgeThreshold=15, fastThreshold=4
     )
     points, descriptors = detector.detectAndCompute(grey, None)
     if descriptors is None:
