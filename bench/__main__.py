@@ -24,7 +24,6 @@ BENCHES = (
     "waits",
     "prompts",
     "ranking",
-    "detectors",
     "gateway",
     "gateway_memory",
 )

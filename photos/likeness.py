@@ -1,10 +1,10 @@
 """Photos that are the same picture under other files: turned, mirrored, cropped, toned, resized or saved again.
 
-Two steps, the cheap one for all pairs. A perceptual hash of 64 bits in all eight orientations (the signs of the
-lowest frequencies of a cosine transform; Zauner 2010, "Implementation and benchmarking of perceptual image hash
-functions") leaves a few pairs in a hundred. Of these, ORB's corners (Rublee et al. 2011, "ORB: an efficient
-alternative to SIFT or SURF") have to agree on one similarity or mirrored similarity that lays one picture over
-most of the other.
+Two steps, the cheap one for all pairs. A perceptual hash of 119 bits in all eight orientations and a few crops (the
+lowest frequencies of a cosine transform, above or below their median; Zauner 2010, "Implementation and benchmarking
+of perceptual image hash functions") leaves a few pairs in a hundred. Of these, ORB's corners (Rublee et al. 2011,
+"ORB: an efficient alternative to SIFT or SURF") have to agree on one similarity or mirrored similarity that lays one
+picture over most of the other.
 
 An edit of a picture then lies over it in every part, whatever its tones; in another frame of a burst something has
 moved. So the aligned pictures are compared block by block by normalized correlation, and the worst blocks tell.
@@ -13,6 +13,7 @@ moved. So the aligned pictures are compared block by block by normalized correla
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Literal
 
 import cv2
@@ -29,10 +30,14 @@ LIKENESS_VERSION = 1
 """Raised whenever what follows changes, so that kept findings are made anew."""
 
 _SIDE = 400
-_HASH_FIELD, _HASH_SIDE, _HASH_FREQUENCIES = 64, 32, 8
+_HASH_FIELD, _HASH_SIDE, _HASH_FREQUENCIES = 64, 32, 15
+_LOWEST = np.add.outer(range(_HASH_FREQUENCIES), range(_HASH_FREQUENCIES)) < _HASH_FREQUENCIES
+# The mean is no shape.
+_LOWEST[0, 0] = False
 _CROP = 0.87
-_HASH_APART = 18
-_CORNERS = 250
+_HASH_APART = 38
+_CORNERS, _FIRST_CORNERS, _FIRST_MATCHES = 250, 100, 4
+_THINNEST = 32
 _RATIO = 0.85
 _INLIERS = 15
 _REACH = 4.0
@@ -50,21 +55,17 @@ class Likeness:
     """What a photo is compared by.
 
     Attributes:
-        hashes: 6x8 hashes of 64 bits. Rows are the whole field and five crops of it; columns the four quarter turns,
-            then those of the mirrored picture.
+        hashes: 6x8x2, hashes of 119 bits. Rows are the whole field and five crops of it; columns the four quarter
+            turns, then those of the mirrored picture.
         grey: The picture in luma, at most 400 pixels long.
         corners: Nx2, x and y of ORB's corners in it.
         descriptors: Nx32, their descriptors.
-        mirrored_corners: As `corners`, of the picture mirrored left to right.
-        mirrored_descriptors: Their descriptors.
     """
 
     hashes: NDArray[np.uint64]
     grey: NDArray[np.uint8]
     corners: NDArray[np.float32]
     descriptors: NDArray[np.uint8]
-    mirrored_corners: NDArray[np.float32]
-    mirrored_descriptors: NDArray[np.uint8]
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,13 +94,19 @@ class Alike:
 def describe(pixels: NDArray[np.uint8]) -> Likeness:
     """What a photo, HxWx3, RGB, is compared by; a preview of 400 pixels is enough."""
     grey = np.asarray(cv2.cvtColor(shrunk(pixels, _SIDE), cv2.COLOR_RGB2GRAY), np.uint8)
-    mirrored = np.ascontiguousarray(grey[:, ::-1])
-    return Likeness(_hashes(grey), grey, *_corners(grey), *_corners(mirrored))
+    return Likeness(_hashes(grey), grey, *_corners(grey))
 
 
 def find_alike(photos: Sequence[Likeness]) -> list[Alike]:
     """All pairs of photos that show the same, in order."""
-    found = (_compare(photos, first, second, mirrored=mirrored) for first, second, mirrored in _near(photos))
+    # Few are compared mirrored, but some of them often.
+    mirrored = lru_cache(maxsize=256)(lambda index: _mirrored(photos[index]))
+    found = (
+        _compare(
+            first, second, photos[first], mirrored(second) if flipped else photos[second], flipped=flipped
+        )
+        for first, second, flipped in _near(photos)
+    )
     return [alike for alike in found if alike is not None]
 
 
@@ -110,34 +117,44 @@ def _hashes(grey: NDArray[np.uint8]) -> NDArray[np.uint64]:
     places = ((0, 0), (0, rest), (rest, 0), (rest, rest), (rest // 2, rest // 2))
     fields = [small, *(small[top : top + cut, left : left + cut] for top, left in places)]
     squares = [cv2.resize(field, (_HASH_SIDE, _HASH_SIDE), interpolation=cv2.INTER_AREA) for field in fields]
-    return np.array(
-        [
-            [
-                _hash(np.ascontiguousarray(np.rot90(side, turns)))
-                for side in (square, square[:, ::-1])
-                for turns in range(4)
-            ]
-            for square in squares
-        ],
-        np.uint64,
-    )
+    return np.array([_hashes_of(square) for square in squares], np.uint64)
 
 
-def _hash(square: NDArray[np.float32]) -> int:
-    low = cv2.dct(square)[:_HASH_FREQUENCIES, :_HASH_FREQUENCIES].ravel()
-    # The mean is no shape: it is left out of the median.
-    bits = low > np.median(low[1:])
-    return int.from_bytes(np.packbits(bits).tobytes(), "big")
+def _hashes_of(square: NDArray[np.float32]) -> list[NDArray[np.uint64]]:
+    """Of each quarter turn, then of those of the mirrored picture.
+
+    A flip only changes signs in the transform, and a turn swaps its axes besides.
+    """
+    low = np.asarray(cv2.dct(square), np.float32)[:_HASH_FREQUENCIES, :_HASH_FREQUENCIES]
+    odd = np.where(np.arange(_HASH_FREQUENCIES) % 2, -1, 1).astype(np.float32)
+    hashes = []
+    for one in (low, low * odd):
+        turned = one
+        for _ in range(4):
+            hashes.append(_hash(turned))
+            turned = turned.T * odd[:, None]
+    return hashes
+
+
+def _hash(low: NDArray[np.float32]) -> NDArray[np.uint64]:
+    shape = low[_LOWEST]
+    packed = np.packbits(shape > np.median(shape))
+    return np.pad(packed, (0, -packed.size % 8)).view(np.uint64)
 
 
 def _corners(grey: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
+    if min(grey.shape) < _THINNEST:
+        # ORB cannot reduce it by its eight steps.
+        return np.empty((0, 2), np.float32), np.empty((0, 32), np.uint8)
     detector = cv2.ORB.create(
-        nfeatures=_CORNERS, scaleFactor=1.2, nlevels=8, edgeThreshold=15, fastThreshold=7
+        nfeatures=_CORNERS, scaleFactor=1.2, nlevels=8, edgeThreshold=15, fastThreshold=4
     )
     points, descriptors = detector.detectAndCompute(grey, None)
     if descriptors is None:
         return np.empty((0, 2), np.float32), np.empty((0, 32), np.uint8)
-    return np.array([point.pt for point in points], np.float32), np.asarray(descriptors, np.uint8)
+    strongest = sorted(range(len(points)), key=lambda index: -points[index].response)
+    places = np.array([points[index].pt for index in strongest], np.float32)
+    return places, np.asarray(descriptors[strongest], np.uint8)
 
 
 def _near(photos: Sequence[Likeness]) -> Iterator[tuple[int, int, bool]]:
@@ -148,29 +165,38 @@ def _near(photos: Sequence[Likeness]) -> Iterator[tuple[int, int, bool]]:
     cropped = np.array([photo.hashes[:, 0] for photo in photos], np.uint64)
     for second, photo in enumerate(photos):
         # Either may be a crop of the other.
-        of_second = np.bitwise_count(upright[:second, None, None] ^ photo.hashes[None]).min(axis=1)
-        of_first = np.bitwise_count(cropped[:second, :, None] ^ photo.hashes[0][None, None]).min(axis=1)
+        of_second = _bits(upright[:second, None, None] ^ photo.hashes[None]).min(axis=1)
+        of_first = _bits(cropped[:second, :, None] ^ photo.hashes[0][None, None]).min(axis=1)
         apart = np.minimum(of_second, of_first)
         nearest = apart.argmin(axis=1)
         for first in np.flatnonzero(apart.min(axis=1) <= _HASH_APART):
             yield int(first), second, bool(nearest[first] >= 4)  # noqa: PLR2004 - the mirrored half
 
 
-def _compare(photos: Sequence[Likeness], first: int, second: int, *, mirrored: bool) -> Alike | None:
-    one, other = photos[first], photos[second]
-    corners = other.mirrored_corners if mirrored else other.corners
-    descriptors = other.mirrored_descriptors if mirrored else other.descriptors
-    onto = _similarity(one, corners, descriptors)
+def _bits(words: NDArray[np.uint64]) -> NDArray[np.uint8]:
+    """How many bits are set in each pair of words."""
+    counted = np.bitwise_count(words)
+    together: NDArray[np.uint8] = counted[..., 0] + counted[..., 1]
+    return together
+
+
+def _mirrored(photo: Likeness) -> Likeness:
+    grey = np.ascontiguousarray(photo.grey[:, ::-1])
+    return Likeness(photo.hashes, grey, *_corners(grey))
+
+
+def _compare(first: int, second: int, one: Likeness, other: Likeness, *, flipped: bool) -> Alike | None:
+    onto = _similarity(one, other.corners, other.descriptors)
     if onto is None:
         return None
-    grey = np.ascontiguousarray(other.grey[:, ::-1]) if mirrored else other.grey
+    grey = other.grey
     overlap, agreement, usual = _laid_over(one.grey, grey, onto)
     if overlap >= _OVERLAP and _DOUBTFUL[0] < agreement < _DOUBTFUL[1]:
         onto = _refined(one.grey, grey, onto)
         overlap, agreement, usual = _laid_over(one.grey, grey, onto)
     if overlap < _OVERLAP or usual < _RELATED:
         return None
-    if mirrored:
+    if flipped:
         onto = onto @ np.array([[-1.0, 0, grey.shape[1] - 1], [0, 1, 0], [0, 0, 1]])
     same = agreement >= _EDIT
     confidence = 0.6 + 0.39 * min(1.0, abs(agreement - _EDIT) / ((1 - _EDIT) if same else 0.3))
@@ -183,8 +209,9 @@ def _similarity(
     """What takes the corners onto those of `one`, when enough of them agree on it."""
     if min(len(one.corners), len(corners)) < _INLIERS:
         return None
-    pairs = cv2.BFMatcher(cv2.NORM_HAMMING).knnMatch(descriptors, one.descriptors, k=2)
-    good = [best for best, next_best in pairs if best.distance < _RATIO * next_best.distance]
+    if len(_matches(descriptors[:_FIRST_CORNERS], one.descriptors)) < _FIRST_MATCHES:
+        return None
+    good = _matches(descriptors, one.descriptors)
     if len(good) < _INLIERS:
         return None
     source = corners[[match.queryIdx for match in good]]
@@ -194,6 +221,12 @@ def _similarity(
     if found is None or int(inliers.sum()) < _INLIERS:
         return None
     return np.asarray(found, np.float64)
+
+
+def _matches(descriptors: NDArray[np.uint8], others: NDArray[np.uint8]) -> list[cv2.DMatch]:
+    """Corners whose best match is clearly better than the next one (Lowe 2004)."""
+    pairs = cv2.BFMatcher(cv2.NORM_HAMMING).knnMatch(descriptors, others, k=2)
+    return [best for best, next_best in pairs if best.distance < _RATIO * next_best.distance]
 
 
 def _refined(

@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 from public_photos import HELD_OUT, TUNING, Tally, piece, public_photo, through_jpeg, with_grain
 
+from imageworks_dagster.demo.landscapes import ridges
 from photos.likeness import describe, find_alike
 
 if TYPE_CHECKING:
@@ -130,7 +131,12 @@ def alike_scores(sources: Sequence[str], *, edits: int, frames: int, seed: int) 
 
 
 def many_photos(count: int, *, seed: int) -> list[NDArray[np.uint8]]:
-    """As many thumbnails of 480 pixels: small cuts from everywhere, of which few show the same."""
+    """As many thumbnails of 480 pixels: small cuts from everywhere, and landscapes that are much alike."""
     generator = np.random.default_rng(seed)
     names = (*TUNING, *HELD_OUT)
-    return [piece(names[number % len(names)], generator, long_side=480, least=0.3) for number in range(count)]
+    cuts = [
+        piece(names[number % len(names)], generator, long_side=480, least=0.2, most=0.35)
+        for number in range(count * 3 // 4)
+    ]
+    made = [ridges(480, 320, seed + number) for number in range(count - len(cuts))]
+    return cuts + [(picture * 255).astype(np.uint8) for picture in made]

@@ -34,13 +34,13 @@ def public_photo(name: str) -> NDArray[np.uint8]:
 
 
 def piece(
-    name: str, generator: np.random.Generator, *, long_side: int, least: float = 0.6
+    name: str, generator: np.random.Generator, *, long_side: int, least: float = 0.6, most: float = 1
 ) -> NDArray[np.uint8]:
-    """A random cut of a photo, at least this share of either side, enlarged or reduced."""
+    """A random cut of a photo, from `least` to `most` of either side, enlarged or reduced."""
     whole = public_photo(name)
     height, width = whole.shape[:2]
-    tall = int(height * generator.uniform(least, 1))
-    wide = int(width * generator.uniform(least, 1))
+    tall = int(height * generator.uniform(least, most))
+    wide = int(width * generator.uniform(least, most))
     top, left = generator.integers(0, height - tall + 1), generator.integers(0, width - wide + 1)
     cut = whole[top : top + tall, left : left + wide]
     scale = long_side / max(tall, wide)

@@ -28,19 +28,23 @@ def tallies():
     return border_tallies(HELD_OUT, each=20, seed=7)
 
 
+@pytest.mark.slow
 def test_wide_borders_are_found_on_photos_it_was_not_tuned_on(tallies):
     assert tallies["wide"].f1 >= 0.97
 
 
+@pytest.mark.slow
 def test_thin_strokes_are_found_on_photos_it_was_not_tuned_on(tallies):
     assert tallies["thin"].f1 >= 0.95
 
 
+@pytest.mark.slow
 def test_a_dark_photo_is_not_said_to_have_a_near_black_border(tallies):
     assert tallies["near-black"].precision >= 0.99
     assert tallies["near-black"].recall >= 0.8
 
 
+@pytest.mark.slow
 def test_one_side_alone_is_only_possible(tallies):
     assert tallies["possible"].recall >= 0.8
 

@@ -13,13 +13,15 @@ def scores():
     return mono_scores(HELD_OUT, HELD_OUT_IN_COLOR, each=20, seed=7)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
-    ("family", "least"), [("grey", 0.99), ("toned", 0.9), ("split", 0.8), ("partial", 0.95), ("color", 0.95)]
+    ("family", "least"), [("grey", 0.99), ("toned", 0.95), ("split", 0.8), ("partial", 0.95), ("color", 0.9)]
 )
 def test_each_kind_is_told_on_photos_it_was_not_tuned_on(scores, family, least):
     assert scores.right[family] >= least
 
 
+@pytest.mark.slow
 def test_what_is_eligible_is_decided_rightly_and_seldom_left_open(scores):
     assert scores.eligible >= 0.94
     assert scores.unsure <= 0.05

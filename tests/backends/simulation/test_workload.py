@@ -49,7 +49,7 @@ def test_every_shipped_workload_says_what_it_is(name):
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("models: {a: {memory_mib: 1000}", "expected"),
+        ("models: {a: {memory_mib: 1000}", "is not closed"),
         ("models: {}", "models: "),
         ("models: {a: {memory_mib: -1}}", "models.a.memory_mib: Input should be greater"),
         (
