@@ -17,6 +17,7 @@ from sqlalchemy import func, select
 from vllm_double import Asked, Fault, Slow, VllmDouble
 from web_ui import IMAGEWORKS, environment
 
+from imageworks_dagster.measuring import SIGNALS_VERSION
 from imageworks_dagster.partitions import PARTITIONS
 from store.artifacts import TableStore
 from store.batches import name_for, register
@@ -160,7 +161,8 @@ class DurableHome:
 
     def measured(self) -> int:
         """How many photos' signals are kept."""
-        return self._count(select(func.count()).select_from(measurements))
+        signals = measurements.c.version == SIGNALS_VERSION
+        return self._count(select(func.count()).select_from(measurements).where(signals))
 
     def written(self) -> int:
         """How many writes into photos are recorded as done."""

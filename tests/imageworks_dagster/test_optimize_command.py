@@ -160,7 +160,7 @@ def test_no_prompt_that_breaks_the_contract_is_asked_with(optimize, kept, server
 def test_the_budget_is_never_exceeded_and_the_best_is_measured_all_the_same(optimize, server):
     done = optimize(budget=20)
     assert len(server.history) <= 20
-    assert "held out: " in done.stdout
+    assert "held out (3 examples): " in done.stdout
 
 
 def test_what_was_answered_before_costs_nothing(optimize, server):
