@@ -46,13 +46,13 @@ ui: $(VENV)/.base ## Dagster's web server and daemon on http://127.0.0.1:$(PORT)
 	$(BIN)/imageworks up --port $(PORT) --gateway-port $(GATEWAY_PORT)
 
 test: $(VENV)/.dev ## What must hold before every commit; minutes
-	$(PYTEST) -n 2 --dist loadgroup -m "not slow and not real"
+	$(PYTEST) -n 2 --dist loadfile -m "not slow and not real"
 
 test-full: test ## Everything that needs no real server: what `test` runs, and the slow ones
-	$(PYTEST) -n 2 --dist loadgroup -m "slow and not real"
+	$(PYTEST) -n 2 --dist loadfile -m "slow and not real"
 
 test-real: $(VENV)/.tf ## Against real servers and programs
-	$(PYTEST) -n 2 --dist loadgroup -m real
+	$(PYTEST) -n 2 --dist loadfile -m real
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check

@@ -30,15 +30,6 @@ settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
 
 
-@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What costs most is shared: a module's fixtures are made by one worker, and so is the real vLLM server."""
-    for item in items:
-        fixtures = getattr(item, "fixturenames", ())
-        group = "real_vllm" if "real_vllm" in fixtures else item.nodeid.partition("::")[0]
-        item.add_marker(pytest.mark.xdist_group(group))
-
-
 @pytest.fixture
 def anyio_backend() -> str:
     return "asyncio"
