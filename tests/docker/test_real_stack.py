@@ -53,7 +53,7 @@ def asked(services, url, body=""):
     return services.run(SERVICES["imageworks-gateway"], "python", "-c", ASK, url, body)
 
 
-def test_it_comes_up_in_order_judges_a_round_and_stops_without_losing_an_event(running, tmp_path):
+def test_it_comes_up_in_order_judges_a_round_and_stops_when_it_is_told_to(running, tmp_path):
     order = [service for service in in_order("cpu") if service.name != "postgres"]
     for service in order:
         running.start(service)
@@ -82,7 +82,7 @@ def test_it_comes_up_in_order_judges_a_round_and_stops_without_losing_an_event(r
             json.dumps({"sql": "SELECT count(*) AS n FROM judge_results"}),
         )
     )
-    assert judged["rows"] == [[20]] or judged["rows"] == [{"n": 20}], judged
+    assert judged["rows"] == [[20]]
 
     ended = {service.name: running.stop(service.name) for service in reversed(order)}
     assert set(ended.values()) <= {0, 130, 143, -15, -2}, ended
