@@ -233,6 +233,7 @@ def draw_borders(pixels: NDArray[np.uint8], borders: Borders) -> NDArray[np.uint
         (round(left * scale), round(top * scale)),
         (round((width - right) * scale) - 1, round((height - bottom) * scale) - 1),
         MARK,
+        thickness=2,
     )
     # A stroke of two pixels cannot be seen on a reduced photo.
     reach = max(_CORNER // 8, 2 * max(borders.widths))

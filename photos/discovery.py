@@ -31,18 +31,23 @@ class FoundFile:
     """A file that is taken for a photo; nothing of it was decoded.
 
     Attributes:
-        path: Where it is.
+        place: Where it is, as a string: a library may have hundreds of thousands, and few are opened.
         relative: Its path below the folder as text (`store.path_text`), with ``/`` between the parts.
         size: Bytes.
         mtime_ns: When it was modified, nanoseconds since 1970.
         kind: "raw" for a camera's raw file, by extension.
     """
 
-    path: Path
+    place: str
     relative: str
     size: int
     mtime_ns: int
     kind: Kind = "picture"
+
+    @property
+    def path(self) -> Path:
+        """Where it is."""
+        return Path(self.place)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,130 +67,164 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class Discovery:
-    """What a folder holds, in the order of `relative`."""
+    """What a folder holds, in the order of `relative`.
+
+    Attributes:
+        found: The photos.
+        problems: What could not be looked at.
+        empty: Folders below in which there is nothing at all, as text: where a disk is not mounted, one looks so.
+    """
 
     found: tuple[FoundFile, ...]
     problems: tuple[Problem, ...]
+    empty: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Folder:
+    """One to look into: where it is, and what stands before the names in it, as text."""
+
+    place: str
+    before: str = ""
+
+    def below(self, entry: os.DirEntry[str]) -> _Folder:
+        return _Folder(entry.path, f"{self.before}{path_text(entry.name)}/")
 
 
 @dataclass(slots=True)
 class _Search:
-    root: Path
     real_root: str
     found: list[FoundFile] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
-    folders: list[Path] = field(default_factory=list)
-    linked_folders: list[Path] = field(default_factory=list)
+    empty: list[str] = field(default_factory=list)
+    folders: list[_Folder] = field(default_factory=list)
+    linked_folders: list[_Folder] = field(default_factory=list)
     seen: set[tuple[int, int]] = field(default_factory=set)
 
-    def problem(self, path: Path, error_class: str, message: str) -> None:
-        self.problems.append(Problem(_relative(path, self.root), error_class, message))
+    def problem(self, where: str, error_class: str, message: str) -> None:
+        self.problems.append(Problem(where, error_class, message))
 
 
-def discover(folder: Path) -> Discovery:
+def discover(folder: Path, *, below: bool = True) -> Discovery:
     """Look through a folder and those below it.
 
     Args:
         folder: The batch's folder; it may itself be a link.
+        below: Whether to look into the folders below it.
 
     Returns:
         The photos, and what could not be looked at.
 
     Raises:
         FolderUnreadable: It is missing, is no folder, or may not be read.
-        NoPhotos: Neither it nor any folder below it holds a photo.
+        NoPhotos: It holds no photo, nor does any folder below it that was looked into.
     """
     try:
         with os.scandir(folder):
-            search = _Search(root=folder, real_root=os.path.realpath(folder))
+            search = _Search(real_root=os.path.realpath(folder))
     except OSError as error:
         raise FolderUnreadable(
             folder, f"cannot be read as a folder: {error.strerror}; check its name and who may read it"
         ) from error
-    search.folders.append(folder)
+    _look_into(_Folder(str(folder)), search)
     # Links come last, so that a photo is found under its own name and not under a link's.
-    while search.folders or search.linked_folders:
+    while below and (search.folders or search.linked_folders):
         _look_into((search.folders or search.linked_folders).pop(), search)
     if not search.found:
         raise NoPhotos(folder, _no_photos(search))
     return Discovery(
         found=tuple(sorted(search.found, key=lambda one: one.relative)),
         problems=tuple(sorted(search.problems, key=lambda one: one.path_text)),
+        empty=tuple(sorted(search.empty)),
     )
 
 
-def _look_into(folder: Path, search: _Search) -> None:
+def _look_into(folder: _Folder, search: _Search) -> None:
     try:
-        status = folder.stat()
+        status = os.stat(folder.place)  # noqa: PTH116 - strings, since there may be very many
         identity = status.st_dev, status.st_ino
         if identity in search.seen:
             return
         search.seen.add(identity)
-        with os.scandir(folder) as entries:
+        with os.scandir(folder.place) as entries:
             listed = sorted(entries, key=lambda entry: os.fsencode(entry.name))
     except OSError as error:
         search.problem(
-            folder,
+            folder.before.removesuffix("/") or ".",
             "unreadable",
             f"the folder cannot be read: {error.strerror}; its photos are missing from the batch",
         )
         return
+    if not listed:
+        search.empty.append(folder.before.removesuffix("/"))
     for entry in listed:
-        _look_at(entry, search)
+        _look_at(entry, folder, search)
 
 
-def _look_at(entry: os.DirEntry[str], search: _Search) -> None:
+def _look_at(entry: os.DirEntry[str], folder: _Folder, search: _Search) -> None:
     if entry.name.startswith("."):
         return
-    path = Path(entry.path)
     try:
         if entry.is_symlink():
-            _follow(path, search)
+            _follow(entry, folder, search)
         elif entry.is_dir():
             if entry.name.lower() not in _OTHERS_FOLDERS:
-                search.folders.append(path)
+                search.folders.append(folder.below(entry))
         else:
-            _take(path, entry.stat(), search)
+            _take(entry, folder, search)
     except OSError as error:
-        if _named_like_a_photo(path):
+        if _extension(entry) in EXTENSIONS or _may_be_folder(entry):
             search.problem(
-                path, "unreadable", f"cannot be looked at: {error.strerror}; check who may read it"
+                f"{folder.before}{path_text(entry.name)}",
+                "unreadable",
+                f"cannot be looked at: {error.strerror}; check who may read it",
             )
 
 
-def _follow(link: Path, search: _Search) -> None:
+def _may_be_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return not entry.is_symlink() and not entry.is_file(follow_symlinks=False)
+    except OSError:
+        return True
+
+
+def _follow(link: os.DirEntry[str], folder: _Folder, search: _Search) -> None:
     """Follow a link that stays inside the folder to a folder; a file inside is found by itself."""
-    target = os.path.realpath(link)
-    status = link.stat()
-    is_folder = stat.S_ISDIR(status.st_mode)
+    target = os.path.realpath(link.path)
+    is_folder = stat.S_ISDIR(link.stat().st_mode)
     if target != search.real_root and not target.startswith(search.real_root.rstrip("/") + "/"):
-        if is_folder or _named_like_a_photo(link):
+        if is_folder or _extension(link) in EXTENSIONS:
             search.problem(
-                link,
+                f"{folder.before}{path_text(link.name)}",
                 "link_outside",
                 "is a link that leaves the folder, and is not followed; copy the photos into it",
             )
     elif is_folder:
-        search.linked_folders.append(link)
+        search.linked_folders.append(folder.below(link))
 
 
-def _take(path: Path, status: os.stat_result, search: _Search) -> None:
-    extension = path.suffix.lower()
+def _take(entry: os.DirEntry[str], folder: _Folder, search: _Search) -> None:
+    extension, status = _extension(entry), entry.stat()
+    relative = f"{folder.before}{path_text(entry.name)}"
     if not stat.S_ISREG(status.st_mode):
         if extension in EXTENSIONS:
-            search.problem(path, "unreadable", "is no regular file (a pipe, socket or device); remove it")
+            search.problem(relative, "unreadable", "is no regular file (a pipe, socket or device); remove it")
         return
-    if extension not in EXTENSIONS and not (extension == "" and _looks_like_a_picture(path)):
+    if extension not in EXTENSIONS and not (extension == "" and _looks_like_a_picture(Path(entry.path))):
         return
     search.found.append(
         FoundFile(
-            path=path,
-            relative=_relative(path, search.root),
+            place=entry.path,
+            relative=relative,
             size=status.st_size,
             mtime_ns=status.st_mtime_ns,
             kind="raw" if extension in RAW_EXTENSIONS else "picture",
         )
     )
+
+
+def _extension(entry: os.DirEntry[str]) -> str:
+    return os.path.splitext(entry.name)[1].lower()  # noqa: PTH122 - as above
 
 
 def _looks_like_a_picture(path: Path) -> bool:
@@ -195,14 +234,6 @@ def _looks_like_a_picture(path: Path) -> bool:
             return sniff(file.read(HEADER_BYTES)) is not Format.UNKNOWN
     except PictureError:
         return False
-
-
-def _named_like_a_photo(path: Path) -> bool:
-    return path.suffix.lower() in EXTENSIONS
-
-
-def _relative(path: Path, root: Path) -> str:
-    return path_text(path.relative_to(root))
 
 
 def _no_photos(search: _Search) -> str:

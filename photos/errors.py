@@ -4,6 +4,7 @@
     ├── FolderError
     │   ├── FolderUnreadable     the folder is missing, is no folder, or may not be read
     │   └── NoPhotos             the folder can be read and holds no photo
+    ├── ReaderFailed             a program that reads a picture was started and did not do its work
     └── PictureError             one photo cannot be used; the batch goes on
         ├── Unreadable           the operating system refuses, or it is no regular file
         ├── EmptyFile            0 bytes
@@ -52,6 +53,10 @@ class FolderUnreadable(FolderError):
 
 class NoPhotos(FolderError):
     """The folder can be read and holds no photo."""
+
+
+class ReaderFailed(PhotoError):
+    """A program that reads text in a picture was started and did not do its work."""
 
 
 class PictureError(PhotoError):

@@ -13,6 +13,11 @@ if TYPE_CHECKING:
 EVIDENCE_SIDE = 480
 """Pixels of the longer side, at most."""
 
+MOST_PIXELS = EVIDENCE_SIDE * EVIDENCE_SIDE * 3
+"""Of a picture of the evidence as it is kept."""
+
+_QUALITY = 74
+
 MARK = 255, 0, 255
 """RGB of what is drawn: a color that photos hardly hold."""
 
@@ -39,3 +44,15 @@ def beside(*pictures: NDArray[np.uint8]) -> NDArray[np.uint8]:
         row[top : top + tall, left : left + wide] = picture
         left += wide + gap
     return row
+
+
+def encoded(picture: NDArray[np.uint8]) -> bytes:
+    """A drawn picture, HxWx3, RGB, as a small WebP file; one of more than `MOST_PIXELS` is reduced."""
+    height, width = picture.shape[:2]
+    if height * width > MOST_PIXELS:
+        picture = shrunk(picture, int(max(height, width) * (MOST_PIXELS / (height * width)) ** 0.5))
+    written, data = cv2.imencode(
+        ".webp", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_WEBP_QUALITY, _QUALITY]
+    )
+    assert written  # noqa: S101 - an 8-bit array of three channels always encodes
+    return data.tobytes()

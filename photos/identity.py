@@ -9,6 +9,7 @@ by its bytes.
 from __future__ import annotations
 
 import hashlib
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO
 
 from photos.containers.jpeg import read_jpeg
@@ -43,6 +44,28 @@ def photo_id(path: Path) -> str:
     Raises:
         Unreadable: The system refuses to read it.
     """
+    return identify(path).photo_id
+
+
+@dataclass(frozen=True)
+class Identity:
+    """What makes a photo the one it is.
+
+    Attributes:
+        photo_id: As `photo_id` says.
+        shown: As `shown_as` says; None where the photo is identified by its bytes.
+    """
+
+    photo_id: str
+    shown: tuple[str, ...] | None
+
+
+def identify(path: Path) -> Identity:
+    """Digest the picture in a file, as `photo_id` does, and tell what it is shown as.
+
+    Raises:
+        Unreadable: The system refuses to read it.
+    """
     with open_photo(path) as file:
         # A new name must not make another photo of it.
         kind = format_by_content(file)
@@ -53,19 +76,26 @@ def photo_id(path: Path) -> str:
             # Its decoder will say what is wrong with it. Until then it is what its bytes are.
             anatomy = None
         if anatomy is None:
-            return _digest_of_bytes(file)
-    return hashlib.sha256(
-        b"\0".join(
-            (
-                IDENTITY_VERSION,
-                kind.value.encode(),
-                digest.hexdigest().encode(),
-                str(anatomy.orientation).encode(),
-                hashlib.sha256(anatomy.icc or b"").hexdigest().encode(),
-                _untagged_color(anatomy).encode(),
-            )
-        )
-    ).hexdigest()
+            return Identity(_digest_of_bytes(file), None)
+    shown = _shown(anatomy)
+    parts = (kind.value, digest.hexdigest(), *shown)
+    return Identity(
+        hashlib.sha256(b"\0".join((IDENTITY_VERSION, *map(str.encode, parts)))).hexdigest(), shown
+    )
+
+
+def shown_as(path: Path) -> tuple[str, ...]:
+    """What beside its picture data makes a photo the one it is: orientation, profile, and what decides untagged colors.
+
+    Two files of one format with equal picture data have one `photo_id` when this is equal too, and neither is
+    identified by its bytes.
+
+    Raises:
+        Unreadable: The system refuses to read it.
+        BrokenStructure: It ends before its picture data, or contradicts itself.
+    """
+    with open_photo(path) as file:
+        return _shown(read_anatomy(file, format_by_content(file)))
 
 
 def file_sha256(path: Path) -> str:
@@ -98,6 +128,11 @@ def _feed_picture(file: BinaryIO, kind: Format, feed: Feed) -> Anatomy | None:
         TiffReader(file).feed_pictures(feed)
         return read_anatomy(file, kind)
     return None
+
+
+def _shown(anatomy: Anatomy) -> tuple[str, ...]:
+    profile = hashlib.sha256(anatomy.icc or b"").hexdigest()
+    return str(anatomy.orientation), profile, _untagged_color(anatomy)
 
 
 def _untagged_color(anatomy: Anatomy) -> str:

@@ -22,6 +22,8 @@ _MIRRORED_AND_TURNED = range(1, 9)
 _SRGB = 1
 _UNCALIBRATED = 0xFFFF
 _ADOBE_RGB = 2
+_PARTS_OF_DEGREES = 6
+_QUARTER = 90
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,11 +34,13 @@ class Exif:
         orientation: 1-8 as EXIF counts; 1 when it says nothing or nonsense. None where no tag was found.
         captured_at: ISO 8601, with the offset from UTC when the camera wrote one.
         color_space: "sRGB", "Adobe RGB", or None when it says neither.
+        location: Latitude and longitude, degrees, north and east positive; None when it says none.
     """
 
     orientation: int | None = None
     captured_at: str | None = None
     color_space: str | None = None
+    location: tuple[float, float] | None = None
 
 
 NO_EXIF = Exif()
@@ -66,10 +70,15 @@ def exif_of(reader: TiffReader, main: Directory) -> Exif:
         space = _color_space(reader, details)
     except BrokenStructure:
         captured, space = None, None
+    try:
+        location = _location(reader, reader.linked(main, Tag.GPS_IFD))
+    except BrokenStructure:
+        location = None
     return Exif(
         orientation=orientation if orientation in _MIRRORED_AND_TURNED else None,
         captured_at=captured,
         color_space=space,
+        location=location,
     )
 
 
@@ -86,6 +95,26 @@ def _captured_at(reader: TiffReader, details: Directory) -> str | None:
         zone = reader.text(details, offset)
         return moment.isoformat() + (zone if _OFFSET.fullmatch(zone) else "")
     return None
+
+
+def _location(reader: TiffReader, gps: Directory) -> tuple[float, float] | None:
+    """Where the camera was; 0, 0 is what cameras without a fix write, and no photo."""
+    latitude = _degrees(reader, gps, Tag.GPS_LATITUDE, south_or_west="S")
+    longitude = _degrees(reader, gps, Tag.GPS_LONGITUDE, south_or_west="W")
+    if latitude is None or longitude is None or (latitude, longitude) == (0, 0):
+        return None
+    inside = abs(latitude) <= _QUARTER and abs(longitude) <= 2 * _QUARTER
+    return (latitude, longitude) if inside else None
+
+
+def _degrees(reader: TiffReader, gps: Directory, tag: Tag, *, south_or_west: str) -> float | None:
+    """Degrees, minutes and seconds, each a fraction, with the letter of their side in the tag before."""
+    values = reader.integers(gps, tag)
+    if len(values) != _PARTS_OF_DEGREES or not all(values[1::2]):
+        return None
+    whole, minutes, seconds = (over / under for over, under in zip(values[::2], values[1::2], strict=True))
+    degrees = whole + minutes / 60 + seconds / 3600
+    return -degrees if reader.text(gps, tag - 1).upper() == south_or_west else degrees
 
 
 def _color_space(reader: TiffReader, details: Directory) -> str | None:

@@ -7,8 +7,8 @@ import zlib
 from collections.abc import Callable
 from typing import BinaryIO
 
-BLOCK_BYTES = 1 << 20
-"""Picture data pass through memory in blocks of this size."""
+BLOCK_BYTES = 256 * 1024
+"""Picture data pass through memory in blocks of this size, which stay in a processor's cache."""
 
 METADATA_BYTES = 16 << 20
 """The largest metadata block or profile that is read into memory."""

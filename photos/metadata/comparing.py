@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-import mmap
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from photos.formats import Format
 from photos.metadata import chunks, jpeg
-from photos.metadata.errors import MetadataWouldBeLost
+from photos.metadata.errors import MetadataUnreadable, MetadataWouldBeLost, PictureWouldChange
+from photos.metadata.stretches import mapped
 from store.path_text import path_text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
 
-def check_parts(original: Path, copy: Path, kind: Format) -> None:
+def check_parts(original: Path, copy: Path, kind: Format) -> int:
     """Find all that is not ours to change in both files; in a JPEG mend what had to move.
 
     (A TIFF's and a DNG's pictures are in their `photo_id`, and all else in them is EXIF.)
+
+    Returns:
+        How many bytes at the end of both were compared and are the same: a JPEG's picture and what follows it.
 
     Raises:
         PictureWouldChange: the picture, or a second one in the file, differs.
@@ -27,28 +28,28 @@ def check_parts(original: Path, copy: Path, kind: Format) -> None:
         MetadataUnreadable: a JPEG's segments do not hold together.
     """
     if kind is Format.JPEG:
-        _check_and_mend(original, copy)
-    elif kind in (Format.PNG, Format.WEBP):
-        with _mapped(original) as before, _mapped(copy) as after:
+        return _check_and_mend(original, copy)
+    if kind in (Format.PNG, Format.WEBP):
+        with mapped(original) as before, mapped(copy) as after:
             lost = chunks.lost(before, after, kind)
         if lost:
             raise MetadataWouldBeLost(
                 f"{path_text(original)}: writing would lose or alter {', '.join(lost[:8])}; the photo was left alone"
             )
+    return 0
 
 
-def _check_and_mend(original: Path, copy: Path) -> None:
+def _check_and_mend(original: Path, copy: Path) -> int:
     """Put second images' offsets and the IPTC digest right in a rewritten JPEG, after checking all else."""
-    with _mapped(original) as before, _mapped(copy) as after:
-        jpeg.check_same_picture(before, after)
-        patches = jpeg.patches(before, after)
-    with copy.open("r+b") as new:
+    with mapped(original) as before, mapped(copy) as after:
+        try:
+            old, new = jpeg.Walked.through(before), jpeg.Walked.through(after)
+            alike = jpeg.check_same_picture(old, new)
+            patches = jpeg.patches(old, new)
+        except (PictureWouldChange, MetadataUnreadable) as problem:
+            raise type(problem)(f"{path_text(original)}: {problem}") from problem
+    with copy.open("r+b") as file:
         for patch in patches:
-            new.seek(patch.position)
-            new.write(patch.data)
-
-
-@contextmanager
-def _mapped(path: Path) -> Iterator[mmap.mmap]:
-    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-        yield data
+            file.seek(patch.position)
+            file.write(patch.data)
+    return alike

@@ -11,18 +11,19 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from photos.metadata import iptc, packet
-from photos.metadata.embedded import exif_of, iptc_of, metadata_of, opened, packet_bytes
-from photos.metadata.packet import Packet
+from photos.metadata.embedded import Blocks, metadata_of, opened
+from photos.metadata.hierarchy import completed
+from photos.metadata.packet_fields import OURS, asked_and_found, other_languages, put_into
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
     from photos.metadata.fields import MetadataFields, PhotoMetadata
+    from photos.metadata.packet import Packet
 
 IMAGE_DESCRIPTION = "Exif.Image.ImageDescription"
 
-_OURS_IN_XMP = (packet.TITLE, packet.DESCRIPTION, packet.SUBJECT, packet.HIERARCHICAL, packet.HEADLINE)
 _OURS_IN_IPTC = frozenset({iptc.OBJECT_NAME, iptc.CAPTION, iptc.KEYWORDS, iptc.HEADLINE, iptc.CHARACTER_SET})
 _PLACES = re.compile(
     r"Exif\.(Image|Image\d|SubImage\d|SubThumb\d|Thumbnail|MakerNote|Photo|Iop)\."
@@ -61,54 +62,55 @@ class _Snapshot:
     exif: Mapping[str, str]
 
 
-def edit(path: Path, wanted: MetadataFields, *, exif_description: bool) -> Edited:
+def edit(path: Path, wanted: MetadataFields, *, exif_description: bool, in_memory: bool = False) -> Edited:
     """Write the fields into a file, XMP always, IPTC and EXIF to stay in step with it.
 
     Args:
         path: the file, changed in place.
-        wanted: what shall stand in it.
+        wanted: what shall stand in it; lists of keywords are brought in step.
         exif_description: write EXIF ImageDescription even where there is none (the MWG's rule for JPEG and
             TIFF); elsewhere it is only brought up to date.
+        in_memory: for a small file: it is written once, where exiv2 empties and fills it for each block it changes.
 
     Raises:
+        InvalidFields: keywords that stand in the file already cannot be written as they are.
         MetadataUnreadable: pyexiv2 cannot open the file.
     """
-    with opened(path) as image:
-        before = _snapshot(image)
-        changed = _edit_xmp(image, wanted)
-        changed |= _edit_iptc(image, wanted)
-        changed |= _edit_exif(image, wanted, always=exif_description)
+    with opened(path, in_memory=in_memory) as image:
+        blocks = Blocks.of(image)
+        before = _snapshot(blocks)
+        wanted = completed(wanted, before.said)
+        changed = _edit_xmp(image, blocks.xmp, wanted)
+        changed |= _edit_iptc(image, blocks.iptc, wanted)
+        changed |= _edit_exif(image, blocks.exif, wanted, always=exif_description)
+        if changed and in_memory:
+            _overwrite(path, image.get_bytes())
     if not changed:
         return Edited(changed=False, before=before.said, after=before.said, lost=(), unsaid=())
     with opened(path) as image:
-        after = _snapshot(image)
-        unsaid = _unsaid(image, wanted)
+        blocks = Blocks.of(image)
+    after = _snapshot(blocks)
     return Edited(
-        changed=True, before=before.said, after=after.said, lost=_lost(before, after), unsaid=unsaid
+        changed=True,
+        before=before.said,
+        after=after.said,
+        lost=_lost(before, after),
+        unsaid=_unsaid(blocks, wanted),
     )
 
 
-def _edit_xmp(image: Any, wanted: MetadataFields) -> bool:
-    said = Packet.parse(packet_bytes(image))
-    if not _apply(said, wanted):
+def _overwrite(path: Path, data: bytes) -> None:
+    # Emptied first, ext4 would begin to write the file out as soon as it is closed.
+    with path.open("r+b") as file:
+        file.write(data)
+        file.truncate()
+
+
+def _edit_xmp(image: Any, said: Packet, wanted: MetadataFields) -> bool:
+    if not put_into(said, wanted):
         return False
     image.modify_raw_xmp(said.serialize())
     return True
-
-
-def _apply(said: Packet, wanted: MetadataFields) -> bool:
-    changed = False
-    if wanted.title is not None:
-        changed |= said.set_default_language(packet.TITLE, wanted.title)
-    if wanted.description is not None:
-        changed |= said.set_default_language(packet.DESCRIPTION, wanted.description)
-    if wanted.keywords is not None:
-        changed |= said.set_bag(packet.SUBJECT, wanted.keywords)
-    if wanted.hierarchical is not None:
-        changed |= said.set_bag(packet.HIERARCHICAL, wanted.hierarchical)
-    if wanted.headline is not None:
-        changed |= said.set_text(packet.HEADLINE, wanted.headline)
-    return changed
 
 
 def _iptc_values(wanted: MetadataFields) -> dict[str, tuple[str, ...]]:
@@ -126,8 +128,7 @@ def _iptc_values(wanted: MetadataFields) -> dict[str, tuple[str, ...]]:
     return values
 
 
-def _edit_iptc(image: Any, wanted: MetadataFields) -> bool:
-    old = iptc_of(image)
+def _edit_iptc(image: Any, old: Mapping[str, tuple[str, ...]], wanted: MetadataFields) -> bool:
     if not old:
         return False
     new = {key: value for key, value in _iptc_values(wanted).items() if old.get(key, ()) != value}
@@ -149,10 +150,9 @@ def _iptc_kinds(image: Any) -> dict[str, str]:
     return {key: each["typeName"] for key, each in detail.items()}
 
 
-def _edit_exif(image: Any, wanted: MetadataFields, *, always: bool) -> bool:
+def _edit_exif(image: Any, exif: Mapping[str, str], wanted: MetadataFields, *, always: bool) -> bool:
     if wanted.description is None:
         return False
-    exif = exif_of(image)
     old = exif.get(IMAGE_DESCRIPTION)
     # An EXIF block is never begun: it would lack what the standard requires of one.
     if (old is None and not (always and exif)) or (old or "") == wanted.description:
@@ -161,16 +161,16 @@ def _edit_exif(image: Any, wanted: MetadataFields, *, always: bool) -> bool:
     return True
 
 
-def _snapshot(image: Any) -> _Snapshot:
+def _snapshot(blocks: Blocks) -> _Snapshot:
     exif = {
         key: hashlib.sha256(value.encode(errors="surrogatepass")).hexdigest()
-        for key, value in exif_of(image).items()
+        for key, value in blocks.exif.items()
         if key != IMAGE_DESCRIPTION and not _PLACES.fullmatch(key)
     }
     return _Snapshot(
-        said=metadata_of(image),
-        xmp=Packet.parse(packet_bytes(image)).flatten(leaving_out=_OURS_IN_XMP),
-        iptc={key: "\x1f".join(value) for key, value in iptc_of(image).items() if key not in _OURS_IN_IPTC},
+        said=metadata_of(blocks),
+        xmp=blocks.xmp.flatten(leaving_out=OURS) | other_languages(blocks.xmp),
+        iptc={key: "\x1f".join(value) for key, value in blocks.iptc.items() if key not in _OURS_IN_IPTC},
         exif=exif,
     )
 
@@ -180,32 +180,12 @@ def _lost(before: _Snapshot, after: _Snapshot) -> tuple[str, ...]:
         *packet.missing(before.xmp, after.xmp),
         *packet.missing(before.iptc, after.iptc),
         *packet.missing(before.exif, after.exif),
-        *(
-            f"the description in {language}"
-            for language, text in before.said.descriptions.items()
-            if language != packet.X_DEFAULT and after.said.descriptions.get(language) != text
-        ),
     )
 
 
-def _unsaid(image: Any, wanted: MetadataFields) -> tuple[str, ...]:
+def _unsaid(blocks: Blocks, wanted: MetadataFields) -> tuple[str, ...]:
     """Fields that the file does not hold as given, in XMP or in IPTC."""
-    said = Packet.parse(packet_bytes(image))
-    held = iptc_of(image)
-    given: dict[str, tuple[object, object]] = {}
-    if wanted.title is not None:
-        given["title"] = (wanted.title, said.languages(packet.TITLE).get(packet.X_DEFAULT, ""))
-    if wanted.description is not None:
-        given["description"] = (
-            wanted.description,
-            said.languages(packet.DESCRIPTION).get(packet.X_DEFAULT, ""),
-        )
-    if wanted.keywords is not None:
-        given["keywords"] = (wanted.keywords, said.items(packet.SUBJECT))
-    if wanted.hierarchical is not None:
-        given["hierarchical"] = (wanted.hierarchical, said.items(packet.HIERARCHICAL))
-    if wanted.headline is not None:
-        given["headline"] = (wanted.headline, said.text(packet.HEADLINE) or "")
-    if held:
-        given |= {key: (value, held.get(key, ())) for key, value in _iptc_values(wanted).items()}
+    given = asked_and_found(blocks.xmp, wanted)
+    if blocks.iptc:
+        given |= {key: (value, blocks.iptc.get(key, ())) for key, value in _iptc_values(wanted).items()}
     return tuple(name for name, (asked, found) in given.items() if asked != found)

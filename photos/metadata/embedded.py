@@ -8,7 +8,8 @@ from __future__ import annotations
 import os
 import re
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Self
 
 import pyexiv2
 
@@ -47,8 +48,12 @@ class PathBytes(str):
 
 
 @contextmanager
-def opened(path: Path) -> Iterator[Any]:
+def opened(path: Path, *, in_memory: bool = False) -> Iterator[Any]:
     """A `pyexiv2.Image`, closed afterwards.
+
+    Args:
+        path: the file.
+        in_memory: open its bytes as a `pyexiv2.ImageData`, and leave the file itself alone.
 
     Raises:
         MetadataUnreadable: its XMP packet is too large, or pyexiv2 complains; the message leaves the file's name
@@ -56,7 +61,7 @@ def opened(path: Path) -> Iterator[Any]:
     """
     try:
         refuse_large_packet(path)
-        image = pyexiv2.Image(PathBytes(path))
+        image = pyexiv2.ImageData(path.read_bytes()) if in_memory else pyexiv2.Image(PathBytes(path))
     except OSError as problem:
         raise MetadataUnreadable(f"it cannot be read: {problem.strerror}") from problem
     except (RuntimeError, UnicodeError, ValueError) as problem:
@@ -69,12 +74,34 @@ def opened(path: Path) -> Iterator[Any]:
         image.close()
 
 
-def metadata_of(image: Any) -> PhotoMetadata:
-    """The values of an open `pyexiv2.Image`."""
-    said = Packet.parse(packet_bytes(image))
-    old = iptc_of(image)
-    exif = exif_of(image)
-    from_xmp = metadata_of_packet(said)
+@dataclass(frozen=True)
+class Blocks:
+    """What stands in a file, block by block, taken out once.
+
+    Attributes:
+        xmp: the packet.
+        iptc: its text values by key, decoded.
+        exif: its values by key, as text.
+    """
+
+    xmp: Packet
+    iptc: Mapping[str, tuple[str, ...]]
+    exif: Mapping[str, str]
+
+    @classmethod
+    def of(cls, image: Any) -> Self:
+        """The blocks of an open `pyexiv2.Image`.
+
+        Raises:
+            MetadataUnreadable: the XMP packet is damaged.
+        """
+        return cls(Packet.parse(packet_bytes(image)), _iptc_of(image), _exif_of(image))
+
+
+def metadata_of(blocks: Blocks) -> PhotoMetadata:
+    """The values of a file's blocks."""
+    old, exif = blocks.iptc, blocks.exif
+    from_xmp = metadata_of_packet(blocks.xmp)
     factory = printable(exif.get("Exif.Image.ImageDescription", ""))
     others = PhotoMetadata(
         title=_first(old, iptc.OBJECT_NAME),
@@ -87,11 +114,11 @@ def metadata_of(image: Any) -> PhotoMetadata:
         has_iptc=bool(old),
         sources=("embedded",) if (from_xmp != PhotoMetadata() or old or exif) else (),
     )
-    merged = from_xmp.with_fallback(others)
-    values = merged.as_dict()
-    values["captured"] = others.captured
-    values["keywords"] = _joined(from_xmp.keywords, old.get(iptc.KEYWORDS, ()))
-    return PhotoMetadata.from_dict(values)
+    return replace(
+        from_xmp.with_fallback(others),
+        captured=others.captured,
+        keywords=_joined(from_xmp.keywords, old.get(iptc.KEYWORDS, ())),
+    )
 
 
 def packet_bytes(image: Any) -> bytes:
@@ -101,8 +128,7 @@ def packet_bytes(image: Any) -> bytes:
     return raw.encode("latin-1")
 
 
-def iptc_of(image: Any) -> dict[str, tuple[str, ...]]:
-    """IPTC's text values by key, decoded."""
+def _iptc_of(image: Any) -> dict[str, tuple[str, ...]]:
     raw: dict[str, str | list[str]] = image.read_iptc(encoding="latin-1")
     utf8 = raw.get(iptc.CHARACTER_SET) == iptc.UTF8_ESCAPE
     return {
@@ -114,8 +140,7 @@ def iptc_of(image: Any) -> dict[str, tuple[str, ...]]:
     }
 
 
-def exif_of(image: Any) -> dict[str, str]:
-    """EXIF's values by key, as text."""
+def _exif_of(image: Any) -> dict[str, str]:
     raw: dict[str, Any] = image.read_exif(encoding="latin-1")
     return {
         key: iptc.decode(str(value).encode("latin-1", errors="replace"), declared_utf8=False)

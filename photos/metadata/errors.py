@@ -4,7 +4,10 @@
     ├── InvalidFields            what was asked to be written cannot stand in a file
     ├── MetadataUnreadable       the file's metadata is damaged, or the file is
     ├── WriteRefused             nothing was tried, for a reason a person can change
-    │   ├── FormatNotWritable    raw, HEIC, GIF …: this release writes into five formats only
+    │   ├── FormatNotWritable    GIF, PSD …: neither written into nor given a sidecar
+    │   ├── ExifToolMissing      sidecars are written with exiftool
+    │   ├── SidecarShared        another photo of the same name has the sidecar
+    │   ├── FileLocked           another program holds the file
     │   ├── NotARegularFile      a folder, a pipe, a link that leads nowhere
     │   ├── ReadOnlyFile
     │   ├── ReadOnlyFolder
@@ -53,9 +56,27 @@ class WriteRefused(MetadataError):
 
 
 class FormatNotWritable(WriteRefused):
-    """Metadata is embedded into JPEG, TIFF, PNG, WebP and DNG only."""
+    """Metadata is embedded into JPEG, TIFF, PNG, WebP and DNG, and put beside raw files, HEIC, AVIF and JPEG XL."""
 
     error_class = "unsupported_format"
+
+
+class ExifToolMissing(WriteRefused):
+    """Sidecars are written with exiftool, and it is not installed."""
+
+    error_class = "exiftool_missing"
+
+
+class SidecarShared(WriteRefused):
+    """By Adobe's naming two photos would have one sidecar."""
+
+    error_class = "sidecar_shared"
+
+
+class FileLocked(WriteRefused):
+    """Another program has locked the file."""
+
+    error_class = "file_locked"
 
 
 class NotARegularFile(WriteRefused):

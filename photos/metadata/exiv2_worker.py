@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from photos.metadata.editing import edit
-from photos.metadata.embedded import metadata_of, opened
+from photos.metadata.embedded import Blocks, metadata_of, opened
 from photos.metadata.errors import MetadataError
 from photos.metadata.fields import MetadataFields
 
@@ -38,9 +38,12 @@ def answer(request: dict[str, Any]) -> dict[str, Any]:
     path = Path(request["path"])
     if request["op"] == "read":
         with opened(path) as image:
-            return {"said": metadata_of(image).as_dict()}
+            return {"said": metadata_of(Blocks.of(image)).as_dict()}
     done = edit(
-        path, MetadataFields.from_dict(request["fields"]), exif_description=request["exif_description"]
+        path,
+        MetadataFields.from_dict(request["fields"]),
+        exif_description=request["exif_description"],
+        in_memory=request["in_memory"],
     )
     return {
         "changed": done.changed,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, Self
 
 from photos.metadata.errors import InvalidFields
@@ -57,7 +57,7 @@ class PhotoMetadata:
 
     def as_dict(self) -> dict[str, Any]:
         """Plain JSON values, for a table or another process."""
-        return asdict(self)
+        return {each.name: getattr(self, each.name) for each in fields(self)}
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Self:
@@ -117,7 +117,8 @@ class MetadataFields:
 
     def as_dict(self) -> dict[str, Any]:
         """Plain JSON values, None left out."""
-        return {key: value for key, value in asdict(self).items() if value is not None}
+        values = {each.name: getattr(self, each.name) for each in fields(self)}
+        return {key: value for key, value in values.items() if value is not None}
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Self:

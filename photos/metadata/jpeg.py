@@ -12,20 +12,20 @@ import io
 import struct
 from collections import Counter
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, BinaryIO, cast
+from typing import TYPE_CHECKING, BinaryIO, Self, cast
 
 from photos.containers.jpeg import SOS, Segment, first_segment, next_segment
 from photos.containers.reading import BrokenStructure
 from photos.metadata.errors import MetadataUnreadable, PictureWouldChange
+from photos.metadata.stretches import same_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from mmap import mmap
 
-    Buffer = bytes | mmap
+    from photos.metadata.stretches import Buffer
 
 _SOI = b"\xff\xd8"
-_APP1, _APP2, _APP13 = 0xE1, 0xE2, 0xED
+_APP0, _APP1, _APP2, _APP13, _APP15, _COM = 0xE0, 0xE1, 0xE2, 0xED, 0xEF, 0xFE
 
 _EXIF = b"Exif\x00\x00"
 _XMP = b"http://ns.adobe.com/xap/1.0/\x00"
@@ -75,26 +75,48 @@ def segments(data: Buffer) -> Iterator[Segment]:
     raise MetadataUnreadable("the JPEG ends before its picture data: it is truncated")
 
 
-def check_same_picture(before: Buffer, after: Buffer) -> None:
+@dataclass(frozen=True)
+class Walked:
+    """A JPEG with its segments up to the first scan."""
+
+    data: Buffer
+    segments: tuple[Segment, ...]
+
+    @classmethod
+    def through(cls, data: Buffer) -> Self:
+        """Walk a JPEG's segments.
+
+        Raises:
+            MetadataUnreadable: it does not start as a JPEG or ends before its first scan.
+        """
+        return cls(data, tuple(segments(data)))
+
+
+def check_same_picture(before: Walked, after: Walked) -> int:
     """Everything but Exif, XMP, Photoshop resources and the MPF index is in both files, byte for byte.
 
     That is the scan with all that follows it (second images, trailers of phones) and every other segment:
-    tables, frame header, ICC profile, comments, content credentials.
+    tables, frame header, ICC profile, comments, content credentials. The tables are in their old order too.
+
+    Returns:
+        How many bytes at the end of both are the same: the scan and what follows it.
 
     Raises:
         PictureWouldChange: something differs.
     """
-    first, second = _kept(before), _kept(after)
-    if first != second:
+    if _kept(before) != _kept(after) or _tables(before) != _tables(after):
         raise PictureWouldChange(
             "the rewritten JPEG lacks a segment that was there, or has one more; the photo was left alone",
         )
-    start, other = _tail(before), _tail(after)
-    if len(before) - start != len(after) - other or _digest(before, start) != _digest(after, other):
+    # The scan is the last segment of the walk.
+    start, other = before.segments[-1].start, after.segments[-1].start
+    size = len(before.data) - start
+    if size != len(after.data) - other or not same_bytes(before.data, start, after.data, other, size):
         raise PictureWouldChange("the rewritten JPEG's picture data differs; the photo was left alone")
+    return size
 
 
-def patches(before: Buffer, after: Buffer) -> tuple[Patch, ...]:
+def patches(before: Walked, after: Walked) -> tuple[Patch, ...]:
     """What must be mended in a rewritten JPEG: the offsets of second images, and the IPTC digest.
 
     Raises:
@@ -103,10 +125,10 @@ def patches(before: Buffer, after: Buffer) -> tuple[Patch, ...]:
     return (*_second_images(before, after), *_iptc_digest(before, after))
 
 
-def _kept(data: Buffer) -> Counter[bytes]:
+def _kept(jpeg: Walked) -> Counter[bytes]:
     kept: Counter[bytes] = Counter()
-    for segment in segments(data):
-        payload = data[segment.start : segment.end]
+    for segment in jpeg.segments:
+        payload = jpeg.data[segment.start : segment.end]
         ours = (segment.marker == _APP1 and payload.startswith((_EXIF, _XMP))) or (
             segment.marker == _APP13 and payload.startswith(_PHOTOSHOP)
         )
@@ -117,22 +139,18 @@ def _kept(data: Buffer) -> Counter[bytes]:
     return kept
 
 
-def _tail(data: Buffer) -> int:
-    return next(segment.start for segment in segments(data) if segment.marker == SOS)
+def _tables(jpeg: Walked) -> list[bytes]:
+    """What a decoder goes by before the first scan, in its order."""
+    found = [each for each in jpeg.segments if not _APP0 <= each.marker <= _APP15 and each.marker != _COM]
+    return [bytes([each.marker]) + jpeg.data[each.start : each.end] for each in found]
 
 
-def _digest(data: Buffer, start: int) -> bytes:
-    digest = hashlib.sha256()
-    for position in range(start, len(data), 1 << 20):
-        digest.update(data[position : position + (1 << 20)])
-    return digest.digest()
-
-
-def _second_images(before: Buffer, after: Buffer) -> Iterator[Patch]:
-    old = _pictures(before)
+def _second_images(first: Walked, second: Walked) -> Iterator[Patch]:
+    old = _pictures(first)
     if old is None:
         return
-    new = _pictures(after)
+    new = _pictures(second)
+    before, after = first.data, second.data
     if new is None or len(new.entries) != len(old.entries):
         raise PictureWouldChange(
             "the photo holds second images (MPF) and their index was lost; it was left alone"
@@ -159,9 +177,10 @@ def _second_images(before: Buffer, after: Buffer) -> Iterator[Patch]:
             yield Patch(place + 8, struct.pack(f"{new.order}I", now - new.header))
 
 
-def _pictures(data: Buffer) -> _Pictures | None:
+def _pictures(jpeg: Walked) -> _Pictures | None:
     """The first MPF index of a JPEG, or None where there is none or it cannot be read."""
-    for segment in segments(data):
+    data = jpeg.data
+    for segment in jpeg.segments:
         if segment.marker == _APP2 and data[segment.start : segment.start + 4] == _MPF:
             return _read_index(data, segment.start + 4, segment.end)
     return None
@@ -195,12 +214,13 @@ def _size_and_offset(data: Buffer, order: str, at: int) -> tuple[int, int]:
     return int(size), int(offset)
 
 
-def _iptc_digest(before: Buffer, after: Buffer) -> Iterator[Patch]:
+def _iptc_digest(first: Walked, second: Walked) -> Iterator[Patch]:
     """Mend the MD5 that Photoshop notes of the IPTC block.
 
     When it is off, readers trust IPTC's cut texts over XMP's whole ones.
     """
-    old, new = _resources(before), _resources(after)
+    old, new = _resources(first), _resources(second)
+    before, after = first.data, second.data
     if (
         not {_IPTC_RESOURCE, _DIGEST_RESOURCE} <= old.keys()
         or not {_IPTC_RESOURCE, _DIGEST_RESOURCE} <= new.keys()
@@ -218,9 +238,10 @@ def _md5(data: Buffer, place: tuple[int, int]) -> bytes:
     return hashlib.md5(data[slice(*place)], usedforsecurity=False).digest()
 
 
-def _resources(data: Buffer) -> dict[int, tuple[int, int]]:
+def _resources(jpeg: Walked) -> dict[int, tuple[int, int]]:
     """Image resources of the first Photoshop APP13: id → (start, end) of the data in the file."""
-    for segment in segments(data):
+    data = jpeg.data
+    for segment in jpeg.segments:
         if segment.marker != _APP13 or data[segment.start : segment.start + len(_PHOTOSHOP)] != _PHOTOSHOP:
             continue
         found: dict[int, tuple[int, int]] = {}

@@ -37,6 +37,7 @@ CREATOR = f"{{{DC}}}creator"
 RIGHTS = f"{{{DC}}}rights"
 HIERARCHICAL = f"{{{LR}}}hierarchicalSubject"
 HEADLINE = f"{{{PHOTOSHOP}}}Headline"
+SIDECAR_FOR = f"{{{PHOTOSHOP}}}SidecarForExtension"
 DATE_CREATED = f"{{{PHOTOSHOP}}}DateCreated"
 RATING = f"{{{XMP}}}Rating"
 CREATE_DATE = f"{{{XMP}}}CreateDate"
@@ -100,9 +101,10 @@ class Packet:
         ):
             raise MetadataUnreadable("the XMP packet declares a document type, which XMP does not allow")
         try:
-            for _, (prefix, uri) in ET.iterparse(io.BytesIO(data), events=["start-ns"]):  # noqa: S314 - as above
+            parsed = ET.iterparse(io.BytesIO(data), events=["start-ns"])  # noqa: S314 - as above
+            for _, (prefix, uri) in parsed:
                 _remember(prefix, uri)
-            root = ET.fromstring(data)  # noqa: S314 - as above
+            root: ET.Element = parsed.root  # type: ignore[attr-defined]
         except (ET.ParseError, UnicodeError, ValueError) as problem:
             raise MetadataUnreadable(f"the XMP packet is not well-formed XML: {problem}") from problem
         rdf = root if root.tag == _RDF else root.find(f".//{_RDF}")
@@ -113,8 +115,6 @@ class Packet:
     @classmethod
     def empty(cls) -> Self:
         """A packet that says nothing."""
-        for prefix, uri in _KNOWN.items():
-            _remember(prefix, uri)
         root = ET.Element(f"{{{META}}}xmpmeta")
         rdf = ET.SubElement(root, _RDF)
         ET.SubElement(rdf, _DESCRIPTION, {_ABOUT: ""})
@@ -176,6 +176,8 @@ class Packet:
 
     def serialize(self) -> str:
         """The packet as XML text, without the `<?xpacket?>` wrapper, which the writer of the file adds."""
+        for prefix, uri in _KNOWN.items():
+            _remember(prefix, uri)
         return ET.tostring(self.root, encoding="unicode")
 
     def flatten(self, *, leaving_out: Sequence[str] = ()) -> dict[str, str]:
@@ -189,6 +191,25 @@ class Packet:
                 if element.tag not in leaving_out:
                     flat.update(_flatten(element, element.tag))
         return flat
+
+    def lists(self, *, leaving_out: Sequence[str] = ()) -> dict[str, str]:
+        """Which kind of list each property is, of those that hold anything."""
+        return {
+            f"{element.tag}?list": child.tag
+            for description in self._descriptions()
+            for element in description
+            for child in element
+            if child.tag in _ARRAYS and len(child) and element.tag not in leaving_out
+        }
+
+    def beside(self) -> dict[str, str]:
+        """What `flatten` does not see: elements that no RDF description holds, and what the packet is about."""
+        seen = {self.root, self.rdf, *(each for one in self._descriptions() for each in one.iter())}
+        found = {
+            f"beside:{each.tag}": _own_text(each) or "there" for each in self.root.iter() if each not in seen
+        }
+        about = {each.get(_ABOUT, "") for each in self._descriptions()} - {""}
+        return found | {f"about:{each}": each for each in about}
 
     def _descriptions(self) -> Iterator[ET.Element]:
         return self.rdf.iter(_DESCRIPTION) if not len(self.rdf) else iter(self.rdf.findall(_DESCRIPTION))
@@ -208,8 +229,6 @@ class Packet:
 
     @staticmethod
     def _element(name: str, text: str) -> ET.Element:
-        for prefix, uri in _KNOWN.items():
-            _remember(prefix, uri)
         element = ET.Element(name)
         element.text = text or None
         return element

@@ -12,7 +12,7 @@ from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Self
 
-from photos.metadata.errors import MetadataUnreadable, ToolCrashed, ToolFailed
+from photos.metadata.errors import InvalidFields, MetadataUnreadable, ToolCrashed, ToolFailed
 from photos.metadata.exiv2_worker import SECONDS_PER_REQUEST
 
 if TYPE_CHECKING:
@@ -53,6 +53,7 @@ class MetadataProcess:
 
         Raises:
             MetadataUnreadable: the file's metadata is damaged.
+            InvalidFields: what is to be written cannot stand in the file.
             ToolCrashed: the process died, or was killed for taking too long; the next request starts another.
             ToolFailed: the process says that it could not do it.
         """
@@ -71,8 +72,9 @@ class MetadataProcess:
                 raise
         if "error" not in reply:
             return reply
-        if reply["error"] == MetadataUnreadable.error_class:
-            raise MetadataUnreadable(reply["message"])
+        for told in (MetadataUnreadable, InvalidFields):
+            if reply["error"] == told.error_class:
+                raise told(reply["message"])
         raise ToolFailed(reply["message"])
 
     def close(self) -> None:

@@ -6,29 +6,31 @@ a JPEG of any size. (A TIFF whose metadata stand behind its picture is as cheap;
 anew costs up to its own size.)
 
 Record: `IWU1`, the length of the header as 4 bytes, the header as JSON (prefix, suffix, before_sha256,
-after_sha256, before_size, after_size), the old middle compressed with zlib.
+after_sha256, before_size, after_size, made), the old middle compressed with zlib. A sidecar that we made has no old
+bytes: it goes again.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-import mmap
-import os
 import zlib
-from contextlib import contextmanager
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from enum import Enum
 from typing import TYPE_CHECKING
 
-from photos.metadata.errors import FileChanged, UndoRefused
-from photos.metadata.replacing import Original, keep_attributes
+from photos.metadata.errors import UndoRefused
+from photos.metadata.replacing import Original, put_in_place
+from photos.metadata.stretches import common_prefix, common_suffix, mapped, same_bytes
 from photos.metadata.temporary import explaining, hidden_copy, sweep, sync_file, sync_folder
 from store.path_text import path_text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from contextlib import AbstractContextManager
     from pathlib import Path
+
+    from photos.metadata.stretches import Buffer
 
 HEADER_BYTES = 512
 """Bytes of a record's beginning that hold its header; `facts_of` needs no more of it."""
@@ -58,6 +60,7 @@ class UndoFacts:
         after_size: bytes of the new file.
         before_sha256: of the old file.
         after_sha256: of the new file.
+        made: there was no old file.
     """
 
     prefix: int
@@ -66,29 +69,43 @@ class UndoFacts:
     after_size: int
     before_sha256: str
     after_sha256: str
+    made: bool = False
 
 
 @dataclass(frozen=True)
 class Undone:
-    """What an undo did: `already` says that the old bytes were there before it began."""
+    """What an undo did: `already` says that the old bytes were there before it began.
+
+    `sha256` is of no bytes where there is no file any more.
+    """
 
     path: Path
     sha256: str
     already: bool
 
 
-def make_record(before: Path, after: Path) -> tuple[bytes, UndoFacts]:
-    """The record that turns `after` into `before` again."""
-    with _mapped(before) as old, _mapped(after) as new:
-        prefix = _common_prefix(old, new)
-        suffix = _common_suffix(old, new, limit=min(len(old), len(new)) - prefix)
+def make_record(
+    before: Path | None, after: Path, *, digests: tuple[str, str] | None = None, alike: int = 0
+) -> tuple[bytes, UndoFacts]:
+    """The record that turns `after` into `before` again; None: into no file.
+
+    Args:
+        before: the old file.
+        after: the new one.
+        digests: SHA-256 of both, where they are known already.
+        alike: bytes at the end of both that are known to be the same; `rebuilds` proves it.
+    """
+    with _old(before) as old, mapped(after) as new:
+        prefix = common_prefix(old, new)
+        suffix = common_suffix(old, new, known=alike, limit=min(len(old), len(new)) - prefix)
         facts = UndoFacts(
             prefix=prefix,
             suffix=suffix,
             before_size=len(old),
             after_size=len(new),
-            before_sha256=_sha256(old),
-            after_sha256=_sha256(new),
+            before_sha256=digests[0] if digests else _sha256(old),
+            after_sha256=digests[1] if digests else _sha256(new),
+            made=before is None,
         )
         middle = old[prefix : len(old) - suffix]
     header = json.dumps(asdict(facts)).encode()
@@ -111,27 +128,30 @@ def facts_of(record: bytes) -> UndoFacts:
 def standing(path: Path, record: bytes) -> Standing:
     """Whether a file is what it was before the write, after it, or something else.
 
-    A write that was recorded as prepared and then killed is settled by this.
+    A write that was recorded as prepared and then killed is settled by this. A sidecar that we made and that is not
+    there says that it is as before; whether it was moved, only whoever knows where the photos lie can tell.
 
     Raises:
         UndoRefused: the record is damaged.
         OSError: the file cannot be read.
     """
     facts = facts_of(record)
-    with _mapped(path) as data:
+    if facts.made and not path.exists():
+        return Standing.BEFORE
+    with mapped(path) as data:
         digest = _sha256(data)
     if digest == facts.after_sha256:
         return Standing.AFTER
-    return Standing.BEFORE if digest == facts.before_sha256 else Standing.OTHER
+    return Standing.BEFORE if digest == facts.before_sha256 and not facts.made else Standing.OTHER
 
 
 def undo(path: Path, record: bytes) -> Undone:
-    """Put the old bytes back, byte for byte, keeping mode and modification time.
+    """Put the old bytes back, byte for byte, keeping mode and modification time; remove a file that we made.
 
     Doing it twice is no mistake: the second time nothing is written.
 
     Args:
-        path: the photo; a link's target is what is written.
+        path: the photo or sidecar; a link's target is what is written.
         record: from `make_record`.
 
     Raises:
@@ -141,44 +161,54 @@ def undo(path: Path, record: bytes) -> Undone:
         WriteFailed: no room, or the system refuses; the file is as it was.
     """
     facts, packed = _parse(record)
+    if facts.made and not path.exists():
+        return Undone(path, facts.before_sha256, already=True)
     original = Original.at(path)
     sweep(original.path.parent)
-    with _mapped(original.path) as data:
+    with mapped(original.path) as data:
         digest = _sha256(data)
-        if digest == facts.before_sha256:
+        if digest == facts.before_sha256 and not facts.made:
             return Undone(original.path, digest, already=True)
         if digest != facts.after_sha256:
             raise UndoRefused(
                 f"{path_text(path)}: it was changed after we wrote into it, so it was left alone; "
-                "take the tags out by hand, or restore the photo from a backup",
+                "take the tags out by hand, or restore it from a backup",
             )
         old = b"".join(
             (data[: facts.prefix], _unpacked(packed, facts), data[len(data) - facts.suffix :]),
         )
     if hashlib.sha256(old).hexdigest() != facts.before_sha256:
         raise UndoRefused(f"{path_text(path)}: the undo record is damaged; nothing was changed")
+    if facts.made:
+        return _removed(original, facts)
     with hidden_copy(original.path) as copy:
         with explaining(copy):
             copy.write_bytes(old)
-            keep_attributes(original, copy)
+            original.hand_on(copy)
             sync_file(copy)
-        if not original.is_unchanged():
-            raise FileChanged(f"{path_text(path)}: another program wrote it meanwhile; run the undo again")
-        with explaining(copy):
-            copy.replace(original.path)
-            sync_folder(original.path.parent)
+        put_in_place(copy, original)
     return Undone(original.path, facts.before_sha256, already=False)
 
 
-def rebuilds(record: bytes, after: Path) -> bool:
-    """Whether a record really gives the old file back; asked before the original is replaced."""
+def _removed(original: Original, facts: UndoFacts) -> Undone:
+    original.check_unchanged()
+    with explaining(original.path):
+        original.path.unlink()
+        sync_folder(original.path.parent)
+    return Undone(original.path, facts.before_sha256, already=False)
+
+
+def rebuilds(record: bytes, before: Path | None, after: Path) -> bool:
+    """Whether a record really gives the old file back, byte by byte; asked before the original is replaced."""
     facts, packed = _parse(record)
-    digest = hashlib.sha256()
-    with _mapped(after) as new:
-        _feed(digest, new, 0, facts.prefix)
-        digest.update(_unpacked(packed, facts))
-        _feed(digest, new, len(new) - facts.suffix, len(new))
-    return digest.hexdigest() == facts.before_sha256
+    with _old(before) as old, mapped(after) as new:
+        end = len(old) - facts.suffix
+        return (
+            len(old) == facts.before_size
+            and same_bytes(old, 0, new, 0, facts.prefix)
+            and old[facts.prefix : end] == _unpacked(packed, facts)
+            and same_bytes(old, end, new, len(new) - facts.suffix, facts.suffix)
+        )
 
 
 def _unpacked(packed: bytes, facts: UndoFacts) -> bytes:
@@ -204,53 +234,16 @@ def _parse(record: bytes) -> tuple[UndoFacts, bytes]:
     return facts, record[8 + size :]
 
 
-@contextmanager
-def _mapped(path: Path) -> Iterator[bytes | mmap.mmap]:
-    with path.open("rb") as file:
-        if os.fstat(file.fileno()).st_size == 0:
-            yield b""
-            return
-        with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-            yield data
+def _old(path: Path | None) -> AbstractContextManager[Buffer]:
+    return nullcontext(b"") if path is None else mapped(path)
 
 
-def _sha256(data: bytes | mmap.mmap) -> str:
+def _sha256(data: Buffer) -> str:
     digest = hashlib.sha256()
     _feed(digest, data, 0, len(data))
     return digest.hexdigest()
 
 
-def _feed(digest: hashlib._Hash, data: bytes | mmap.mmap, start: int, end: int) -> None:
+def _feed(digest: hashlib._Hash, data: Buffer, start: int, end: int) -> None:
     for position in range(start, end, _CHUNK):
         digest.update(data[position : min(position + _CHUNK, end)])
-
-
-def _common_prefix(old: bytes | mmap.mmap, new: bytes | mmap.mmap) -> int:
-    limit = min(len(old), len(new))
-    for start in range(0, limit, _CHUNK):
-        end = min(start + _CHUNK, limit)
-        if old[start:end] != new[start:end]:
-            return start + _alike(old[start:end], new[start:end])
-    return limit
-
-
-def _common_suffix(old: bytes | mmap.mmap, new: bytes | mmap.mmap, *, limit: int) -> int:
-    for start in range(0, limit, _CHUNK):
-        size = min(_CHUNK, limit - start)
-        first = old[len(old) - start - size : len(old) - start]
-        second = new[len(new) - start - size : len(new) - start]
-        if first != second:
-            return start + _alike(first[::-1], second[::-1])
-    return limit
-
-
-def _alike(first: bytes, second: bytes) -> int:
-    """How many leading bytes two stretches of one length share; by bisection, as slices compare fast."""
-    low, high = 0, len(first)
-    while low < high:
-        middle = (low + high + 1) // 2
-        if first[low:middle] == second[low:middle]:
-            low = middle
-        else:
-            high = middle - 1
-    return low

@@ -15,6 +15,7 @@ import pillow_heif
 import pytest
 from made_up_chunks import PNG_SIGNATURE, png_chunk
 from PIL import Image
+from soak import amount
 
 from photos.decoding import decode
 from photos.discovery import discover
@@ -477,7 +478,7 @@ def test_random_damage_gives_pixels_or_an_error_class_and_nothing_else(tmp_path,
         )
     # In a process of its own: a decoder that crashes must fail this test, not end the run.
     ran = subprocess.run(
-        [sys.executable, "-W", "error", "-c", FUZZ, str(folder), "7", "150"],
+        [sys.executable, "-W", "error", "-c", FUZZ, str(folder), "7", str(amount(150, 30))],
         capture_output=True,
         text=True,
         check=False,

@@ -6,6 +6,7 @@ from bordered_photos import border_tallies
 from hypothesis import given
 from hypothesis import strategies as st
 from public_photos import HELD_OUT, public_photo
+from soak import amount
 
 from photos.borders import Borders, draw_borders, find_borders
 from photos.evidence import EVIDENCE_SIDE
@@ -25,7 +26,7 @@ def framed(widths, color, name="coffee"):
 
 @pytest.fixture(scope="module")
 def tallies():
-    return border_tallies(HELD_OUT, each=20, seed=7)
+    return border_tallies(HELD_OUT, each=amount(20, 8), seed=7)
 
 
 @pytest.mark.slow

@@ -5,13 +5,14 @@ import pytest
 import skimage.data
 from alike_photos import alike_scores
 from public_photos import HELD_OUT, public_photo
+from soak import amount
 
 from photos.likeness import describe, draw_alike, find_alike
 
 
 @pytest.fixture(scope="module")
 def scores():
-    return alike_scores(HELD_OUT, edits=3, frames=1, seed=7)
+    return alike_scores(HELD_OUT, edits=amount(3, 2), frames=1, seed=7)
 
 
 @pytest.mark.slow
@@ -21,12 +22,12 @@ def test_edits_of_one_picture_are_found_among_photos_it_was_not_tuned_on(scores)
 
 @pytest.mark.slow
 def test_no_other_photo_is_taken_for_an_edit(scores):
-    assert scores.same.precision >= 0.93
+    assert scores.same.precision >= 0.96
 
 
 @pytest.mark.slow
 def test_another_frame_is_seldom_taken_for_the_same_picture(scores):
-    assert scores.frames_told_apart >= 0.8
+    assert scores.frames_told_apart >= 0.95
 
 
 @pytest.mark.parametrize("turns", range(4))

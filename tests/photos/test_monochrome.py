@@ -3,6 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from public_photos import HELD_OUT, HELD_OUT_IN_COLOR, public_photo
+from soak import amount
 from toned_photos import mono_scores
 
 from photos.monochrome import draw_monochrome, find_monochrome
@@ -10,7 +11,7 @@ from photos.monochrome import draw_monochrome, find_monochrome
 
 @pytest.fixture(scope="module")
 def scores():
-    return mono_scores(HELD_OUT, HELD_OUT_IN_COLOR, each=20, seed=7)
+    return mono_scores(HELD_OUT, HELD_OUT_IN_COLOR, each=amount(20, 8), seed=7)
 
 
 @pytest.mark.slow

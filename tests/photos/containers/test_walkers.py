@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from photos.containers import jpeg
 from photos.containers.bmff import check_boxes
 from photos.containers.exif import NO_EXIF, read_exif
 from photos.containers.jpeg import read_jpeg
@@ -213,6 +214,27 @@ def test_a_jpegs_components_are_told_as_libjpeg_tells_them():
     Image.new("RGB", (8, 8)).save(rgb, "JPEG", keep_rgb=True)
     rgb.seek(0)
     assert read_jpeg(rgb).color_model == "rgb"
+
+
+@given(
+    st.lists(
+        st.one_of(
+            st.binary(min_size=1, max_size=6).filter(lambda data: 0xFF not in data),
+            st.sampled_from([b"\xff\x00", b"\xff\xd0", b"\xff\xd7"]),
+        ),
+        max_size=40,
+    ),
+    st.integers(3, 9),
+)
+def test_a_jpegs_scan_reaches_to_its_next_marker_wherever_blocks_end(pieces, block):
+    data, scan, fed = ORIGINALS["JPEG"], b"".join(pieces), bytearray()
+    at = data.rindex(b"\xff\xda") + 2
+    header = data[: at + int.from_bytes(data[at : at + 2], "big")]
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(jpeg, "BLOCK_BYTES", block)
+        read_jpeg(io.BytesIO(header + scan + b"\xff\xd9a trailer \xff\xd9"), feed=fed.extend)
+    assert fed.endswith(scan)
+    assert bytes(fed).count(b"trailer") == 0
 
 
 def test_a_progressive_jpeg_says_what_its_coefficients_take():

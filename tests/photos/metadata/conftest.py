@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import io
-import struct
 
 import numpy as np
+import photo_library
 import pyexiv2
 import pytest
 import tifffile
@@ -55,45 +55,6 @@ def with_metadata(
         return image.get_bytes()
     finally:
         image.close()
-
-
-def _jpeg_with_second_image(order: str = "exif mpf xmp") -> bytes:
-    """A JPEG as phones write it: a second picture after the first, found by an offset in an MPF segment."""
-    plain = encoded("JPEG", quality=90)
-    second = encoded("JPEG", quality=60)
-    parts = {
-        "exif": _segment(0xE1, b"Exif\0\0" + picture_exif()),
-        "xmp": _segment(0xE1, b"http://ns.adobe.com/xap/1.0/\0" + PACKET.encode()),
-        "mpf": _segment(0xE2, b"MPF\0" + _index(0, 0, 0)),
-    }
-    names = order.split()
-    before = b"\xff\xd8" + b"".join(parts[name] for name in names)
-    first = before + plain[2:]
-    header = 2 + sum(len(parts[name]) for name in names[: names.index("mpf")]) + 4 + 4
-    index = _index(len(first), len(second), len(first) - header)
-    return first[:header] + index + first[header + len(index) :] + second
-
-
-def picture_exif() -> bytes:
-    exif = Image.Exif()
-    exif[0x010F] = "Maker"
-    exif[0x013B] = "Member 07"
-    return exif.tobytes()[6:]
-
-
-def _segment(marker: int, payload: bytes) -> bytes:
-    return bytes([0xFF, marker]) + struct.pack(">H", len(payload) + 2) + payload
-
-
-def _index(first_size: int, second_size: int, offset: int) -> bytes:
-    entries = struct.pack("<IIIHH", 0x030000, first_size, 0, 0, 0) + struct.pack(
-        "<IIIHH", 0, second_size, offset, 0, 0
-    )
-    directory = struct.pack("<H", 3)
-    directory += struct.pack("<HHI4s", 0xB000, 7, 4, b"0100")
-    directory += struct.pack("<HHII", 0xB001, 4, 1, 2)
-    directory += struct.pack("<HHII", 0xB002, 7, 32, 8 + 2 + 36 + 4)
-    return b"II*\0" + struct.pack("<I", 8) + directory + struct.pack("<I", 0) + entries
 
 
 def dng() -> bytes:
@@ -146,7 +107,7 @@ def plain_jpeg():
 
 @pytest.fixture
 def jpeg_with_second_image():
-    return _jpeg_with_second_image
+    return lambda order="exif mpf xmp": photo_library.jpeg_with_second_image(tuple(order.split()))
 
 
 @pytest.fixture

@@ -33,43 +33,47 @@ def test_a_second_image_is_found_where_its_index_says_whatever_the_order_of_segm
         image.load()
 
 
+def walked(data) -> jpeg.Walked:
+    return jpeg.Walked.through(bytes(data))
+
+
 def test_the_first_images_size_in_the_index_grows_with_its_metadata(tmp_path, writer, jpeg_with_second_image):
     path = tmp_path / "phone.jpg"
     path.write_bytes(jpeg_with_second_image())
     writer.write(path, FIELDS)
-    index = jpeg._pictures(path.read_bytes())
+    index = jpeg._pictures(walked(path.read_bytes()))
     assert index.entries[0][1] == len(path.read_bytes()) - index.entries[1][1]
 
 
 def test_an_index_that_is_broken_already_is_left_as_it_is(jpeg_with_second_image):
     data = bytearray(jpeg_with_second_image())
-    place = jpeg._pictures(bytes(data)).entries[1][0]
+    place = jpeg._pictures(walked(data)).entries[1][0]
     data[place + 8 : place + 12] = struct.pack("<I", 5)
-    assert jpeg.patches(bytes(data), bytes(data)) == ()
+    assert jpeg.patches(walked(data), walked(data)) == ()
 
 
 def test_an_index_that_vanished_is_a_reason_to_refuse(jpeg_with_second_image, plain_jpeg):
     with pytest.raises(PictureWouldChange, match="MPF"):
-        jpeg.patches(jpeg_with_second_image(), plain_jpeg)
+        jpeg.patches(walked(jpeg_with_second_image()), walked(plain_jpeg))
 
 
 def test_a_segment_that_vanished_is_a_reason_to_refuse(plain_jpeg):
     commented = plain_jpeg[:2] + segment(0xFE, b"a comment") + plain_jpeg[2:]
-    jpeg.check_same_picture(commented, commented)
+    jpeg.check_same_picture(walked(commented), walked(commented))
     with pytest.raises(PictureWouldChange, match="segment"):
-        jpeg.check_same_picture(commented, plain_jpeg)
+        jpeg.check_same_picture(walked(commented), walked(plain_jpeg))
 
 
 def test_one_other_byte_of_the_scan_is_a_reason_to_refuse(plain_jpeg):
     other = bytearray(plain_jpeg)
     other[-10] ^= 1
     with pytest.raises(PictureWouldChange, match="picture data"):
-        jpeg.check_same_picture(plain_jpeg, bytes(other))
+        jpeg.check_same_picture(walked(plain_jpeg), walked(other))
 
 
 def test_metadata_segments_may_differ(plain_jpeg):
     tagged = plain_jpeg[:2] + segment(0xE1, b"http://ns.adobe.com/xap/1.0/\0<x/>") + plain_jpeg[2:]
-    jpeg.check_same_picture(plain_jpeg, tagged)
+    jpeg.check_same_picture(walked(plain_jpeg), walked(tagged))
 
 
 @pytest.mark.parametrize(
@@ -98,7 +102,7 @@ def test_a_wrong_iptc_digest_stays_wrong_as_it_tells_of_another_programs_edit(tm
 
 def second_image(path) -> bytes:
     data = path.read_bytes()
-    index = jpeg._pictures(data)
+    index = jpeg._pictures(walked(data))
     _, size, offset = index.entries[1]
     found = data[index.header + offset : index.header + offset + size]
     with Image.open(io.BytesIO(found)) as image:
@@ -130,5 +134,5 @@ def resource(number: int, data: bytes) -> bytes:
 
 
 def resources(data: bytes) -> tuple[bytes, bytes]:
-    places = jpeg._resources(data)
+    places = jpeg._resources(walked(data))
     return data[slice(*places[0x0404])], data[slice(*places[0x0425])]

@@ -132,7 +132,15 @@ def test_what_cannot_be_read_is_told_by_class(tmp_path):
         with pytest.raises(MetadataUnreadable):
             tool.ask({"op": "read", "path": str(bad)})
         with pytest.raises(ToolFailed):
-            tool.ask({"op": "edit", "path": str(bad), "fields": {"title": 5}, "exif_description": True})
+            tool.ask(
+                {
+                    "op": "edit",
+                    "path": str(bad),
+                    "fields": {"title": 5},
+                    "exif_description": True,
+                    "in_memory": False,
+                }
+            )
         with pytest.raises(ToolFailed):
             tool.ask({"nonsense": True})
 

@@ -124,8 +124,10 @@ def test_any_two_files_have_a_record_that_leads_back(tmp_path, head, old, new, t
     before.write_bytes(head + old + tail)
     after.write_bytes(head + new + tail)
     record, facts = make_record(before, after)
+    assert make_record(before, after, alike=len(tail)) == (record, facts)
     assert facts.before_sha256 == hashlib.sha256(head + old + tail).hexdigest()
     assert facts.prefix + facts.suffix <= min(facts.before_size, facts.after_size)
-    assert rebuilds(record, after)
+    assert rebuilds(record, before, after)
+    assert not rebuilds(record, after, before) or head + old + tail == head + new + tail
     undo(after, record)
     assert after.read_bytes() == head + old + tail

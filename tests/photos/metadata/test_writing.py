@@ -4,6 +4,8 @@ import os
 import random
 import resource
 import stat
+import subprocess
+import sys
 from contextlib import suppress
 from pathlib import Path
 
@@ -17,6 +19,7 @@ from photos.identity import photo_id
 from photos.metadata.errors import (
     DiskFull,
     FileChanged,
+    FileLocked,
     FormatNotWritable,
     InvalidFields,
     MetadataError,
@@ -34,8 +37,8 @@ from photos.metadata.writing import MetadataWriter
 FIELDS = MetadataFields(
     title="Böotchen",
     description="Two boats\nat the quay",
-    keywords=("harbor", "Küste", "boat", "quay"),
-    hierarchical=("place|harbor", "thing|boat"),
+    keywords=("harbor", "Küste", "boat", "quay", "place", "thing"),
+    hierarchical=("place|harbor", "thing|boat", "Küste", "quay"),
     headline="Boats",
 )
 
@@ -287,8 +290,7 @@ def test_a_link_stays_a_link_and_its_target_is_written(photo, tmp_path, writer):
 @pytest.mark.parametrize(
     ("name", "content"),
     [
-        ("photo.heic", b"\0\0\0\x18ftypheic\0\0\0\0heicmif1"),
-        ("photo.cr2", b"II*\0\x10\0\0\0CR\x02\0"),
+        ("photo.psd", b"8BPS\0\1" + b"\0" * 20),
         ("photo.gif", b"GIF89a" + b"\0" * 20),
         ("photo.jpg", b""),
         ("photo.txt", b"hello"),
@@ -302,10 +304,25 @@ def test_formats_that_are_never_written_into_are_told_so(tmp_path, writer, name,
     assert path.read_bytes() == content
 
 
-def test_a_raw_file_that_looks_like_a_tiff_is_refused_by_its_name(make_photo, writer):
-    path = make_photo("photo.tif").rename(make_photo("photo.tif").with_name("photo.nef"))
-    with pytest.raises(FormatNotWritable, match="raw file"):
-        writer.write(path, FIELDS)
+def test_a_file_that_another_program_has_locked_is_refused_with_a_clear_word(photo, writer):
+    for lock in ("flock", "lockf"):
+        with subprocess.Popen(
+            [sys.executable, "-c", LOCKING, lock, str(photo)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        ) as other:
+            assert other.stdout.readline() == b"held\n"
+            with pytest.raises(FileLocked, match="another program has locked it"):
+                writer.write(photo, FIELDS)
+            other.stdin.close()
+    assert writer.write(photo, FIELDS).changed
+
+
+LOCKING = """
+import fcntl, sys
+held = open(sys.argv[2], "r+b")
+getattr(fcntl, sys.argv[1])(held, fcntl.LOCK_EX)
+print("held", flush=True)
+sys.stdin.read()
+"""
 
 
 def test_a_truncated_jpeg_keeps_its_bytes_or_is_refused(photo, writer):
