@@ -3,46 +3,50 @@
 from __future__ import annotations
 
 import re
-import shutil
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Any, Protocol
 
 import pyarrow as pa
 import pyarrow.compute as pc
 from sqlalchemy import delete, select, update
 
 from store.data_version import data_version
-from store.errors import DamagedTable, InvalidTable, MissingTable, PublishConflict, PublishFailed
-from store.locking import locked
-from store.path_text import path_text
+from store.errors import DamagedTable, InvalidTable, MissingTable, PublishFailed
+from store.folder_shelf import FolderShelf
+from store.object_paths import ObjectPath
+from store.object_shelf import ObjectShelf
 from store.pointers import TablePointer, current_pointers, move_pointer, published_pointer, stored_path
-from store.publishing import make_folder, sync_folder
 from store.table_files import (
-    STAGING,
-    UNPUBLISHED,
     Publication,
     parts_of,
+    place_text,
     read_parts,
     run_of,
-    tables_in,
-    write_table,
 )
 from store.table_rows import completed, rows_of_photos
 from store.tables import published_tables, table_pointers
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
-    from pathlib import Path
+    from collections.abc import Callable, Collection, Iterator, Sequence
+    from contextlib import AbstractContextManager
 
     from sqlalchemy import Connection
 
     from store.database import StateDatabase
     from store.home import Home
+    from store.object_paths import Place
 
-_LOCK = ".lock"
 _ASSET = re.compile(r"[a-z0-9_]{1,64}(?:/[a-z0-9_]{1,64})*")
 _SAFE_NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]{0,119}")
+
+
+class Unmention(Protocol):
+    """Takes what is said of forgotten photos out of the rows of others."""
+
+    def __call__(self, asset: str, others: pa.Table, forgotten: pa.Table, /) -> pa.Table:
+        """The others without it: fewer rows, or other values. The same object where nothing was said."""
 
 
 @dataclass(frozen=True)
@@ -69,10 +73,37 @@ class ForgottenRows:
     Attributes:
         count: Rows that were removed.
         unreadable: Tables that were removed whole.
+        unfinished: Uploads to a store of objects that may be under way, and were not looked at.
     """
 
     count: int
     unreadable: tuple[RemovedTable, ...]
+    unfinished: int = 0
+
+
+class Shelf(Protocol):
+    """Where tables are put: `store.folder_shelf` or `store.object_shelf`, each with places of its own kind."""
+
+    @property
+    def unfinished(self) -> int:
+        """Tables that may be under way, and were not told."""
+
+    def written(
+        self, below: str, run_id: str, table: pa.Table, publication: Publication
+    ) -> AbstractContextManager[Place]:
+        """Write a table and have the body publish it."""
+
+    def tables(self) -> Iterator[Any]:
+        """Every table."""
+
+    def rewrite(self, place: Any, table: pa.Table, publication: Publication) -> Place:
+        """Write other rows of a table beside it."""
+
+    def mark_published(self, place: Any) -> None:
+        """Tell a table that the database points at from a dead try."""
+
+    def remove(self, place: Any) -> None:
+        """Remove a table."""
 
 
 class TableStore:
@@ -85,6 +116,11 @@ class TableStore:
     def __init__(self, home: Home, database: StateDatabase) -> None:
         self._assets = home.assets
         self._database = database
+        self._shelf: Shelf = (
+            ObjectShelf(self._assets, self._listed)
+            if isinstance(self._assets, ObjectPath)
+            else FolderShelf(self._assets, self._listed)
+        )
 
     def publish(
         self,
@@ -96,12 +132,14 @@ class TableStore:
         volatile: Collection[str] = (),
         expected: TablePointer | None,
         key: Sequence[str] = ("entry_id",),
+        beside: Callable[[Connection], object] = lambda _: None,
     ) -> TablePointer:
         """Write `table` and make it the current one of its asset and batch.
 
         Parts of at most 2,000 rows are written beside their place, synced and read back; the folder is
-        renamed; then the pointer moves if it still is where the caller saw it. A step that is tried again
-        in the same run publishes over its own earlier try.
+        renamed; then the pointer moves if it still is where the caller saw it. In a store of objects they are
+        uploaded under a name of their own and read back, and the pointer alone publishes them. A step that is
+        tried again in the same run publishes over its own earlier try.
 
         Args:
             asset: Asset key, such as `judge/critiques`.
@@ -111,6 +149,7 @@ class TableStore:
             volatile: Columns that do not enter the data version, such as times.
             expected: What `current` said before the rows were made; None when there was no table.
             key: Columns that together name a row.
+            beside: Called in the transaction that moves the pointer, first; what it raises leaves everything as it was.
 
         Returns:
             The new pointer, once it is committed.
@@ -119,29 +158,20 @@ class TableStore:
             InvalidTable: A column is missing, or `key` is null or double somewhere.
             PublishConflict: Another run published in between; its table stays current.
             PublishFailed: It could not be written; the current table stays.
+            ArtifactsUnreachable: The store of objects does not answer, or refuses; the current table stays.
             DatabaseError: The pointer could not be moved; the current table stays.
         """
-        folder = self._folder(asset, batch)
+        below = _below(asset, batch)
         _check_name("run id", run_id)
         table = completed(table, asset, batch=batch, run_id=run_id, key=key)
         version = data_version(table, volatile=volatile, key=key)
+        publication = Publication(tuple(key), tuple(sorted(volatile)))
         try:
-            make_folder(folder)
-            with locked(folder / _LOCK):
-                self._sweep(folder, run_id)
-                publication = Publication(tuple(key), tuple(sorted(volatile)))
-                place = write_table(folder, run_id, table, publication)
+            with self._shelf.written(below, run_id, table, publication) as place:
                 pointer = TablePointer(
                     asset, batch, run_id, table.num_rows, version, place, datetime.now(UTC)
                 )
-                try:
-                    self._database.write(
-                        lambda connection: move_pointer(connection, self._assets, pointer, expected)
-                    )
-                except PublishConflict:
-                    shutil.rmtree(place)
-                    raise
-                (place / UNPUBLISHED).unlink()
+                self._database.write(partial(self._move, pointer, expected, beside))
         except OSError as error:
             raise PublishFailed(
                 f"The table {asset} of batch {batch!r} could not be written: {error.strerror or error}. "
@@ -149,6 +179,16 @@ class TableStore:
                 "what was published before is still current."
             ) from error
         return pointer
+
+    def _move(
+        self,
+        pointer: TablePointer,
+        expected: TablePointer | None,
+        beside: Callable[[Connection], object],
+        connection: Connection,
+    ) -> None:
+        beside(connection)
+        move_pointer(connection, self._assets, pointer, expected)
 
     def current(self, asset: str, batch: str) -> TablePointer | None:
         """The pointer to the current table, or None when none was published."""
@@ -179,7 +219,7 @@ class TableStore:
                     raise
                 pointer = moved
 
-    def forget(self, photo_ids: Collection[str]) -> ForgottenRows:
+    def forget(self, photo_ids: Collection[str], *, unmention: Unmention | None = None) -> ForgottenRows:
         """Rewrite every table, current or older, without the rows of these photos.
 
         A row is of a photo when `photo_id`, or a column named like `photo_id_b`, `winner_photo_id` or
@@ -188,12 +228,14 @@ class TableStore:
 
         Args:
             photo_ids: Photos to forget.
+            unmention: Takes what the rows of other photos say of these out of them.
 
         Returns:
             What was removed.
 
         Raises:
             PublishFailed: A table could not be rewritten; doing it again goes on from there.
+            ArtifactsUnreachable: The store of objects does not answer, or refuses; as above.
         """
         wanted = pa.array(sorted(set(photo_ids)), pa.string())
         if not len(wanted):
@@ -201,29 +243,31 @@ class TableStore:
         count = 0
         unreadable = []
         try:
-            for lock in sorted(self._assets.rglob(_LOCK)):
-                with locked(lock):
-                    self._sweep(lock.parent)
-                    for place in sorted(tables_in(lock.parent)):
-                        try:
-                            count += self._forget_in(place, wanted)
-                        except DamagedTable:
-                            unreadable.append(self._remove(place))
+            for place in self._shelf.tables():
+                try:
+                    count += self._forget_in(place, wanted, unmention)
+                except DamagedTable:
+                    unreadable.append(self._remove(place))
         except OSError as error:
             raise PublishFailed(
                 f"A table could not be rewritten: {error.strerror or error} ({error.filename}). "
                 "Free space or fix permissions in the home folder, then forget the photos again."
             ) from error
-        return ForgottenRows(count, tuple(unreadable))
+        return ForgottenRows(count, tuple(unreadable), self._shelf.unfinished)
 
-    def _forget_in(self, place: Path, wanted: pa.Array) -> int:
+    def _forget_in(self, place: Place, wanted: pa.Array, unmention: Unmention | None) -> int:
         table = read_parts(parts_of(place))
-        kept = table.filter(pc.invert(rows_of_photos(table, wanted)))
+        of_photos = rows_of_photos(table, wanted)
+        others = table.filter(pc.invert(of_photos))
+        kept = others
+        if unmention is not None:
+            asset = stored_path(self._assets, place.parent.parent)
+            kept = unmention(asset, others, table.filter(of_photos))
         gone: int = table.num_rows - kept.num_rows
-        if not gone:
+        if not gone and kept is others:
             return 0
         publication = Publication.of(table)
-        new = write_table(place.parent, run_of(place), kept, publication)
+        new = self._shelf.rewrite(place, kept, publication)
         old_path = stored_path(self._assets, place)
         values = {
             "path": stored_path(self._assets, new),
@@ -237,12 +281,11 @@ class TableStore:
                 connection.execute(rewritten)
 
         self._database.write(work)
-        (new / UNPUBLISHED).unlink()
-        shutil.rmtree(place)
-        sync_folder(place.parent)
+        self._shelf.mark_published(new)
+        self._shelf.remove(place)
         return gone
 
-    def _remove(self, place: Path) -> RemovedTable:
+    def _remove(self, place: Place) -> RemovedTable:
         path = stored_path(self._assets, place)
 
         def work(connection: Connection) -> bool:
@@ -251,8 +294,7 @@ class TableStore:
             return bool(current.rowcount)
 
         was_current = self._database.write(work)
-        shutil.rmtree(place)
-        sync_folder(place.parent)
+        self._shelf.remove(place)
         folder = place.parent
         return RemovedTable(stored_path(self._assets, folder.parent), folder.name, run_of(place), was_current)
 
@@ -270,31 +312,20 @@ class TableStore:
             )
         return pointer
 
-    def _folder(self, asset: str, batch: str) -> Path:
-        if _ASSET.fullmatch(asset) is None:
-            raise InvalidTable(f"{asset!r} is no asset key: use words of a-z, 0-9 and _ with / between.")
-        _check_name("batch", batch)
-        return self._assets / asset / batch
-
-    def _sweep(self, folder: Path, run_id: str | None = None) -> None:
-        """Remove what killed publishers left in a table's folder, and older tries of `run_id`.
-
-        The caller holds the folder's lock, so nobody is at work in it. A folder that was once published is
-        never taken for a leftover, even when the database knows nothing of it.
-        """
+    def _listed(self, below: str) -> set[str]:
+        """The paths of the tables that the database names below a path, or of all."""
+        query = select(published_tables.c.path)
+        if below:
+            query = query.where(published_tables.c.path.startswith(f"{below}/", autoescape=True))
         with self._database.read() as connection:
-            some = published_tables.c.path.startswith(
-                f"{stored_path(self._assets, folder)}/", autoescape=True
-            )
-            paths = connection.execute(select(published_tables.c.path).where(some)).scalars()
-            listed = {self._assets / path for path in paths}
-        for place in folder.iterdir():
-            if place.name.startswith(STAGING):
-                shutil.rmtree(place)
-            elif place in listed:
-                (place / UNPUBLISHED).unlink(missing_ok=True)
-            elif (place / UNPUBLISHED).exists() or run_of(place) == run_id:
-                shutil.rmtree(place)
+            return set(connection.execute(query).scalars())
+
+
+def _below(asset: str, batch: str) -> str:
+    if _ASSET.fullmatch(asset) is None:
+        raise InvalidTable(f"{asset!r} is no asset key: use words of a-z, 0-9 and _ with / between.")
+    _check_name("batch", batch)
+    return f"{asset}/{batch}"
 
 
 def _check_name(what: str, name: str) -> None:
@@ -312,12 +343,12 @@ def _read_table(pointer: TablePointer) -> pa.Table:
         table = None
     if table is None:
         raise DamagedTable(
-            f"Files of {pointer.asset} of batch {pointer.batch!r} are gone from {path_text(pointer.path)}. "
+            f"Files of {pointer.asset} of batch {pointer.batch!r} are gone from {place_text(pointer.path)}. "
             f"Materialize {pointer.asset} for it again."
         )
     if table.num_rows != pointer.rows:
         raise DamagedTable(
             f"{pointer.asset} of batch {pointer.batch!r} has {table.num_rows} rows in "
-            f"{path_text(pointer.path)} and was published with {pointer.rows}. Materialize it again."
+            f"{place_text(pointer.path)} and was published with {pointer.rows}. Materialize it again."
         )
     return table

@@ -47,6 +47,8 @@ class Batch:
         registered_at: When it was registered.
         published_at: When it was published, or None.
         published_by: Who published it, or None.
+        below: Whether the photos in folders below its own belong to it.
+        listed: Which run last listed the folder, and the digest of what it found; None before the first.
     """
 
     pipeline: Pipeline
@@ -58,6 +60,8 @@ class Batch:
     registered_at: datetime
     published_at: datetime | None
     published_by: str | None
+    below: bool = True
+    listed: tuple[str, str] | None = None
 
     @property
     def has_folder(self) -> bool:
@@ -66,9 +70,15 @@ class Batch:
 
 
 def register(
-    db: StateDatabase, *, pipeline: Pipeline, name: str, folder: Path, rules: Path | None = None
+    db: StateDatabase,
+    *,
+    pipeline: Pipeline,
+    name: str,
+    folder: Path,
+    rules: Path | None = None,
+    below: bool | None = None,
 ) -> Batch:
-    """Make a batch known. Doing it again for the same folder changes nothing but `rules`, when given.
+    """Make a batch known. Doing it again for the same folder changes nothing but what is given.
 
     Args:
         db: The state database.
@@ -76,6 +86,7 @@ def register(
         name: A slug such as `batch_name` or `name_for` makes.
         folder: Of the photos; kept absolute, symbolic links resolved.
         rules: The competition's TOML, or None to keep what is known.
+        below: Whether folders below belong to it, or None to keep what is known; they do at first.
 
     Returns:
         The batch as it is now.
@@ -101,6 +112,7 @@ def register(
             "pins": {},
             "state": "open",
             "registered_at": datetime.now(UTC),
+            "below": below is not False,
         }
         insert_new(connection, table, [row])
         found = _one(connection, pipeline, name)
@@ -112,9 +124,18 @@ def register(
         if law is not None and (found.rules is None or path_text(found.rules) != law):
             connection.execute(update(table).where(*_is(pipeline, name)).values(rules=law))
             found = _one(connection, pipeline, name)
+        if below is not None and found.below != below:
+            connection.execute(update(table).where(*_is(pipeline, name)).values(below=below))
+            found = _one(connection, pipeline, name)
         return found
 
     return db.write(work)
+
+
+def note_listed(db: StateDatabase, pipeline: Pipeline, name: str, *, run_id: str, digest: str) -> None:
+    """Remember what a run found in a batch's folder."""
+    statement = update(table).where(*_is(pipeline, name)).values(listed=f"{run_id} {digest}")
+    db.write(lambda connection: connection.execute(statement))
 
 
 def batch(db: StateDatabase, pipeline: Pipeline, name: str) -> Batch:
@@ -129,11 +150,14 @@ def batch(db: StateDatabase, pipeline: Pipeline, name: str) -> Batch:
 
 def batches(db: StateDatabase, pipeline: Pipeline | None = None) -> tuple[Batch, ...]:
     """All batches, or those of one pipeline, by pipeline and name."""
-    query = select(table).order_by(table.c.pipeline, table.c.name)
-    if pipeline is not None:
-        query = query.where(table.c.pipeline == pipeline)
     with db.read() as connection:
-        return tuple(_batch(row) for row in connection.execute(query))
+        return tuple(one for one in batches_in(connection) if pipeline in (None, one.pipeline))
+
+
+def batches_in(connection: Connection) -> tuple[Batch, ...]:
+    """All batches that a connection to a state database sees, by pipeline and name."""
+    query = select(table).order_by(table.c.pipeline, table.c.name)
+    return tuple(_batch(row) for row in connection.execute(query))
 
 
 def pin(db: StateDatabase, pipeline: Pipeline, name: str, stage: str, **values: Any) -> Batch:
@@ -269,4 +293,13 @@ def _batch(row: Row[Any]) -> Batch:
         registered_at=row.registered_at,
         published_at=row.published_at,
         published_by=row.published_by,
+        below=row.below,
+        listed=_listed(row.listed),
     )
+
+
+def _listed(kept: str | None) -> tuple[str, str] | None:
+    if kept is None:
+        return None
+    run_id, _, digest = kept.partition(" ")
+    return run_id, digest

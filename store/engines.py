@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from store.settings import Settings
 
 _BUSY_TIMEOUT_S = 30
+_SILENCE_S = 30
+_HELD_S = 15
 
 
 @dataclass(frozen=True)
@@ -141,14 +143,16 @@ def _postgresql(secret_url: str, connect_timeout_s: float) -> Engines:
     migrating = _postgresql_engine(secret_url, connect_timeout_s, poolclass=NullPool)
     with in_words(where), migrating.begin() as connection:
         migrate(connection)
+    # A host that is cut off in the middle of a transaction would keep its locks, and all others waiting.
+    held = f"-c idle_in_transaction_session_timeout={_HELD_S * 1000}"
     writer = _postgresql_engine(
-        secret_url, connect_timeout_s, pool_pre_ping=True, pool_size=1, max_overflow=0
+        secret_url, connect_timeout_s, held, pool_pre_ping=True, pool_size=1, max_overflow=0
     )
     reader = _postgresql_reader(
         secret_url, connect_timeout_s, pool_pre_ping=True, pool_size=8, max_overflow=24
     )
     passing = _postgresql_engine(
-        secret_url, connect_timeout_s, pool_pre_ping=True, pool_size=2, max_overflow=8
+        secret_url, connect_timeout_s, held, pool_pre_ping=True, pool_size=2, max_overflow=8
     )
 
     def do_not_wait(connection: Connection) -> None:
@@ -158,9 +162,19 @@ def _postgresql(secret_url: str, connect_timeout_s: float) -> Engines:
     return Engines(reader, writer, passing, where)
 
 
-def _postgresql_engine(secret_url: str, connect_timeout_s: float, **options: Any) -> Engine:
+def _postgresql_engine(
+    secret_url: str, connect_timeout_s: float, session: str = "", **options: Any
+) -> Engine:
     url = make_url(secret_url).set(drivername="postgresql+psycopg")
-    connecting = {"connect_timeout": max(1, round(connect_timeout_s))}
+    connecting = {
+        "connect_timeout": max(1, round(connect_timeout_s)),
+        # A network that swallows everything would be waited for a quarter of an hour, an idle one for hours.
+        "tcp_user_timeout": _SILENCE_S * 1000,
+        "keepalives_idle": _SILENCE_S // 2,
+        "keepalives_interval": _SILENCE_S // 6,
+        "keepalives_count": 3,
+        "options": f"{url.query.get('options', '')} {session}".strip(),
+    }
     try:
         return create_engine(url, json_serializer=_json, connect_args=connecting, **options)
     except ModuleNotFoundError as error:

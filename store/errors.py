@@ -4,6 +4,8 @@ StoreError
 ├── SettingsError           a setting has a value that cannot be used
 ├── HomeError               the home folder cannot be made or written
 ├── PublishFailed           a file could not be published; the old one is untouched
+├── ArtifactsUnreachable    the store of objects does not answer, or refuses
+├── ArchiveRefused          an archive that is none of ours, or holds what none of ours does
 ├── DatabaseError           the state database cannot do what was asked
 │   ├── DatabaseUnreachable     it cannot be opened or reached
 │   ├── DatabaseOlder           an earlier version of this program has made it, and it is only read
@@ -40,6 +42,14 @@ class HomeError(StoreError):
 
 class PublishFailed(StoreError):
     """A file could not be published; what was there before is untouched."""
+
+
+class ArtifactsUnreachable(StoreError):
+    """The store of objects that holds the tables does not answer, or refuses."""
+
+
+class ArchiveRefused(StoreError):
+    """An archive that is none of ours, is cut off, or holds what none of ours does."""
 
 
 class BadOverride(StoreError):

@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete, or_, select
 
 from store.tables import (
+    alike_photos,
+    compared_photos,
     kept_answer_photos,
     kept_answers,
     measurements,
@@ -21,7 +23,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
-    from store.artifacts import RemovedTable, TableStore
+    from store.artifacts import RemovedTable, TableStore, Unmention
     from store.database import StateDatabase
 
 _IDS_A_STATEMENT = 500
@@ -36,11 +38,13 @@ class Forgotten:
         unreadable: Assets' tables that could not be read, and were removed.
         log_emptied: Whether no copy of the rows is left in the state database's log; see
             `StateDatabase.checkpoint`.
+        unfinished: Uploads to a store of objects that may be under way, and were not looked at.
     """
 
     counts: Mapping[str, int]
     unreadable: tuple[RemovedTable, ...] = ()
     log_emptied: bool = True
+    unfinished: int = 0
 
     @property
     def total(self) -> int:
@@ -54,6 +58,7 @@ def forget_photos(
     photo_ids: Collection[str],
     *,
     kept_writes: Collection[str] = frozenset(),
+    unmention: Unmention | None = None,
 ) -> Forgotten:
     """Remove all that is kept about these photos; doing it again removes nothing more.
 
@@ -65,21 +70,32 @@ def forget_photos(
         tables: The assets' tables of the same home.
         photo_ids: Photos to forget.
         kept_writes: Ids of metadata writes that stay, with their undo.
+        unmention: Takes what rows of other photos say of these out of the tables.
 
     Returns:
         What was removed.
 
     Raises:
         PublishFailed: A table could not be rewritten; doing it again goes on from there.
+        ArtifactsUnreachable: The store of objects that holds them does not answer, or refuses; as above.
         DatabaseError: The state database could not be written; nothing in it was removed.
     """
     ids = sorted(set(photo_ids))
     # Tables first: a run that recalls an answer between the two steps conflicts with the rewritten table.
-    from_tables = tables.forget(ids)
+    from_tables = tables.forget(ids, unmention=unmention)
 
     def work(connection: Connection) -> dict[str, int]:
         counts = dict.fromkeys(
-            ("kept_answers", "measurements", "photo_identities", "overrides", "metadata_writes"), 0
+            (
+                "kept_answers",
+                "measurements",
+                "photo_identities",
+                "overrides",
+                "metadata_writes",
+                "compared_photos",
+                "alike_photos",
+            ),
+            0,
         )
         for start in range(0, len(ids), _IDS_A_STATEMENT):
             some = ids[start : start + _IDS_A_STATEMENT]
@@ -87,16 +103,23 @@ def forget_photos(
             counts["kept_answers"] += connection.execute(
                 delete(kept_answers).where(kept_answers.c.request_digest.in_(about))
             ).rowcount
-            for table in (measurements, photo_identities, overrides):
+            for table in (measurements, photo_identities, overrides, compared_photos):
                 counts[table.name] += connection.execute(
                     delete(table).where(table.c.photo_id.in_(some))
                 ).rowcount
+            either = or_(alike_photos.c.first.in_(some), alike_photos.c.second.in_(some))
+            counts["alike_photos"] += connection.execute(delete(alike_photos).where(either)).rowcount
             counts["metadata_writes"] += _forget_writes(connection, some, kept_writes)
         return counts
 
     counts = db.write(work)
     log_emptied = db.checkpoint()
-    return Forgotten({"table_rows": from_tables.count, **counts}, from_tables.unreadable, log_emptied)
+    return Forgotten(
+        {"table_rows": from_tables.count, **counts},
+        from_tables.unreadable,
+        log_emptied,
+        from_tables.unfinished,
+    )
 
 
 def _forget_writes(connection: Connection, photo_ids: Collection[str], kept: Collection[str]) -> int:

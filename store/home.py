@@ -5,14 +5,16 @@ from __future__ import annotations
 import os
 import tempfile
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import unquote
 
 from store.errors import HomeError
+from store.object_paths import ObjectPath
 from store.path_text import path_text
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
+    from store.object_paths import Place
     from store.settings import Settings
 
 
@@ -22,12 +24,14 @@ class Home:
 
     Attributes:
         root: The folder itself, absolute.
+        artifacts: URL of the store that holds the tables, when they are not in the folder.
 
     Raises:
         HomeError: The folder's path is not UTF-8.
     """
 
     root: Path
+    artifacts: str | None = None
 
     def __post_init__(self) -> None:
         try:
@@ -45,7 +49,7 @@ class Home:
         Raises:
             HomeError: The folder's path is not UTF-8.
         """
-        return cls(settings.home)
+        return cls(settings.home, settings.artifacts_url)
 
     @property
     def state_db(self) -> Path:
@@ -58,9 +62,12 @@ class Home:
         return self.root / "cache" / "prompts.json"
 
     @property
-    def assets(self) -> Path:
+    def assets(self) -> Place:
         """Tables: `<asset>/<batch>/<run_id>/part-*.parquet`."""
-        return self.root / "assets"
+        if self.artifacts is None:
+            return self.root / "assets"
+        protocol, _, place = self.artifacts.rstrip("/").partition("://")
+        return Path(unquote(place)) if protocol == "file" else ObjectPath(f"{protocol}://{place}")
 
     @property
     def reports(self) -> Path:
@@ -107,8 +114,28 @@ class Home:
         return self.root / "thumbnails" / photo_id[:2] / f"{photo_id}.jpg"
 
     @property
+    def evidence(self) -> Path:
+        """Pictures on which findings are drawn, a folder a photo; a cache that may be deleted at any time."""
+        return self.root / "evidence"
+
+    def evidence_of(self, photo_id: str, name: str, version: str) -> Path:
+        """Where a picture of the evidence is kept for one of the photos in it.
+
+        Args:
+            photo_id: The photo.
+            name: As the finding names it.
+            version: Of the detectors that it was drawn by.
+        """
+        return self.evidence / photo_id[:2] / photo_id / f"{name}-{version}.webp"
+
+    @property
+    def parts(self) -> Path:
+        """What the steps of runs under way have made of their parts of a batch: `<run_id>/<asset>/`."""
+        return self.root / "parts"
+
+    @property
     def locks(self) -> Path:
-        """Who works on which batch, one file a batch."""
+        """Who works on which batch, and which run has divided it: a file a batch each."""
         return self.root / "locks"
 
     @property
@@ -142,7 +169,7 @@ class Home:
         """
         folders = (
             self.root,
-            self.assets,
+            *([self.assets] if isinstance(self.assets, Path) else []),
             self.reports,
             self.spool,
             self.events,

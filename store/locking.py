@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def locked(path: Path, *, waiting: Callable[[], None] | None = None) -> Iterator[None]:
+def locked(path: Path, *, waiting: Callable[[], None] | None = None, shared: bool = False) -> Iterator[None]:
     """Hold the exclusive lock on `path` (made when missing) for the length of the block.
 
     The kernel releases it when the holder dies. Not reentrant: a thread that asks twice waits for itself. A wait in
@@ -22,18 +22,20 @@ def locked(path: Path, *, waiting: Callable[[], None] | None = None) -> Iterator
     Args:
         path: The file.
         waiting: Called once, if somebody else holds the lock, before the wait.
+        shared: Hold it together with others who share it, so that only who wants it alone has to wait.
 
     Raises:
         OSError: The file cannot be made or locked.
     """
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+    kind = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
     try:
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
         except BlockingIOError:
             if waiting is not None:
                 waiting()
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            fcntl.flock(descriptor, kind)
         yield
     finally:
         os.close(descriptor)

@@ -1,13 +1,18 @@
-"""Bring the state database to this version's tables, once, whoever else is starting."""
+"""Bring the state database to this version's tables, once, whoever else is starting.
+
+A database that is behind goes through the scripts. A new one of SQLite, as each home has, is made as the scripts
+would leave it, from `store.tables`: that takes a tenth of the time, and a test holds the two ways to one outcome.
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sqlalchemy import inspect, text
+from sqlalchemy import Column, MetaData, PrimaryKeyConstraint, String, Table, insert, inspect, text
 
 from store.errors import DatabaseNewer, DatabaseOlder
 from store.migrations import HEAD
+from store.tables import FIRST_ROWS, metadata
 
 if TYPE_CHECKING:
     from alembic.config import Config
@@ -16,9 +21,17 @@ if TYPE_CHECKING:
 # Any constant that this program alone uses: "imagewks" as a big-endian 64-bit integer.
 _ADVISORY_LOCK = int.from_bytes(b"imagewks", "big")
 
+# Alembic's own, where it keeps the revision; as it makes it.
+_VERSION = Table(
+    "alembic_version",
+    MetaData(),
+    Column("version_num", String(32), nullable=False),
+    PrimaryKeyConstraint("version_num", name="alembic_version_pkc"),
+)
+
 
 def migrate(connection: Connection) -> None:
-    """Run the scripts that are missing, inside the caller's transaction.
+    """Run the scripts that are missing, or make the tables of a new database, inside the caller's transaction.
 
     On SQLite that transaction must hold the write lock already (`BEGIN IMMEDIATE`); on PostgreSQL an
     advisory lock is taken here and released with the transaction.
@@ -34,6 +47,9 @@ def migrate(connection: Connection) -> None:
     found = revision(connection)
     if found == HEAD:
         return
+    if found is None and connection.dialect.name == "sqlite" and not inspect(connection).get_table_names():
+        _make(connection)
+        return
     # Costs a third of a second, so only a database that is behind pays for it.
     from alembic.command import upgrade  # noqa: PLC0415 - see above
 
@@ -41,6 +57,14 @@ def migrate(connection: Connection) -> None:
     _refuse_newer(config, found)
     config.attributes["connection"] = connection
     upgrade(config, "head")
+
+
+def _make(connection: Connection) -> None:
+    metadata.create_all(connection, checkfirst=False)
+    for table, row in FIRST_ROWS:
+        connection.execute(insert(table).values(row))
+    _VERSION.create(connection, checkfirst=False)
+    connection.execute(insert(_VERSION).values(version_num=HEAD))
 
 
 def check_revision(connection: Connection) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -30,6 +31,9 @@ COLUMNS: Final[Mapping[Pipeline, tuple[str, ...]]] = {
 """The columns that a person may override, by pipeline."""
 
 LONGEST_REASON: Final = 2000
+_BETWEEN: Final = re.compile(r"(?<!\d),|,(?!\d)")
+"""What parts keywords; a comma between digits does not: `10,000 steps`."""
+_EMPTY_LINES: Final = re.compile(r"\n{3,}")
 _UNWRITABLE: Final = frozenset({"Cc", "Cs"})
 
 
@@ -62,7 +66,7 @@ def read_value(pipeline: Pipeline, column: str, text: str) -> Any:
     Args:
         pipeline: `judge` or `tagger`.
         column: One of its `COLUMNS`.
-        text: A mark from 0 to 20, a sentence, or keywords with commas between.
+        text: A mark from 0 to 20, a sentence, keywords with commas between, or a description, which keeps its lines.
 
     Raises:
         BadOverride: The column cannot be overridden, or cannot hold this.
@@ -84,12 +88,23 @@ def read_value(pipeline: Pipeline, column: str, text: str) -> Any:
             raise BadOverride(f"A score is a whole number from 0 to {HIGHEST_MARK}; this is {text[:40]!r}.")
         return int(text)
     longest = LONGEST[column]
-    parts = [" ".join(part.split()) for part in (text.split(",") if column == "keywords" else [text])]
-    parts = list(dict.fromkeys(filter(None, parts)))
+    if column == "description":
+        parts = [_lines(text)]
+    else:
+        parts = [
+            " ".join(part.split()) for part in (_BETWEEN.split(text) if column == "keywords" else [text])
+        ]
+        parts = list(dict.fromkeys(filter(None, parts)))
     if len(parts) > MOST_KEYWORDS or any(len(part) > longest for part in parts):
         most = f" and at most {MOST_KEYWORDS} keywords" if column == "keywords" else ""
         raise BadOverride(f"A {column.removesuffix('s')} has at most {longest} characters{most}.")
     return parts if column == "keywords" else parts[0]
+
+
+def _lines(text: str) -> str:
+    """The lines of a text that is not empty; between paragraphs one empty line."""
+    lines = "\n".join(" ".join(line.split()) for line in text.splitlines())
+    return _EMPTY_LINES.sub("\n\n", lines)
 
 
 def override(db: StateDatabase, *, pipeline: Pipeline, batch: str, made: Override) -> None:

@@ -27,7 +27,11 @@ def path_text(path: str | os.PathLike[str]) -> str:
     Returns:
         Valid Unicode without lone surrogates; `text_path` gives the path back.
     """
-    text = os.fsencode(os.fspath(path)).decode("utf-8", "surrogateescape")
+    text = os.fspath(path)
+    # As nearly all are, and there may be hundreds of thousands.
+    if text.isascii() and "%" not in text:
+        return text
+    text = os.fsencode(text).decode("utf-8", "surrogateescape")
     return "".join(_escaped(character) for character in text)
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from sqlalchemy import select, update
 
 from store.errors import PublishConflict
-from store.table_files import parts_of
+from store.object_paths import ObjectPath
+from store.table_files import part_count, part_name, parts_of
 from store.tables import published_tables, table_pointers
 from store.upserting import insert_new, upsert
 
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from sqlalchemy import Connection
+
+    from store.object_paths import Place
 
 
 @dataclass(frozen=True)
@@ -29,7 +32,7 @@ class TablePointer:
         run_id: The run that made it.
         rows: How many rows it has.
         data_version: What it says, as a digest; see `store.data_version`.
-        path: Folder of its parts, absolute.
+        path: Folder of its parts, absolute, or where they are in a store of objects.
         moved_at: When it was published.
     """
 
@@ -38,23 +41,30 @@ class TablePointer:
     run_id: str
     rows: int
     data_version: str
-    path: Path
+    path: Place
     moved_at: datetime
 
     @property
-    def parts(self) -> tuple[Path, ...]:
+    def parts(self) -> tuple[Place, ...]:
         """The Parquet files, in the order of their rows."""
         return parts_of(self.path)
 
+    @property
+    def expected_parts(self) -> tuple[ObjectPath, ...]:
+        """The objects of a table that is in a store of them, by its number of rows: a listing takes its time there."""
+        if not isinstance(self.path, ObjectPath):
+            raise TypeError(f"{self.path} is a folder: look into it")
+        return tuple(self.path / part_name(number) for number in range(part_count(self.rows)))
+
 
 def current_pointers(
-    connection: Connection, assets: Path, *, asset: str | None = None, batch: str | None = None
+    connection: Connection, assets: Place, *, asset: str | None = None, batch: str | None = None
 ) -> tuple[TablePointer, ...]:
     """The pointers to the current tables, by asset and batch.
 
     Args:
         connection: To the state database.
-        assets: The folder that holds all tables.
+        assets: What holds all tables.
         asset: Only of this asset.
         batch: Only of this batch.
     """
@@ -68,7 +78,7 @@ def current_pointers(
 
 
 def published_pointer(
-    connection: Connection, assets: Path, *, asset: str, batch: str, run_id: str
+    connection: Connection, assets: Place, *, asset: str, batch: str, run_id: str
 ) -> TablePointer | None:
     """The pointer to the table that a run published, be it current or not; None when it published none."""
     one = published_tables
@@ -78,7 +88,7 @@ def published_pointer(
 
 
 def move_pointer(
-    connection: Connection, assets: Path, pointer: TablePointer, expected: TablePointer | None
+    connection: Connection, assets: Place, pointer: TablePointer, expected: TablePointer | None
 ) -> None:
     """Make `pointer` the current one, if the current one is `expected` or of the same run.
 
@@ -116,12 +126,14 @@ def move_pointer(
     upsert(connection, published_tables, [row])
 
 
-def stored_path(assets: Path, place: Path) -> str:
+def stored_path(assets: Place, place: Place) -> str:
     """A table's folder as the state database has it, so that a home can be moved."""
-    return place.relative_to(assets).as_posix()
+    if isinstance(place, ObjectPath):
+        return place.relative_to(cast("ObjectPath", assets)).as_posix()
+    return place.relative_to(cast("Path", assets)).as_posix()
 
 
-def _pointer(row: Any, assets: Path) -> TablePointer:
+def _pointer(row: Any, assets: Place) -> TablePointer:
     return TablePointer(
         asset=row.asset,
         batch=row.batch,

@@ -5,9 +5,10 @@
 from __future__ import annotations
 
 import difflib
+import os
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 from urllib.parse import parse_qsl, urlencode
 
 from pydantic import (
@@ -19,9 +20,10 @@ from pydantic import (
     ValidationError,
     model_validator,
 )
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from store.errors import SettingsError
+from store.older_variables import NAMES, older_settings, set_in
 from store.path_text import path_text
 
 if TYPE_CHECKING:
@@ -38,7 +40,13 @@ _STATE_URL = re.compile(
     r"(?P<scheme>[a-z+]+://)(?:(?P<user>[^:@/?#\s]*)(?::(?P<password>[^@/?#\s]*))?@)?"
     r"(?P<place>(?:\[[0-9A-Fa-f:.]+\]|[^:@/?#\[\]\s]*)(?::[0-9]{1,5})?(?:/[^@?#\s]*)?)(?:\?(?P<query>[^@#\s]*))?"
 )
+_STEP = r"(?!\.{1,2}(?:/|$))[A-Za-z0-9._-]+"
+_ARTIFACTS_URL = re.compile(
+    rf"(?:file://(?:/[^/\0?#@]+)+|(?!file:)[a-z][a-z0-9+.-]*://{_STEP}(?:/{_STEP})*)/?"
+)
 _SECRET = re.compile("pass|secret|key|token", re.IGNORECASE)
+_WEBHOOK = re.compile(r"https?://[^\s/?#@]+(?:[/?][^\s#]*)?")
+_ADDRESS = re.compile(r"[^\s@,<>()\"]+@[^\s@,<>()\"]+")
 
 
 def _absolute(path: Path) -> Path:
@@ -59,6 +67,56 @@ def _state_url(url: SecretStr) -> SecretStr:
             "the others %2F for a /, %3F for a ?, %23 for a #, %40 for a @, %3A for a : and %20 for a space"
         )
     return url
+
+
+def _webhook_url(url: SecretStr) -> SecretStr:
+    # The message never quotes the value: whoever knows the address of a chat's webhook may write there.
+    if not _WEBHOOK.fullmatch(url.get_secret_value()):
+        raise ValueError(
+            "is no URL of the form http://host/path or https://host/path, without user and password"
+        )
+    return url
+
+
+def _addresses(text: str) -> str:
+    wrong = [one for one in map(str.strip, text.split(",")) if not _ADDRESS.fullmatch(one)]
+    if wrong:
+        raise ValueError(f"{', '.join(map(repr, wrong))} is no address such as club@example.org")
+    return text
+
+
+def _artifacts_url(url: str) -> str:
+    # The message never quotes the value: somebody may have written a key into it.
+    if not _ARTIFACTS_URL.fullmatch(url):
+        raise ValueError(
+            "must be s3://bucket/prefix, file:///absolute/folder or another protocol of fsspec's, in letters, digits, "
+            "'.', '_' and '-', without user, password, port or query"
+        )
+    return url.rstrip("/")
+
+
+def _part_photos(count: int) -> int:
+    if count < 0 or count == 1:
+        raise ValueError("must be 0, or 2 and more: a step a photo would take longer than the photos")
+    return count
+
+
+CONTEXT_KINDS = ("keywords", "folders", "files", "time", "notes", "places", "neighbors")
+
+
+def _kinds_of_context(text: str) -> str:
+    wrong = sorted(set(_parts(text)) - {*CONTEXT_KINDS})
+    if wrong:
+        raise ValueError(
+            f"there is no {' and no '.join(map(repr, wrong))}; there are {', '.join(CONTEXT_KINDS)}, or none"
+        )
+    return text
+
+
+def _parts(text: str) -> list[str]:
+    """The words of a list with commas; `none` has none."""
+    words = [word.strip() for word in text.split(",") if word.strip()]
+    return [] if words == ["none"] else words
 
 
 AbsolutePath = Annotated[Path, AfterValidator(_absolute)]
@@ -92,6 +150,14 @@ class Settings(BaseSettings):
         default=None,
         description="PostgreSQL URL of the state database; unset means SQLite in the home folder.",
     )
+    artifacts_url: Annotated[str, AfterValidator(_artifacts_url)] | None = Field(
+        default=None,
+        description=(
+            "Where the tables of assets are, such as s3://bucket/prefix or file:///shared/folder; unset means assets/ "
+            "in the home folder. Endpoint and credentials come from the store's own variables, such as "
+            "AWS_ENDPOINT_URL."
+        ),
+    )
     executor: Literal["in_process", "multiprocess", "celery"] = Field(
         default="in_process",
         description=(
@@ -103,6 +169,26 @@ class Settings(BaseSettings):
         default=None,
         description="Celery's broker, such as redis://host:6379/0; needed where executor is celery.",
     )
+    step_ttl_s: float = Field(
+        default=60,
+        ge=2,
+        le=3600,
+        description=(
+            "Seconds after which a step whose Celery worker says nothing any longer is started again by another."
+        ),
+    )
+    step_starts: int = Field(
+        default=3, ge=1, le=100, description="Workers that a step may be lost with before its run fails."
+    )
+    part_photos: Annotated[int, AfterValidator(_part_photos)] = Field(
+        default=0,
+        le=100_000,
+        description=(
+            "Photos that one step of a stage works on at most: a larger batch is divided into parts, each a step that "
+            "any worker may take, 32 at most; 0 gives every stage one step. The same for the web server, the daemon "
+            "and all workers."
+        ),
+    )
     inbox: AbsolutePath | None = Field(
         default=None,
         description="Folder watched for new batches: <inbox>/judge/<batch> and <inbox>/tag/<batch>.",
@@ -112,6 +198,16 @@ class Settings(BaseSettings):
         ge=0,
         le=86_400,
         description="Seconds for which an inbox folder must not have changed before it is handled.",
+    )
+    library: AbsolutePath | None = Field(
+        default=None,
+        description="Photo library whose folders are tagged as they change, batch by batch.",
+    )
+    library_batch: int = Field(
+        default=1000,
+        ge=1,
+        le=100_000,
+        description="Photos that a batch cut from the library should have at most.",
     )
     promotion_runs: Literal["offer", "start"] = Field(
         default="offer",
@@ -123,11 +219,77 @@ class Settings(BaseSettings):
     promotion_runs_a_tick: int = Field(
         default=2, ge=1, le=100, description="Runs that are started at most at one look for promotions."
     )
+    alert_webhook_url: Annotated[SecretStr, AfterValidator(_webhook_url)] | None = Field(
+        default=None,
+        description="URL that is told of each run that failed, by a POST of JSON; a secret, since it may hold a token.",
+    )
+    alert_email_to: Annotated[str, AfterValidator(_addresses)] | None = Field(
+        default=None,
+        description="Addresses that are sent an e-mail about each run that failed, with commas between.",
+    )
+    alert_email_from: Annotated[str, AfterValidator(_addresses)] | None = Field(
+        default=None, description="Sender of those e-mails; unset means the first of the addresses."
+    )
+    alert_email_host: str = Field(
+        default="127.0.0.1",
+        pattern=r"^[^\s:/@]+$",
+        description="Mail server that takes those e-mails.",
+    )
+    alert_email_port: int = Field(default=587, ge=1, le=65_535, description="The mail server's port.")
+    alert_email_security: Literal["starttls", "tls", "none"] = Field(
+        default="starttls",
+        description=(
+            "How the connection to the mail server is kept from others: `starttls`, `tls` from the first byte, usually "
+            "on port 465, or `none`, for a server on this machine."
+        ),
+    )
+    alert_email_user: str | None = Field(
+        default=None, description="User at the mail server; unset means that it asks for none."
+    )
+    alert_email_password: SecretStr | None = Field(
+        default=None, description="That user's password; never sent over a connection that is open to others."
+    )
+    alert_timeout_s: float = Field(
+        default=5, gt=0, le=10, description="Seconds for one try to deliver an alert."
+    )
     leases: Literal["off", "observe", "enforce"] = Field(
         default="off",
         description=(
             "How devices are shared: `off` grants every request at once, `observe` also tells what would have had "
             "to wait, `enforce` waits, loads and unloads."
+        ),
+    )
+    judge_iqa: Literal["off", "chosen"] = Field(
+        default="chosen",
+        description=(
+            "Image-quality models in judging: `chosen` asks the one that a batch names, `off` asks none and measures "
+            "only, whatever a batch names."
+        ),
+    )
+    judge_panel: Literal["off", "chosen"] = Field(
+        default="chosen",
+        description=(
+            "Panels of judges: `chosen` asks all that a batch names, `off` asks the one judge, whatever a batch names."
+        ),
+    )
+    judge_prompts: Literal["files", "label"] = Field(
+        default="files",
+        description=(
+            "What judging asks with where nobody has chosen a prompt: what the `files` say, or the revision with the "
+            "`label` production."
+        ),
+    )
+    tagger_prompts: Literal["files", "label"] = Field(
+        default="files",
+        description=(
+            "What tagging asks with where nobody has chosen a prompt: what the `files` say, or the revision with the "
+            "`label` production."
+        ),
+    )
+    tagger_writing: Literal["off", "on"] = Field(
+        default="on",
+        description=(
+            "Whether tags may be written into files when somebody asks for it; `off` refuses, and an undo still works."
         ),
     )
     lease_ttl_s: float = Field(
@@ -232,16 +394,80 @@ class Settings(BaseSettings):
     max_file_bytes: ByteSize = Field(
         default=ByteSize(300 * _MIB), ge=1, description="Photos larger than this are not decoded."
     )
+    tag_context: Annotated[str, AfterValidator(_kinds_of_context)] = Field(
+        default="keywords,folders,files,time,notes",
+        description=(
+            "What tagging prompts are told besides the picture: any of keywords, folders, files, time, notes, places "
+            "and neighbors, with commas between, or `none`."
+        ),
+    )
+    share_bursts: bool = Field(
+        default=False,
+        description="Ask about one of the frames of a burst that look alike, and give its answer to all of them.",
+    )
+    burst_gap_s: float = Field(
+        default=2, ge=0, le=3600, description="Seconds from one frame of a burst to the next at most."
+    )
+    vocabulary: AbsolutePath | None = Field(
+        default=None,
+        description=(
+            "File of the keywords that are wanted, a plain list or Lightroom's export; unset means that every word is."
+        ),
+    )
+    vocabulary_strict: bool = Field(
+        default=False,
+        description="Write only the vocabulary's keywords; what it does not have stays a suggestion in the tables.",
+    )
+    keyword_language: str = Field(
+        default="en",
+        pattern=r"^[a-z]{2,4}$",
+        description="Language of the keywords, to see that trees are a tree; `none` compares them as they are spelled.",
+    )
+    keyword_samples: int = Field(
+        default=1, ge=1, le=9, description="How many times a photo's keywords are asked for."
+    )
+    keyword_agreement: float = Field(
+        default=0.5,
+        ge=0,
+        le=1,
+        description="Share of the samples that have to give a keyword, 0-1; with one sample all are kept.",
+    )
+    sidecar_names: Literal["adobe", "darktable"] = Field(
+        default="adobe",
+        description=(
+            "How sidecars of raw files, HEIC, AVIF and JPEG XL are named: `adobe` for photo.xmp (Lightroom, Bridge), "
+            "`darktable` for photo.cr2.xmp (darktable, digiKam)."
+        ),
+    )
     kept_answers_days: int = Field(
         default=365, ge=0, le=36_500, description="Days for which a model's raw answer is kept for recall."
     )
     kept_answers_mib: int = Field(
         default=2048, ge=0, description="MiB of raw answers kept for recall; the oldest go first."
     )
+    telemetry_days: int = Field(
+        default=0,
+        ge=0,
+        le=36_500,
+        description="Days for which events, decisions and GPU samples are kept besides today; 0 keeps them for ever.",
+    )
     allow_remote: bool = Field(
         default=False,
         description="Consent to send photos to deployments outside this machine and its private network.",
     )
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Given by name, then `IMAGEWORKS_*`, then variables of the proxy-orchestrated set-up."""
+        del dotenv_settings, file_secret_settings
+        return init_settings, env_settings, _Older(settings_cls)
 
     @model_validator(mode="wrap")
     @classmethod
@@ -250,6 +476,11 @@ class Settings(BaseSettings):
             return handler(data)
         except ValidationError as error:
             raise SettingsError("\n".join(_complaints(error, data))) from None
+
+    @property
+    def tag_context_kinds(self) -> frozenset[str]:
+        """What tagging prompts are told, by kind."""
+        return frozenset(_parts(self.tag_context))
 
     def masked(self) -> dict[str, object]:
         """Every setting as a plain value for printing, without secrets."""
@@ -269,6 +500,17 @@ class Settings(BaseSettings):
         return plain
 
 
+class _Older(PydanticBaseSettingsSource):
+    """What is set by variables of the proxy-orchestrated set-up; see `store.older_variables`."""
+
+    def get_field_value(self, field: Any, field_name: str) -> tuple[Any, str, bool]:
+        """Demanded by the base class; all fields are given at once."""
+        raise NotImplementedError(f"{field_name} of {field}")
+
+    def __call__(self) -> dict[str, Any]:
+        return dict(older_settings(os.environ))
+
+
 def masked_url(url: str) -> str:
     """`url` with its password, in the authority or in the query, replaced by asterisks; all of it if it is none."""
     parts = _STATE_URL.fullmatch(url)
@@ -285,14 +527,19 @@ def masked_url(url: str) -> str:
 
 
 def unknown_variables(environ: Iterable[str]) -> list[str]:
-    """Names in `environ` that start with `IMAGEWORKS_` and that no setting reads, sorted."""
-    known = {variable(name) for name in Settings.model_fields}
+    """Names in `environ` that start with `IMAGEWORKS_` and that nothing knows, sorted."""
+    known = {variable(name) for name in Settings.model_fields} | NAMES
     return sorted(name for name in environ if name.upper().startswith(PREFIX) and name.upper() not in known)
 
 
 def variable(field: str) -> str:
     """The environment variable of a field: `home` → `IMAGEWORKS_HOME`."""
     return f"{PREFIX}{field.upper()}"
+
+
+def _is_secret(annotation: Any) -> bool:
+    """Whether a value of this type is never shown."""
+    return annotation is SecretStr or any(map(_is_secret, get_args(annotation)))
 
 
 def _complaints(error: ValidationError, data: Any) -> Iterable[str]:
@@ -305,10 +552,20 @@ def _complaints(error: ValidationError, data: Any) -> Iterable[str]:
             yield f"There is no setting `{field}`.{hint}"
             continue
         given = data.get(field) if isinstance(data, dict) else None
-        shown = "" if field == "state_url" or given is None else f" is {str(given)!r}, which"
+        secret = _is_secret(info.annotation) or field == "artifacts_url"
+        shown = "" if secret or given is None else f" is {str(given)!r}, which"
         reason = problem["msg"].removeprefix("Value error, ")
         reason = reason[:1].lower() + reason[1:]
         link = " cannot be used:" if shown else ":"
         default = info.default
         example = f" The default is {default}." if default is not None else ""
-        yield f"{variable(field)}{shown}{link} {reason}. {info.description}{example}"
+        yield f"{_named(field, given)}{shown}{link} {reason}. {info.description}{example}"
+
+
+def _named(field: str, given: object) -> str:
+    """The variable that somebody set: ours, or the older one that the value came from."""
+    older = [one.name for one in set_in(os.environ) if one.setting == field]
+    ours = os.environ.get(variable(field))
+    return (
+        f"{variable(field)}, by {older[0]}," if older and not ours and given is not None else variable(field)
+    )

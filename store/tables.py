@@ -21,7 +21,9 @@ from sqlalchemy import (
     Table,
     Text,
     TypeDecorator,
+    true,
 )
+from sqlalchemy.schema import conv
 
 if TYPE_CHECKING:
     from sqlalchemy import Dialect
@@ -72,8 +74,11 @@ batches = Table(
     Column("registered_at", UtcTime, nullable=False),
     Column("published_at", UtcTime),
     Column("published_by", Text),
-    CheckConstraint("pipeline IN ('judge', 'tagger')", name="pipeline"),
-    CheckConstraint("state IN ('open', 'published')", name="state"),
+    Column("below", Boolean, nullable=False, server_default=true(), doc="whether folders below belong to it"),
+    Column("listed", Text, doc="run and digest of what was last found in the folder"),
+    # The first script's checks bear the convention's name twice, and are to be found by it.
+    CheckConstraint("pipeline IN ('judge', 'tagger')", name=conv("ck_batches_ck_batches_pipeline")),
+    CheckConstraint("state IN ('open', 'published')", name=conv("ck_batches_ck_batches_state")),
 )
 
 kept_answers = Table(
@@ -137,6 +142,7 @@ photo_identities = Table(
     Column("file_sha256", Text, nullable=False),
     Column("facts", JSON, nullable=False),
     Column("seen_at", UtcTime, nullable=False),
+    Column("gone_at", UtcTime, doc="when it was first missed; empty for what is there"),
 )
 
 measurements = Table(
@@ -161,7 +167,9 @@ metadata_writes = Table(
     Column("undo", LargeBinary, nullable=False),
     Column("state", Text, nullable=False, doc="prepared, written or undone"),
     Column("at", UtcTime, nullable=False),
-    CheckConstraint("state IN ('prepared', 'written', 'undone')", name="state"),
+    CheckConstraint(
+        "state IN ('prepared', 'written', 'undone')", name=conv("ck_metadata_writes_ck_metadata_writes_state")
+    ),
 )
 
 # What each folder of the inbox holds for a run, and since when.
@@ -418,3 +426,41 @@ overrides = Table(
     Column("made_at", UtcTime, nullable=False),
     Index(None, "pipeline", "batch"),
 )
+
+# Steps of runs in the hands of Celery's workers. A later start of a step fences those before it.
+step_claims = Table(
+    "step_claims",
+    metadata,
+    Column("run_id", Text, primary_key=True),
+    Column("step", Text, primary_key=True),
+    Column("start", Integer, nullable=False, doc="which start of the step it is, from 1"),
+    Column("worker", Text, nullable=False, doc="who has it, for people"),
+    Column("expires_at", Double, nullable=False, doc="seconds since 1970 on the database's clock"),
+    Column("over", Boolean, nullable=False, doc="whether it has been carried out"),
+)
+
+# Photos of a round that were compared with all others of it, so that those that come later are compared alone.
+compared_photos = Table(
+    "compared_photos",
+    metadata,
+    Column("batch", Text, primary_key=True),
+    Column("photo_id", Text, primary_key=True, index=True),
+    Column("version", Text, primary_key=True, doc="of how photos are compared"),
+)
+
+# What came of it: those that show the same.
+alike_photos = Table(
+    "alike_photos",
+    metadata,
+    Column("batch", Text, primary_key=True),
+    Column("first", Text, primary_key=True, index=True, doc="a photo id"),
+    Column("second", Text, primary_key=True, index=True, doc="another's"),
+    Column("version", Text, primary_key=True),
+    Column("found", JSON, nullable=False, doc="as photos.likeness has it"),
+)
+
+FIRST_ROWS: tuple[tuple[Table, dict[str, object]], ...] = (
+    (lease_ledger, {"id": 1, "token": 0, "version": 0}),
+    (prompt_protected_labels, {"label": "production"}),
+)
+"""What a new database holds, as the scripts put it there."""

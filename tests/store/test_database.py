@@ -341,3 +341,12 @@ def test_a_json_column_holds_what_photos_say(database):
     with database.read() as connection:
         assert connection.execute(select(measurements.c.signals)).scalar_one() == said
     assert json.loads(json.dumps(said)) == said
+
+
+@pytest.mark.real
+def test_postgresql_ends_what_a_host_that_is_cut_off_has_begun(tmp_path, postgresql_url):
+    with StateDatabase.open(Settings(home=tmp_path, state_url=postgresql_url)) as database:
+        asked = text("SHOW idle_in_transaction_session_timeout")
+        assert database.write(lambda connection: connection.execute(asked).scalar_one()) == "15s"
+        with database.passing() as connection:
+            assert connection.execute(asked).scalar_one() == "15s"

@@ -22,6 +22,8 @@ from store.errors import DamagedTable, MissingTable, PublishConflict
 from store.forgetting import forget_photos
 from store.settings import Settings
 from store.tables import (
+    alike_photos,
+    compared_photos,
     kept_answer_photos,
     kept_answers,
     measurements,
@@ -55,6 +57,9 @@ def fill(connection):
     pairs = [("of-a", "a"), ("of-b", "b"), ("of-both", "a"), ("of-both", "b")]
     rows = [{"request_digest": digest, "photo_id": photo} for digest, photo in pairs]
     connection.execute(insert(kept_answer_photos), rows)
+    of_pair = {"batch": "b", "version": "1", "found": {}}
+    for first, second in ("ab", "ba"):
+        connection.execute(insert(alike_photos), [{"first": first, "second": second, **of_pair}])
     for photo in "ab":
         connection.execute(insert(measurements), [{"photo_id": photo, "version": "1", "signals": {}}])
         seen = {"size": 1, "mtime_ns": 2**62, "file_sha256": "f", "facts": {}, "seen_at": NOW}
@@ -68,6 +73,7 @@ def fill(connection):
             "reason": "r",
         }
         connection.execute(insert(overrides), [{"photo_id": photo, "who": "w", "made_at": NOW, **said}])
+        connection.execute(insert(compared_photos), [{"batch": "b", "photo_id": photo, "version": "1"}])
         wrote = {"batch": "b", "run_id": "r", "fields": {}, "before_sha256": "1", "after_sha256": "2"}
         wrote |= {"undo": b"u", "state": "written", "at": NOW, "path": f"/{photo}"}
         connection.execute(insert(metadata_writes), [{"write_id": photo, "photo_id": photo, **wrote}])
@@ -94,13 +100,16 @@ def test_a_forgotten_photo_is_in_no_table_and_others_stay(database, tables):
         "photo_identities": 1,
         "overrides": 1,
         "metadata_writes": 1,
+        "compared_photos": 1,
+        "alike_photos": 2,
     }
-    assert forgotten.total == 7
+    assert forgotten.total == 10
     with database.read() as connection:
         for table in metadata.tables.values():
             if "photo_id" in table.c:
                 found = set(connection.execute(select(table.c.photo_id)).scalars())
                 assert found == {"b"}, table.name
+        assert not connection.execute(select(alike_photos)).all()
         assert list(connection.execute(select(kept_answers.c.request_digest)).scalars()) == ["of-b"]
 
 

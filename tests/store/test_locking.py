@@ -30,6 +30,22 @@ def test_threads_take_turns(tmp_path):
     assert counted == list(range(200))
 
 
+def test_who_shares_waits_for_nobody_who_does_and_who_wants_it_alone_for_all(tmp_path):
+    def busy():
+        raise BlockingIOError
+
+    path = tmp_path / "lock"
+    with (
+        locked(path, shared=True),
+        locked(path, shared=True, waiting=busy),
+        pytest.raises(BlockingIOError),
+        locked(path, waiting=busy),
+    ):
+        pytest.fail("two share it")
+    with locked(path, waiting=busy), pytest.raises(BlockingIOError), locked(path, shared=True, waiting=busy):
+        pytest.fail("one has it alone")
+
+
 def test_the_lock_of_a_process_that_was_killed_is_free(tmp_path):
     code = """
 import sys

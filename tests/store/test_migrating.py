@@ -13,7 +13,8 @@ from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import text
+from old_database import make_old
+from sqlalchemy import MetaData, inspect, select, text
 
 import store
 from store.database import StateDatabase
@@ -26,10 +27,59 @@ from store.tables import metadata
 PROCESSES = Path(__file__).with_name("processes.py")
 
 
-def test_the_migrations_make_the_tables_that_the_code_knows(database):
-    with database.read() as connection:
+@pytest.fixture
+def migrated(any_settings):
+    """Settings of a database that went through every script, as one of the first version did."""
+    make_old(any_settings)
+    StateDatabase.open(any_settings).close()
+    return any_settings
+
+
+def everything_of(settings):
+    """The tables with all that belongs to them, but for the order of what is in no order; and their rows."""
+    with StateDatabase.open(settings) as database, database.read() as connection:
+        asked = inspect(connection)
+        made = MetaData()
+        made.reflect(connection)
+        shapes = {
+            name: {
+                "columns": [
+                    (each["name"], str(each["type"]), each["nullable"], each["default"])
+                    for each in asked.get_columns(name)
+                ],
+                "primary key": asked.get_pk_constraint(name),
+                "foreign keys": sorted(map(str, asked.get_foreign_keys(name))),
+                "checks": sorted(
+                    (each["name"], each["sqltext"]) for each in asked.get_check_constraints(name)
+                ),
+                "uniques": sorted(map(str, asked.get_unique_constraints(name))),
+                "indexes": sorted(map(str, asked.get_indexes(name))),
+            }
+            for name in asked.get_table_names()
+        }
+        rows = {name: connection.execute(select(table)).all() for name, table in made.tables.items()}
+    return shapes, rows
+
+
+def test_the_migrations_make_the_tables_that_the_code_knows(migrated):
+    with StateDatabase.open(migrated) as database, database.read() as connection:
         context = MigrationContext.configure(connection, opts={"compare_server_default": True})
         assert compare_metadata(context, metadata) == []
+
+
+def test_a_new_database_is_made_as_the_migrations_leave_it(settings, tmp_path):
+    shapes, rows = everything_of(settings)
+    older = Settings(home=tmp_path / "older")
+    make_old(older)
+    older_shapes, older_rows = everything_of(older)
+    assert shapes == older_shapes
+    assert rows == older_rows
+    assert rows["alembic_version"] == [(HEAD,)]
+    assert {name for name, kept in rows.items() if kept} == {
+        "alembic_version",
+        "lease_ledger",
+        "prompt_protected_labels",
+    }
 
 
 def test_the_named_head_is_the_newest_script():
@@ -45,13 +95,13 @@ def test_a_migration_imports_nothing_of_ours_so_that_it_never_changes():
         assert not {name for name in modules if name and name.startswith("store")}
 
 
-def test_opening_again_changes_nothing_and_does_not_import_alembic(settings):
-    StateDatabase.open(settings).close()
+def test_opening_a_new_database_and_opening_it_again_do_not_import_alembic(settings):
     code = """
 import sys
 sys.path.insert(0, sys.argv[2])
 from processes import *
-StateDatabase.open(settings(sys.argv[1])).close()
+for _ in range(2):
+    StateDatabase.open(settings(sys.argv[1])).close()
 print("alembic" in sys.modules)
 """
     arguments = [sys.executable, "-c", code, settings.home, PROCESSES.parent]
@@ -93,8 +143,9 @@ def test_processes_that_start_at_once_all_find_the_tables(any_settings):
 
 
 @pytest.mark.slow
-def test_a_kill_at_any_statement_of_a_migration_leaves_nothing_in_the_way(tmp_path):
-    arguments = [sys.executable, PROCESSES, "die_at_each_statement", tmp_path]
+@pytest.mark.parametrize("age", ["new", "old"])
+def test_a_kill_at_any_statement_of_a_migration_leaves_nothing_in_the_way(tmp_path, age):
+    arguments = [sys.executable, PROCESSES, "die_at_each_statement", tmp_path, age]
     said = subprocess.run(arguments, capture_output=True, text=True, check=True).stdout
     died, code = map(int, said.split())
     assert code == 0

@@ -162,8 +162,8 @@ def test_what_is_no_url_is_masked_as_a_whole():
 
 
 def test_variables_that_no_setting_reads_are_found():
-    environ = {"IMAGEWORKS_HOME": "", "imageworks_inbox": "", "IMAGEWORKS_MODEL_ROOT": "", "PATH": ""}
-    assert unknown_variables(environ) == ["IMAGEWORKS_MODEL_ROOT"]
+    environ = {"IMAGEWORKS_HOME": "", "imageworks_inbox": "", "IMAGEWORKS_MODEL_PATH": "", "PATH": ""}
+    assert unknown_variables(environ) == ["IMAGEWORKS_MODEL_PATH"]
 
 
 def test_importing_the_settings_imports_nothing_heavy():
@@ -171,3 +171,16 @@ def test_importing_the_settings_imports_nothing_heavy():
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     loaded = {name.partition(".")[0] for name in done.stdout.split()}
     assert not loaded & {"sqlalchemy", "alembic", "pyarrow", "numpy", "pandas", "duckdb"}
+
+
+@pytest.mark.parametrize("url", ["chat.example/T0K3N", "https://me:T0K3N@chat.example", "ftp://chat/T0K3N"])
+def test_a_webhook_that_is_no_url_is_refused_without_being_quoted(url):
+    with pytest.raises(SettingsError, match="IMAGEWORKS_ALERT_WEBHOOK_URL: is no URL") as told:
+        Settings(alert_webhook_url=url)
+    assert "T0K3N" not in str(told.value)
+
+
+@pytest.mark.parametrize("text", ["somebody", "a@b, ,c@d", "a@b\nBcc: c@d", ""])
+def test_alerts_go_to_addresses_alone(text):
+    with pytest.raises(SettingsError, match=r"IMAGEWORKS_ALERT_EMAIL_TO .* is no address"):
+        Settings(alert_email_to=text)
