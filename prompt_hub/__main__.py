@@ -6,7 +6,7 @@ import sys
 from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import typer
 
@@ -15,7 +15,7 @@ from prompt_hub.comparison_commands import add_commands as add_comparison_comman
 from prompt_hub.composition.commands import compose
 from prompt_hub.contracts import types_of
 from prompt_hub.edit_command import edit
-from prompt_hub.errors import PromptHubError, RenderError, WouldOverwrite
+from prompt_hub.errors import BadReference, PromptHubError, RenderError, WouldOverwrite
 from prompt_hub.exchange.commands import import_prompt
 from prompt_hub.exporting import profile_yaml
 from prompt_hub.hashing import short
@@ -53,6 +53,11 @@ class Form(StrEnum):
     YAML = "yaml"
     JSON = "json"
     PROMPTFOO = "promptfoo"
+
+
+_ENDINGS_OF: Final = {Form.YAML: (".yaml", ".yml"), Form.JSON: (".json",), Form.PROMPTFOO: (".yaml", ".yml")}
+_ENDINGS: Final = frozenset(ending for endings in _ENDINGS_OF.values() for ending in endings)
+"""Of names of files: a name for the export that ends so, and is no folder, is the file's own."""
 
 
 class Output(StrEnum):
@@ -122,7 +127,8 @@ def export(
     reference: ReferenceArgument,
     form: Annotated[Form, typer.Option("--format", help="yaml, json, or promptfoo.")] = Form.YAML,
     output: Annotated[
-        Path | None, typer.Option(help="Folder for the file; the terminal if not given.")
+        Path | None,
+        typer.Option(help="Folder for the file, or a file's own name; the terminal if not given."),
     ] = None,
     *,
     home: HomeOption = None,
@@ -146,10 +152,18 @@ def export(
     if output is None:
         typer.echo(text, nl=False)
         return
-    if (output / name).exists():
-        raise WouldOverwrite(f"{output / name} is there; move it away, or name another folder.")
-    publish_file(output / name, text.encode())
-    typer.echo(path_text(output / name))
+    place = output
+    if output.is_dir() or output.suffix.lower() not in _ENDINGS:
+        place = output / name
+    elif output.suffix.lower() not in _ENDINGS_OF[form]:
+        ending = _ENDINGS_OF[form][0]
+        raise BadReference(
+            f"{path_text(output)} would hold {form}: end its name in {ending}, or choose another --format."
+        )
+    if place.exists():
+        raise WouldOverwrite(f"{path_text(place)} is there; move it away, or give another name.")
+    publish_file(place, text.encode())
+    typer.echo(path_text(place))
 
 
 @app.command()

@@ -39,7 +39,9 @@ ReferenceArgument = Annotated[
 AsOption = Annotated[
     str | None, typer.Option("--as", help="Act in another's name, with that one's role. For admins.")
 ]
-WhyOption = Annotated[str, typer.Option("--why", help="Why; it stays in the history.")]
+WhyWhereProtectedOption = Annotated[
+    str, typer.Option("--why", help="Why; it stays in the history. A protected label wants it.")
+]
 
 
 def add_commands(app: typer.Typer) -> None:
@@ -108,9 +110,7 @@ def label(
             "--check", help="Only look whether it could move, and what is missing; exit code 1 if not."
         ),
     ] = False,
-    why: Annotated[
-        str, typer.Option("--why", help="Why; it stays in the history. A protected label wants it.")
-    ] = "",
+    why: WhyWhereProtectedOption = "",
     expect: Annotated[
         str | None, typer.Option(help="Hash that it points at now; refused if it does not.")
     ] = None,
@@ -124,6 +124,7 @@ def label(
     with opened(home) as (store, settings):
         who = _who(store, as_name)
         named = Reference.parse(reference)
+        _refuse_swapped(settings, "label", name, reference)
         _tell_new_label(store, named.profile_id, name)
         hub = None if named.is_kept else _files(settings, named.profile_id)
         if check:
@@ -149,12 +150,13 @@ def rollback(
     name: Annotated[str, typer.Argument(help="Label, such as production.")],
     profile_id: ProfileArgument,
     *,
-    why: WhyOption,
+    why: WhyWhereProtectedOption = "",
     as_name: AsOption = None,
     home: HomeOption = None,
 ) -> None:
     """Move a label back to the revision before; again, and it goes further back."""
-    with opened(home) as (store, _):
+    with opened(home) as (store, settings):
+        _refuse_swapped(settings, "rollback", name, profile_id)
         _tell(store.labels.roll_back(_who(store, as_name), profile_id, name, why=why))
 
 
@@ -162,12 +164,13 @@ def unlabel(
     name: Annotated[str, typer.Argument(help="Label, such as staging.")],
     profile_id: ProfileArgument,
     *,
-    why: WhyOption,
+    why: WhyWhereProtectedOption = "",
     as_name: AsOption = None,
     home: HomeOption = None,
 ) -> None:
     """Take a label away. Its history stays."""
-    with opened(home) as (store, _):
+    with opened(home) as (store, settings):
+        _refuse_swapped(settings, "unlabel", name, profile_id)
         _tell(store.labels.remove(_who(store, as_name), profile_id, name, why=why))
 
 
@@ -299,6 +302,21 @@ def _tell_check(store: PromptStore, who: Identity, label: str, profile: PromptPr
         "Run what is missing, or pass over it as an admin and say why: --override --why REASON.", err=True
     )
     raise typer.Exit(1)
+
+
+def _refuse_swapped(settings: Settings, command: str, name: str, reference: str) -> None:
+    """Make sure that a label and a profile are given in this order.
+
+    Raises:
+        BadReference: What stands for the label is a profile, and what stands for the profile is none.
+    """
+    home = Home.of(settings)
+    profiles = PromptHub.load_cached(home.prompts, home.cached_prompts).profiles
+    label_place = name.partition("@")[0]
+    if reference.partition("@")[0] not in profiles and label_place in profiles:
+        raise BadReference(
+            f"{label_place} is a profile and {reference} is none; the label comes first: {command} {reference} {name}"
+        )
 
 
 def _tell_new_label(store: PromptStore, profile_id: str, name: str) -> None:

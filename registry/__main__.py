@@ -1,8 +1,7 @@
-"""The registry on the command line: `python -m registry list|inspect|validate|resolve|export|discover`."""
+"""The registry on the command line: `python -m registry list|inspect|validate|resolve|export|discover|import`."""
 
 from __future__ import annotations
 
-import io
 import json
 import sys
 from enum import StrEnum
@@ -11,13 +10,14 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from ruamel.yaml import YAML
 
 from registry.addresses import expand, problem_with_template
 from registry.discovery.proposing import propose
 from registry.discovery.servers import Kind, look_at
 from registry.discovery.writing import yaml_of
+from registry.dumping import yaml_text
 from registry.errors import BadDeploymentUrl, RegistryError, ServerSilent
+from registry.importing.commands import import_registry
 from registry.registry import Registry
 from registry.schema import NEEDS
 from registry.showing import capabilities_text, devices_table, fields_table, models_table, where
@@ -138,13 +138,7 @@ def export(
     if language is ExportFormat.JSON:
         sys.stdout.write(json.dumps(registry.effective(), indent=2, ensure_ascii=False) + "\n")
         return
-    yaml = YAML(typ="safe", pure=True)
-    yaml.default_flow_style = False
-    yaml.width = 120
-    yaml.sort_base_mapping_type_on_output = False  # type: ignore[assignment]
-    text = io.StringIO()
-    yaml.dump(registry.effective(), text)
-    sys.stdout.write(f"# registry_version {registry.version}\n{text.getvalue()}")
+    sys.stdout.write(f"# registry_version {registry.version}\n{yaml_text(registry.effective())}")
 
 
 @app.command()
@@ -196,6 +190,9 @@ def discover(
     for words in proposal.left_out:
         sys.stderr.write(f"{_one_line(words)}.\n")
     sys.stdout.write(yaml_of(proposal))
+
+
+app.command("import")(import_registry)
 
 
 def _plain_address(url: str) -> str:

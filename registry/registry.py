@@ -11,7 +11,7 @@ from registry.addresses import variables_of
 from registry.checking import OWN_NAMES, check_device, check_model, is_of_every_machine
 from registry.digests import digest
 from registry.errors import FileProblem, MissingCapability, RegistryFileError, UnknownModel
-from registry.layers import read_layers
+from registry.layers import SHIPPED_MODELS, read_layers
 from registry.nearest import did_you_mean, nearest
 from registry.schema import NEEDS, ROLES, Model
 
@@ -62,7 +62,7 @@ class Registry:
         Args:
             user_file: the user's `registry.yaml`; None, or a file that does not exist, is an empty layer.
             embedded: embedded model's name → digest of its code, which becomes its revision. Where it is given,
-                every embedded model must be in it.
+                every embedded model must be in it; elsewhere it must be one that is shipped.
             environ: the environment's variables, for addresses.
 
         Raises:
@@ -268,12 +268,18 @@ def _checked_roles(layers: Layered, models: Mapping[str, Model]) -> Iterator[Fil
 def _embedded_problems(
     layers: Layered, models: Mapping[str, Model], embedded: Mapping[str, str]
 ) -> Iterator[FileProblem]:
-    if not embedded:
-        return
+    # Whoever does not know the code knows at least whose there is.
+    coded = list(embedded) or [
+        model.name
+        for model in models.values()
+        if model.is_embedded and (SHIPPED_MODELS / f"{model.name}.yaml").exists()
+    ]
     for name in embedded:
         if name not in models or not models[name].is_embedded:
             yield layers.problem(("models", name), "has code in ImageWorks and must be an embedded model")
     for model in models.values():
-        if model.is_embedded and model.name not in embedded:
-            text = f"embedded needs code, and only {', '.join(embedded)} have it; use the name of one, or a server"
+        if model.is_embedded and model.name not in coded:
+            text = (
+                f"embedded needs code, and only {', '.join(coded)} have it; use the name of one, or a server"
+            )
             yield layers.problem(("models", model.name, "deployments", 0, "provider"), text)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import logging
 import re
 from datetime import datetime
+from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
@@ -18,9 +19,11 @@ import duckdb
 import pyarrow as pa
 
 from store.home import Home
+from store.object_paths import ObjectPath
 from store.pointers import current_pointers
 from store.reading import reading
 from store.settings import Settings
+from store.table_files import parts_of
 from telemetry.arrow import arrow_schema, table_of
 from telemetry.errors import DamagedManifest, DamagedParquet, NewerRecord, QueryRefused
 from telemetry.manifest import RunManifest, manifest_files, read_manifest
@@ -29,12 +32,15 @@ from telemetry.spool_reading import BadLine, read_spool, spool_files
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
-    from pathlib import Path
 
     from store.database import StateDatabase
+    from store.object_paths import Place
     from store.pointers import TablePointer
     from telemetry.record_kinds import Record, RecordKind
+    from telemetry.stored_parts import StoredParts
 
+# Parts in a store of objects; see `telemetry.stored_parts`.
+_STORED: Final = "artifacts://"
 _LOG: Final = logging.getLogger(__name__)
 # Nothing is fetched from the network because a query names a function that is not there.
 _CONFIG: Final[dict[str, str | bool | int | float | list[str]]] = {
@@ -110,7 +116,8 @@ def connect(
         bounds: DuckDB's settings of what a query may take, such as ``memory_limit`` and ``threads``.
 
     Raises:
-        StoreError: The state database cannot be read, or is of another version of this program.
+        StoreError: The state database cannot be read, or is of another version of this program; or the store of
+            objects that holds the tables does not answer.
         DamagedParquet: A compacted file cannot be read.
     """
     if home is None:
@@ -168,8 +175,11 @@ def _lock(connection: duckdb.DuckDBPyConnection, home: Home) -> None:
     names = {
         f"{name}/"
         for folder in (*(kind.folder(home) for kind in KINDS), home.assets)
+        if isinstance(folder, Path)
         for name in (str(folder), _literally(folder))
     }
+    if home.artifacts is not None:
+        names.add(_STORED)
     connection.execute(f"SET allowed_directories = [{', '.join(map(_quoted, sorted(names)))}]")
     connection.execute("SET enable_external_access = false")
     connection.execute("SET python_enable_replacements = false")
@@ -286,16 +296,20 @@ def _assets(
     pointers: tuple[TablePointer, ...],
     problems: list[tuple[str, str]],
 ) -> None:
-    parts: dict[str, list[Path]] = {}
+    parts: dict[str, list[Place]] = {}
     for pointer in pointers:
-        found = pointer.parts
+        found = parts_of(pointer.path) if isinstance(pointer.path, Path) else pointer.expected_parts
         if not found:
             problems.append((str(pointer.path), f"the table {pointer.asset} of {pointer.batch} is gone"))
         parts.setdefault(pointer.asset, []).extend(found)
-    for asset, paths in parts.items():
-        if not paths:
+    stored = _stored_parts(connection) if any(isinstance(one.path, ObjectPath) for one in pointers) else None
+    for asset, places in parts.items():
+        names = [_literally(place) for place in places if isinstance(place, Path)]
+        if stored is not None:
+            names += stored.add((place for place in places if isinstance(place, ObjectPath)), problems)
+        if not names:
             continue
-        files = ", ".join(_quoted(_literally(path)) for path in paths)
+        files = ", ".join(map(_quoted, names))
         try:
             connection.execute(
                 f"CREATE VIEW {view_name(asset)} AS SELECT * FROM read_parquet([{files}], "  # noqa: S608 - quoted
@@ -303,6 +317,15 @@ def _assets(
             )
         except duckdb.Error as error:
             problems.append((asset, f"its tables cannot be shown together: {error}"))
+
+
+def _stored_parts(connection: duckdb.DuckDBPyConnection) -> StoredParts:
+    # Only here: a home whose tables are on its disk need not wait for fsspec.
+    from telemetry.stored_parts import StoredParts  # noqa: PLC0415
+
+    stored = StoredParts()
+    connection.register_filesystem(stored)
+    return stored
 
 
 def _keep(connection: duckdb.DuckDBPyConnection, name: str, table: pa.Table) -> None:

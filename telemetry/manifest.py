@@ -95,6 +95,15 @@ class PinnedModel(_Part):
     )
 
 
+class PinnedJudge(_Part):
+    """One of several judges of a stage, as it stood when the run began."""
+
+    judge: str = Field(description="How it was named, such as `near-vlm:club-judge`.")
+    samples: int = Field(default=1, description="How often each entry was put to it.")
+    profile: PinnedProfile = Field(description="Its prompt.")
+    model: PinnedModel = Field(description="Its model.")
+
+
 class PinnedRules(_Part):
     """The competition's rules, as they stood when the run began."""
 
@@ -172,10 +181,17 @@ class RunManifest(_Part):
     prompt_hub_version: str | None = Field(default=None, description="Digest of all effective profiles.")
     profiles: dict[str, PinnedProfile] = Field(default_factory=dict, description="By stage (asset key).")
     models: dict[str, PinnedModel] = Field(default_factory=dict, description="By stage (asset key).")
+    judges: dict[str, list[PinnedJudge]] = Field(
+        default_factory=dict,
+        description="All judges of a stage where several were chosen; `profiles` and `models` have the first.",
+    )
     roles: dict[str, str] = Field(
         default_factory=dict, description="Name and revision of the model that each role resolved to."
     )
     rules: PinnedRules | None = Field(default=None, description="Rules of a judging run.")
+    switches: dict[str, str] = Field(
+        default_factory=dict, description="How each switch of the application stood, and what it passed over."
+    )
     settings: dict[str, JsonValue] = Field(default_factory=dict, description="Settings, secrets masked.")
     devices: list[dict[str, JsonValue]] = Field(default_factory=list, description="GPUs and their memory.")
     stages: dict[str, StageSummary] = Field(default_factory=dict, description="What each stage did.")

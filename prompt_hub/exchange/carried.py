@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
@@ -18,6 +19,11 @@ TEXT_ANSWER: Final = {
     "properties": {"text": {"type": "string"}},
 }
 """The answer that a prompt is given which declares none."""
+
+
+def id_of(name: str) -> str:
+    """The id of a profile, made of what another tool calls it."""
+    return re.sub(r"[^a-z0-9_-]+", "-", name.lower()).strip("-_")[:60] or "imported"
 
 
 @dataclass(frozen=True, slots=True)

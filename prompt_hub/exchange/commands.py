@@ -1,6 +1,6 @@
 """The command `import` of `python -m prompt_hub`: a prompt of another tool becomes a profile."""
 
-import re
+from dataclasses import replace as replace_in
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -9,7 +9,7 @@ import typer
 from pydantic import TypeAdapter, ValidationError
 
 from prompt_hub.errors import BadReference
-from prompt_hub.exchange.carried import Carried
+from prompt_hub.exchange.carried import Carried, id_of
 from prompt_hub.exchange.reading import SourceFolder
 from prompt_hub.revision_commands import HomeOption
 from prompt_hub.schema import Application, ProfileId, StageName
@@ -25,11 +25,15 @@ class Format(StrEnum):
     LANGCHAIN = "langchain"
     DOTPROMPT = "dotprompt"
     HAYSTACK = "haystack"
+    PERSONAL_TAGGER = "personal-tagger"
 
 
 def import_prompt(
     form: Annotated[
-        Format, typer.Argument(metavar="FORMAT", help="promptfoo, langchain, dotprompt or haystack.")
+        Format,
+        typer.Argument(
+            metavar="FORMAT", help="promptfoo, langchain, dotprompt, haystack or personal-tagger."
+        ),
     ],
     file: Annotated[Path, typer.Argument(help="The file; what it names is read from its folder alone.")],
     *,
@@ -59,21 +63,38 @@ def import_prompt(
     from prompt_hub.exchange.writing import check, file_texts, write  # noqa: PLC0415 - jinja2 is dear
 
     name = _checked(ProfileId, profile_id or _id_of(file), "--id")
-    carried = _carried(
-        form, SourceFolder(file), name, _checked(Application, application, "--application"), grader
-    )
+    folder = SourceFolder(file)
+    if form is Format.PERSONAL_TAGGER:
+        several = _of_personal_tagger(folder, profile_id)
+    else:
+        several = [_carried(form, folder, name, _checked(Application, application, "--application"), grader)]
     if stage is not None:
-        carried = carried.with_stage(_checked(StageName, stage, "--stage"))
+        named = _checked(StageName, stage, "--stage")
+        several = [carried.with_stage(named) for carried in several]
     prompts = Home.of(Settings() if home is None else Settings(home=home)).prompts
-    profile = check(carried, prompts, replace=replace or output is not None)
-    for loss in carried.losses:
-        typer.echo(str(loss), err=True)
-    if output == Path("-"):
-        texts = file_texts(carried).items()
-        typer.echo("---\n".join(f"# {path}\n{text}" for path, text in texts), nl=False)
-        return
-    written = write(carried, output or prompts, replace=replace)
-    typer.echo(f"{profile.id} with {', '.join(profile.stages)}: {', '.join(map(path_text, written))}")
+    # All of them are looked at before the first is written.
+    profiles = [check(carried, prompts, replace=replace or output is not None) for carried in several]
+    for carried, profile in zip(several, profiles, strict=True):
+        for loss in carried.losses:
+            typer.echo(str(loss), err=True)
+        if output == Path("-"):
+            texts = file_texts(carried).items()
+            typer.echo("---\n".join(f"# {path}\n{text}" for path, text in texts), nl=False)
+            continue
+        written = write(carried, output or prompts, replace=replace)
+        typer.echo(f"{profile.id} with {', '.join(profile.stages)}: {', '.join(map(path_text, written))}")
+
+
+def _of_personal_tagger(folder: SourceFolder, profile_id: str | None) -> list[Carried]:
+    from prompt_hub.exchange.personal_tagger import from_personal_tagger  # noqa: PLC0415 - jinja2 is dear
+
+    several = from_personal_tagger(folder)
+    if profile_id is None:
+        return several
+    if len(several) > 1:
+        names = ", ".join(one.profile["id"] for one in several)
+        raise BadReference(f"--id names one profile, and this file has {names}.")
+    return [replace_in(several[0], profile={**several[0].profile, "id": profile_id})]
 
 
 def _carried(
@@ -97,12 +118,14 @@ def _carried(
             from prompt_hub.exchange.haystack import from_haystack  # noqa: PLC0415 - see above
 
             return from_haystack(folder, profile_id, application)
+        case Format.PERSONAL_TAGGER:
+            raise AssertionError("its file holds several profiles")
 
 
 def _id_of(file: Path) -> str:
     """The file's name, or its folder's where every such file is called the same."""
     name = file.absolute().parent.name if file.stem == "promptfooconfig" else file.stem
-    return re.sub(r"[^a-z0-9_-]+", "-", name.lower()).strip("-_")[:60] or "imported"
+    return id_of(name)
 
 
 def _checked(kind: Any, value: str, option: str) -> str:

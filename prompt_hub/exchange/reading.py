@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import json
 import stat
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from prompt_hub.errors import ImportRefused
+from store.json_reading import JsonError, parse_json
 from store.yaml_reading import MAX_BYTES, parse_yaml
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from prompt_hub.exchange.carried import Account
     from store.yaml_reading import FieldPath
 
 MAX_FILES: Final = 100
-MAX_DEPTH: Final = 64
 
 FILE: Final = "file://"
 
@@ -95,33 +92,7 @@ def json_of(text: str, source: str) -> Any:
     Raises:
         ImportRefused: It is none, names a field twice, or is nested too deeply.
     """
-
-    def once(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
-        found = dict(pairs)
-        if len(found) < len(pairs):
-            raise ValueError("a field stands twice")
-        return found
-
-    def refused(constant: str) -> Any:
-        raise ValueError(f"{constant} is no JSON")
-
     try:
-        value = json.loads(text, object_pairs_hook=once, parse_constant=refused)
-        _bounded(value)
-    except (ValueError, RecursionError) as error:
-        raise ImportRefused(f"{source}: is not JSON that can be read: {error}") from error
-    return value
-
-
-def _bounded(value: Any) -> None:
-    level = [value]
-    for _ in range(MAX_DEPTH):
-        level = [
-            inner
-            for outer in level
-            if isinstance(outer, dict | list)
-            for inner in (outer.values() if isinstance(outer, dict) else outer)
-        ]
-        if not level:
-            return
-    raise ValueError(f"it is nested more than {MAX_DEPTH} deep")
+        return parse_json(text, source)
+    except JsonError as error:
+        raise ImportRefused(str(error)) from error

@@ -98,7 +98,8 @@ def stage_of(
         account: Told what is not carried over.
         place: Where the prompt stands.
         messages: What it says, in order.
-        declared: What is known of its variables; those that it uses and that are not in here are required.
+        declared: What is known of its variables; those that it uses and that are not in here are required, unless it
+            asks whether they are defined.
         output: Schema of its answer; None where it has none.
         parameters: Of the request, by our names or by those of OpenAI's and Google's.
         images: How many pictures it shows.
@@ -127,7 +128,8 @@ def stage_of(
     for name in declared:
         if name not in names:
             account.lose(place, f"declares the variable {name!r} and does not use it; it is left out")
-    known = {name: declared.get(name, Declared()) for name in used}
+    asked = {name for _, tree in trees for name in _asked_whether_defined(tree)}
+    known = {name: declared.get(name, Declared(required=name not in asked)) for name in used}
     optional = {name: one.default for name, one in known.items() if not one.required}
     hints = [_usage(tree) for _, tree in trees]
     texts = {"system": "", "user": ""}
@@ -149,6 +151,13 @@ def stage_of(
     content["parameters"] = dict(_parameters(account, place, parameters or {}))
     content["output"] = _output(account, place, output)
     return Made(content, {ours: theirs for theirs, ours in names.items()})
+
+
+def _asked_whether_defined(tree: nodes.Template) -> Iterator[str]:
+    """Variables that a template does without, and says so itself."""
+    for test in tree.find_all(nodes.Test):
+        if test.name in {"defined", "undefined"} and isinstance(test.node, nodes.Name):
+            yield test.node.name
 
 
 def slug(text: str, *, otherwise: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
+from prompt_hub.errors import UnknownLabel, UnknownRevision
 from prompt_hub.revisions.access import Access
 from prompt_hub.revisions.labels import Labels
 from prompt_hub.revisions.references import Reference, kept_revision
@@ -98,11 +99,17 @@ def resolve(text: str, hub: PromptHub, store: PromptStore) -> PromptProfile:
 
     Raises:
         BadReference: It names no prompt.
-        UnknownProfile: No file has this id.
+        UnknownProfile: No file has this id, nor is any revision of it kept.
         RevisionError: The database keeps no such revision, or no such label.
         store.errors.DatabaseUnreachable: Nobody can say.
     """
     reference = Reference.parse(text)
     if not reference.is_kept:
         return hub.get(reference.profile_id)
-    return kept_revision(reference, store.labels, store.revisions).profile
+    try:
+        return kept_revision(reference, store.labels, store.revisions).profile
+    except (UnknownLabel, UnknownRevision):
+        if not store.revisions.history(reference.profile_id):
+            # Where the profile itself is not known, its name is what is wrong.
+            hub.get(reference.profile_id)
+        raise

@@ -1,5 +1,6 @@
 """Files of prompt tests: sets of tests of one profile, read strictly."""
 
+import difflib
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -21,6 +22,10 @@ MAX_REPEAT: Final = 50
 MAX_PHOTO_BYTES: Final = 32 * 1024 * 1024
 FOLDER: Final = "tests"
 PHOTOS: Final = "photos"
+PRODUCTION: Final = "production"
+"""The label that runs usually ask by."""
+_SLIP: Final = 0.85
+"""Of `difflib`'s ratio: a letter too much or too few, or two that changed places; `reduction` is another word."""
 
 Mode = Literal["live", "static"]
 SetName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]{0,39}$")]
@@ -246,6 +251,7 @@ def _further_problems(
     for name, one in written.sets.items():
         place: FieldPath = ("sets", name)
         yield from _unused(one, place)
+        yield from _misspelled(one, place)
         seen: set[str] = set()
         for index, case in enumerate(one.tests):
             inner = (*place, "tests", index)
@@ -260,6 +266,17 @@ def _further_problems(
                 problem = _assertion_problem(one, assertion, folder, by_user=by_user)
                 if problem:
                     yield (*inner, "assert", number, "type"), problem
+
+
+def _misspelled(one: WrittenSet, place: FieldPath) -> Iterator[tuple[FieldPath, str]]:
+    """Words that are the usual label but for a slip: nothing would be required for it.
+
+    Any other word, such as `production-eu`, may be a label that is still to be made.
+    """
+    for number, label in enumerate(one.required_for):
+        near = difflib.get_close_matches(label, (PRODUCTION,), n=1, cutoff=_SLIP)
+        if label.isalpha() and label != PRODUCTION and near:
+            yield (*place, "required_for", number), f"{label!r} is no label; did you mean {PRODUCTION}?"
 
 
 def _unused(one: WrittenSet, place: FieldPath) -> Iterator[tuple[FieldPath, str]]:

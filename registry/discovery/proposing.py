@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from registry.addresses import is_private
 from registry.errors import BadDeploymentUrl
+from registry.naming import LONGEST, free_name, name_of
 from registry.schema import MIG_PROFILE, ROLES
 
 if TYPE_CHECKING:
@@ -19,9 +20,6 @@ if TYPE_CHECKING:
 
 _DEFAULT_TAG: Final = ":latest"
 _SHOWABLE: Final = re.compile(r"[^\x00-\x1f\x7f-\x9f\ud800-\udfff]{1,256}")
-_NOT_OF_A_NAME: Final = re.compile(r"[^a-z0-9._-]+")
-_SEPARATORS: Final = re.compile(r"[._-]{2,}")
-_NAME_LENGTH: Final = 64
 _DEVICE_NAME: Final = re.compile(r"[a-z0-9]+([._-][a-z0-9]+)*")
 _OF_EVERY_MACHINE: Final = re.compile(r"host|gpu-[0-9]{1,3}(\.[0-9]{1,2})?")
 _DEVICE_UUID: Final = re.compile(r"(GPU|MIG)-[A-Za-z0-9-]{1,80}")
@@ -100,7 +98,7 @@ def propose(servers: Iterable[FoundServer], registry: Registry) -> Proposal:
             if problem := _unusable(server, model):
                 proposal.left_out.append(f"{model.served_model_id[:80]!r} at {server.url} {problem}")
                 continue
-            name = _free(_name_of(model.served_model_id), taken)
+            name = free_name(name_of(model.served_model_id), taken)
             taken.add(name)
             proposal.entries.append(_entry(name, server, model, device))
             if (
@@ -176,7 +174,7 @@ def _unusable(server: FoundServer, model: FoundModel) -> str | None:
 
 def _usable(device: FoundDevice | None) -> FoundDevice | None:
     """The device, if a registry can name it."""
-    if device is None or len(device.name) > _NAME_LENGTH or not _DEVICE_NAME.fullmatch(device.name):
+    if device is None or len(device.name) > LONGEST or not _DEVICE_NAME.fullmatch(device.name):
         return None
     fits = device.kind in {"whole", "mig", "host"}
     fits = fits and (device.uuid is None or _DEVICE_UUID.fullmatch(device.uuid) is not None)
@@ -264,19 +262,3 @@ def _deployment(server: FoundServer, found: FoundModel, device: FoundDevice | No
     if not is_private(server.url):
         deployment["remote"] = True
     return deployment
-
-
-def _name_of(served_model_id: str) -> str:
-    """The name that a model has by its id: ``Qwen/Qwen2.5-VL-7B`` is ``qwen2.5-vl-7b``."""
-    words = _NOT_OF_A_NAME.sub("-", served_model_id.rsplit("/", 1)[-1].removesuffix(_DEFAULT_TAG).lower())
-    joined = _SEPARATORS.sub(lambda some: some[0][0], words).strip("._-")[:_NAME_LENGTH].strip("._-")
-    return joined or "model"
-
-
-def _free(name: str, taken: set[str]) -> str:
-    candidate, number = name, 1
-    while candidate in taken:
-        number += 1
-        end = f"-{number}"
-        candidate = f"{name[: _NAME_LENGTH - len(end)].rstrip('._-')}{end}"
-    return candidate

@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from ruamel.yaml import YAML
+from soak import amount
 
 from prompt_hub.hub import PromptHub
 from prompt_hub.memory import Memory
@@ -229,7 +230,7 @@ def test_each_change_of_meaning_changes_the_hash_of_its_profile_and_stage(place)
 
 
 @pytest.mark.slow
-@settings(deadline=None, max_examples=5000)
+@settings(deadline=None, max_examples=amount(5000, 200))
 @given(CHANCES)
 def test_one_meaning_has_one_hash_however_it_is_written_split_and_inherited(chance):
     own = {name: PROFILE[name] for name in PROFILE if name == "id" or chance.random() < 0.5}
@@ -246,7 +247,7 @@ def test_one_meaning_has_one_hash_however_it_is_written_split_and_inherited(chan
 
 
 @pytest.mark.slow
-@settings(deadline=None, max_examples=5000)
+@settings(deadline=None, max_examples=amount(5000, 200))
 @given(CHANCES)
 def test_every_change_of_meaning_has_another_hash_however_it_is_written(chance):
     places = chance.sample(MEANINGS, chance.randint(1, 4))

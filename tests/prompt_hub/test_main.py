@@ -11,6 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from prompt_hub.__main__ import app, main
+from prompt_hub.errors import BadReference, WouldOverwrite
 from prompt_hub.hub import PromptHub
 
 
@@ -73,6 +74,18 @@ def test_an_export_reads_back_to_the_same_profile(command, tmp_path):
     assert PromptHub.load(None, files=[tmp_path / "copy.yaml"]).get("club-judge").hash == profile.hash
     content = json.loads(command("export", "club-judge", "--format", "json").stdout)
     assert type(profile).model_validate(content).hash == profile.hash
+
+
+def test_an_export_goes_into_the_file_that_is_named_or_into_the_folder(command, tmp_path):
+    for output, file in [("mine.yaml", "mine.yaml"), ("folder", "folder/club-judge.yaml")]:
+        shown = command("export", "club-judge", "--output", tmp_path / output)
+        assert (shown.exit_code, shown.stdout) == (0, f"{tmp_path / file}\n")
+        assert (tmp_path / file).is_file()
+    with pytest.raises(WouldOverwrite, match=r"mine\.yaml is there"):
+        command("export", "club-judge", "--output", tmp_path / "mine.yaml")
+    with pytest.raises(BadReference, match=r"would hold json: end its name in \.json"):
+        command("export", "club-judge", "--format", "json", "--output", tmp_path / "other.yaml")
+    assert not (tmp_path / "other.yaml").exists()
 
 
 def test_validate_counts_what_is_right(command):

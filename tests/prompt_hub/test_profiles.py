@@ -19,6 +19,13 @@ HUB = PromptHub.load(None)
 STAGES = [(profile.id, stage) for profile in HUB.profiles.values() for stage in profile.stages]
 
 SIGNALS = "Exposure: dark (mean luma 70 of 255, median 60)\nSharpness: soft (42)\nColor: none: measures as monochrome"
+CONTEXT = {
+    "file_words": ["trawler"],
+    "captured": "Saturday, 14 June 2025, 19 h, in the evening",
+    "place": "Lydd, England, United Kingdom",
+    "neighbors": "frame 2 of 3, taken within 1 s",
+    "notes": "Anna's first trip.",
+}
 VALUES = {
     "critique": {
         "title": "Low tide",
@@ -46,12 +53,15 @@ VALUES = {
         "signals": SIGNALS,
         "existing_keywords": ["Dungeness", "boat"],
         "folder_words": ["kent coast"],
+        **CONTEXT,
     },
     "keywords": {
         "caption": "A trawler on shingle",
         "signals": SIGNALS,
         "existing_keywords": ["Dungeness"],
         "folder_words": ["kent coast"],
+        **CONTEXT,
+        "vocabulary": ["boat", "trawler"],
         "max_keywords": 12,
     },
     "description": {
@@ -60,6 +70,7 @@ VALUES = {
         "signals": SIGNALS,
         "existing_keywords": ["Dungeness"],
         "folder_words": ["kent coast"],
+        **CONTEXT,
     },
 }
 PHOTO = {"signals": SIGNALS, "existing_keywords": [], "folder_words": []}
@@ -226,6 +237,9 @@ def test_every_tagging_stage_knows_the_measurements_and_the_photographers_spelli
             assert "Where it measures as monochrome, name no\ncolors." in rendered.system
             assert "measures as monochrome\n</signals>" in rendered.user
             assert "<folder_words>\n- kent coast\n</folder_words>" in rendered.user
+            for name in ("captured", "place", "neighbors"):
+                assert f"<{name}>{CONTEXT[name]}</{name}>" in rendered.user
+            assert "<notes>\nAnna's first trip.\n</notes>" in rendered.user
         assert "Spell as\nthe photographer spells" in HUB.get(profile_id).stage("keywords").system
 
 

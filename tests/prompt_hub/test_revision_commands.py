@@ -187,6 +187,22 @@ def test_what_cannot_be_done_is_told(command):
     assert "staging of library is taken away" in command("unlabel", "staging", "library", "--why", "Done")
 
 
+@pytest.mark.parametrize("name", ["label", "rollback", "unlabel"])
+def test_a_profile_in_the_place_of_the_label_is_told_with_the_right_order(command, name):
+    with pytest.raises(BadReference, match=f"the label comes first: {name} staging library"):
+        command(name, "library", "staging")
+
+
+def test_a_label_that_nobody_protects_is_moved_back_without_a_reason(command, edit, requiring_nothing):
+    command("label", "staging", "library")
+    edit(0.7)
+    command("label", "staging", "library")
+    assert "staging of library points at" in command("rollback", "staging", "library")
+    command("protect", "staging")
+    with pytest.raises(PromotionRefused, match="say why it is moved"):
+        command("unlabel", "staging", "library")
+
+
 def test_roles_and_protection_are_shown_and_changed(command):
     assert "everybody is an admin" in command("roles")
     command("roles", "bob", "author")

@@ -8,6 +8,7 @@ import subprocess
 import sys
 
 import pytest
+from at_terminal import unwrapped
 from typer.testing import CliRunner
 
 from registry.__main__ import app
@@ -164,7 +165,7 @@ def test_a_broken_file_is_told_with_name_line_and_field(home):
 def test_validate_of_a_file_that_is_not_there_fails(home):
     ended = as_process("validate", "nowhere.yaml")
     assert ended.returncode == 2
-    assert "nowhere.yaml does not exist" in ended.stderr
+    assert unwrapped("nowhere.yaml does not exist") in unwrapped(ended.stderr)
 
 
 def test_validate_finds_addresses_that_leave_the_network_or_lack_a_variable(home):

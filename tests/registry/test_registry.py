@@ -165,6 +165,8 @@ models:
     error = refused(load, text, embedded={"baseline-judge": "a", "baseline-tagger": "b"})
     assert error.field == "models.my-rules.deployments[0].provider"
     assert "only baseline-judge, baseline-tagger" in str(error)
+    # Whoever only checks the file does not have the code, and tells it all the same.
+    assert str(refused(load, text)) == str(error)
 
 
 def test_code_for_a_model_that_is_not_embedded_is_refused(load):

@@ -108,6 +108,8 @@ def test_a_wrong_assertion_of_an_answer_is_refused(tests_folder, assertion, prob
         ({"threshold": 0}, "greater than 0"),
         ({"bogus": 1}, "is not a field here; fields are mode, required_for, models"),
         ({"mode": "live", "required_for": "[production]"}, "needs models"),
+        ({"required_for": "[staging, prodution]"}, "'prodution' is no label; did you mean production?"),
+        ({"required_for": "[productoin]"}, "'productoin' is no label; did you mean production?"),
         ({"mode": "live", "grader": "judge"}, "is not used: no test of the set has a rubric"),
         ({"mode": "live", "repeat": 1000}, "less than or equal to 50"),
         ({"mode": "sometimes"}, "should be 'live' or 'static'"),
