@@ -23,7 +23,7 @@ from backends.simulation.figures_table import figures_table
 from backends.simulation.playing import play
 from backends.simulation.policies import PolicyName, policy_of
 from backends.simulation.timeline import timeline_svg
-from backends.simulation.workload import parse_devices, read_workload, shipped_workloads
+from backends.simulation.workload import check_sizes, parse_devices, read_workload, shipped_workloads
 from registry.errors import RegistryError
 from registry.registry import Registry
 from store.database import StateDatabase
@@ -82,6 +82,7 @@ def simulate(
         raise WorkloadError("A picture shows one policy: name it with --policy.")
     asked = read_workload(workload)
     cards = parse_devices(devices.split(",") if devices else asked.devices)
+    check_sizes(asked, cards)
     limits = Limits(interactive_patience_s=patience, worth=worth)
     rows = []
     for name in names:
@@ -95,10 +96,13 @@ def simulate(
     for policy_name, one in rows:
         if one.left_waiting:
             typer.echo(
-                f"{policy_name}: {one.left_waiting} requests were never answered; their model fits no device."
+                f"{policy_name}: {one.left_waiting} requests were never answered: the policy found no place for them.",
+                err=True,
             )
     if picture is not None:
         typer.echo(f"Timeline: {picture}")
+    if any(one.left_waiting for _, one in rows):
+        raise typer.Exit(1)
 
 
 @app.command("devices")

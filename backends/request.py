@@ -144,7 +144,7 @@ def canonical_request(request: Request) -> bytes:
                 b"{",
                 conversation,
                 b'"images":',
-                rfc8785.dumps([image.digest for image in request.images]),
+                rfc8785.dumps([image.digest for image in request.images]) if request.images else b"[]",
                 metrics,
                 _canonical_model(request.model),
                 b',"parameters":',

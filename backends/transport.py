@@ -8,12 +8,12 @@ from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from functools import lru_cache, partial
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final, NoReturn, Self
 
 import aiohttp
 import httpx
-from httpx_aiohttp import AiohttpTransport
+from yarl import URL
 
 from backends.errors import (
     BodyEncoded,
@@ -28,11 +28,13 @@ from backends.errors import (
 )
 
 if TYPE_CHECKING:
-    import ssl
     from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
     from types import TracebackType
+    from typing import TypeAlias
 
     from store.settings import Settings
+
+    _Data: TypeAlias = bytes | AsyncIterator[bytes] | None
 
 MAX_ANSWER_BYTES: Final = 8 * 1024 * 1024
 """Bytes after which a response is no answer: a thousand times the longest critique."""
@@ -48,6 +50,7 @@ _PIECE: Final = 256 * 1024
 _CLOSE_S: Final = 1.0
 _MAX_RETRY_AFTER_S: Final = 120.0
 _SHOWN: Final = 200
+_OK: Final = 200
 # No answer is worth a decompression bomb; what comes encoded all the same is refused.
 _HEADERS: Final = {"Accept": "*/*", "Accept-Encoding": "identity", "User-Agent": "imageworks"}
 
@@ -75,20 +78,26 @@ class _Patience:
 
     whole_s: float
     silence_s: float
+    of_sockets: aiohttp.ClientTimeout
+
+    @classmethod
+    def of(cls, whole_s: float, silence_s: float, connect_s: float) -> Self:
+        """One, with the seconds after which no connection is waited for."""
+        return cls(whole_s, silence_s, aiohttp.ClientTimeout(sock_connect=connect_s, sock_read=silence_s))
 
 
 class Transport:
     """One pool of connections, for one event loop. How many there are is for those who ask to bound."""
 
     def __init__(self, settings: Settings) -> None:
-        self._connect_s = settings.connect_timeout_s
-        self._usual = _Patience(settings.request_timeout_s, settings.first_byte_timeout_s)
+        connect_s = self._connect_s = settings.connect_timeout_s
+        whole_s, silence_s = settings.request_timeout_s, settings.first_byte_timeout_s
         load_s = settings.cold_load_timeout_s
-        self._loading = _Patience(self._usual.whole_s + load_s, self._usual.silence_s + load_s)
-        # Without httpx's client over it: its cookies, redirects and ways to log in are not wanted here, and cost a
-        # tenth of what a request does.
-        secured = httpx.create_ssl_context()
-        self._wire = AiohttpTransport(verify=secured, client=partial(_session, secured))
+        self._usual = _Patience.of(whole_s, silence_s, connect_s)
+        self._loading = _Patience.of(whole_s + load_s, silence_s + load_s, connect_s)
+        # The trust that every client of ours has, as httpx reads it from the environment.
+        self._secured = httpx.create_ssl_context()
+        self._made: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> Self:
         return self
@@ -100,7 +109,9 @@ class Transport:
 
     async def close(self) -> None:
         """Close all connections."""
-        await self._wire.aclose()
+        if self._made is not None:
+            await self._made.close()
+            self._made = None
 
     async def get(
         self, url: str, *, headers: Mapping[str, str] | None = None, within_s: float | None = None
@@ -116,10 +127,7 @@ class Transport:
             AttemptFailed: It brought no whole response.
         """
         patience = self._usual if within_s is None else replace(self._usual, whole_s=within_s)
-        request = httpx.Request(
-            "GET", _parsed(url), headers={**_HEADERS, **(headers or {})}, extensions=self._timeouts(patience)
-        )
-        return await self._send(request, url, patience)
+        return await self._whole("GET", url, patience, headers={**_HEADERS, **(headers or {})}, data=None)
 
     async def post(
         self, url: str, body: Sequence[bytes], *, headers: Mapping[str, str], may_load: bool = False
@@ -136,7 +144,8 @@ class Transport:
             AttemptFailed: It brought no whole response.
         """
         patience = self._loading if may_load else self._usual
-        return await self._send(self._posted(url, body, headers, patience), url, patience)
+        data, own = _posted(body)
+        return await self._whole("POST", url, patience, headers={**headers, **own}, data=data)
 
     async def post_for_lines(
         self, url: str, body: Sequence[bytes], *, headers: Mapping[str, str], may_load: bool = False
@@ -156,11 +165,11 @@ class Transport:
             AttemptFailed: It brought no whole response.
         """
         patience = self._loading if may_load else self._usual
-        request = self._posted(url, body, headers, patience)
+        data, own = _posted(body)
         until = asyncio.get_running_loop().time() + patience.whole_s
         try:
             async with asyncio.timeout_at(until):
-                response = await self._begun(request, url, patience.silence_s)
+                response = await self._begun("POST", url, patience, headers={**headers, **own}, data=data)
             async with aclosing(self._lines(response, url, patience.silence_s)) as lines:
                 while True:
                     # Whoever takes the lines may take their time; it counts, but is not interrupted.
@@ -168,48 +177,39 @@ class Transport:
                         line = await anext(lines, None)
                     if line is None:
                         return
-                    yield Response(response.status_code, line, _retry_after(response.headers))
+                    yield Response(response.status, line, _retry_after(response.headers))
         except TimeoutError as error:
             raise RequestTimeout(f"{url} took longer than {patience.whole_s:g} s for one request.") from error
 
-    def _posted(
-        self, url: str, body: Sequence[bytes], headers: Mapping[str, str], patience: _Patience
-    ) -> httpx.Request:
-        size = sum(map(len, body))
-        content = b"".join(body) if size <= _ONE_PIECE else _in_pieces(body)
-        own = {**_HEADERS, "Content-Type": "application/json", "Content-Length": str(size)}
-        return httpx.Request(
-            "POST",
-            _parsed(url),
-            content=content,
-            headers={**headers, **own},
-            extensions=self._timeouts(patience),
-        )
-
-    def _timeouts(self, patience: _Patience) -> dict[str, dict[str, float]]:
-        return {"timeout": {"connect": self._connect_s, "read": patience.silence_s}}
-
-    async def _send(self, request: httpx.Request, url: str, patience: _Patience) -> Response:
+    async def _whole(
+        self, method: str, url: str, patience: _Patience, *, headers: Mapping[str, str], data: _Data
+    ) -> Response:
         try:
             async with asyncio.timeout(patience.whole_s):
-                return await self._exchange(request, url, patience.silence_s)
+                response = await self._begun(method, url, patience, headers=headers, data=data)
+                try:
+                    body = await self._read(response, url, patience.silence_s)
+                finally:
+                    await _closed(response)
         except TimeoutError as error:
             raise RequestTimeout(f"{url} took longer than {patience.whole_s:g} s for one request.") from error
+        return Response(response.status, body, _retry_after(response.headers), response.headers)
 
-    async def _exchange(self, request: httpx.Request, url: str, silence_s: float) -> Response:
-        response = await self._begun(request, url, silence_s)
-        try:
-            body = await self._read(response, url, silence_s)
-        finally:
-            await _closed(response)
-        return Response(response.status_code, body, _retry_after(response.headers), response.headers)
-
-    async def _begun(self, request: httpx.Request, url: str, silence_s: float) -> httpx.Response:
+    async def _begun(
+        self, method: str, url: str, patience: _Patience, *, headers: Mapping[str, str], data: _Data
+    ) -> aiohttp.ClientResponse:
         """The response as far as its headers."""
         try:
-            response: httpx.Response = await self._wire.handle_async_request(request)
-        except Exception as error:  # noqa: BLE001 - aiohttp's own errors come through httpx's transport unmapped
-            self._fail(error, url, silence_s, begun=False)
+            response = await self._session.request(
+                method,
+                _parsed(url),
+                headers=headers,
+                data=data,
+                allow_redirects=False,
+                timeout=patience.of_sockets,
+            )
+        except Exception as error:  # noqa: BLE001 - each is told, or raised again
+            self._fail(error, url, patience.silence_s, begun=False)
         try:
             _refuse_encoded(response, url)
         except BaseException:
@@ -217,15 +217,30 @@ class Transport:
             raise
         return response
 
-    async def _read(self, response: httpx.Response, url: str, silence_s: float) -> bytes:
+    @property
+    def _session(self) -> aiohttp.ClientSession:
+        # Made with the first request: only then is there the loop that it belongs to.
+        if self._made is None:
+            # aiohttp takes 0 for no limit. vLLM's server drops idle connections after 5 s: ours go first, since a
+            # request that meets such an end is a broken connection.
+            connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=4, ssl=self._secured)
+            # What a server lets one of those who ask keep is not for the others.
+            self._made = aiohttp.ClientSession(
+                connector=connector, cookie_jar=aiohttp.DummyCookieJar(), auto_decompress=False
+            )
+        return self._made
+
+    async def _read(self, response: aiohttp.ClientResponse, url: str, silence_s: float) -> bytes:
         pieces = self._pieces(response, url, silence_s, at_most=MAX_ANSWER_BYTES)
         async with aclosing(pieces):
             return b"".join([piece async for piece in pieces])
 
-    async def _lines(self, response: httpx.Response, url: str, silence_s: float) -> AsyncGenerator[bytes]:
+    async def _lines(
+        self, response: aiohttp.ClientResponse, url: str, silence_s: float
+    ) -> AsyncGenerator[bytes]:
         """The lines of a good response; all of another's body."""
         try:
-            if response.status_code != httpx.codes.OK:
+            if response.status != _OK:
                 yield await self._read(response, url, silence_s)
                 return
             rest = b""
@@ -238,7 +253,7 @@ class Transport:
                     if len(rest) > MAX_LINE_BYTES:
                         raise BodyTooLarge(
                             f"{url} sent more than {MAX_LINE_BYTES >> 20} MiB for one part of an answer.",
-                            http_status=response.status_code,
+                            http_status=response.status,
                         )
             if rest:
                 yield rest
@@ -246,33 +261,32 @@ class Transport:
             await _closed(response)
 
     async def _pieces(
-        self, response: httpx.Response, url: str, silence_s: float, *, at_most: int
+        self, response: aiohttp.ClientResponse, url: str, silence_s: float, *, at_most: int
     ) -> AsyncGenerator[bytes]:
         """The body as it comes, up to so many bytes."""
         size = 0
-        pieces = response.aiter_raw()
+        pieces = response.content.iter_any()
         while True:
             try:
                 piece = await anext(pieces, None)
-            except Exception as error:  # noqa: BLE001 - see _begun
-                self._fail(error, url, silence_s, begun=True, status=response.status_code)
+            except Exception as error:  # noqa: BLE001 - as in _begun
+                self._fail(error, url, silence_s, begun=True, status=response.status)
             if piece is None:
                 return
             size += len(piece)
             if size > at_most:
                 raise BodyTooLarge(
                     f"{url} sent more than {at_most >> 20} MiB for one answer.",
-                    http_status=response.status_code,
+                    http_status=response.status,
                 )
             yield piece
 
     def _fail(
         self, error: Exception, url: str, silence_s: float, *, begun: bool, status: int | None = None
     ) -> NoReturn:
-        """Raise what really happened: httpx's transport calls most broken connections a connect timeout."""
-        cause = error.__cause__ if isinstance(error, httpx.HTTPError) and error.__cause__ else error
-        words = str(cause) or type(cause).__name__
-        match cause:
+        """Raise what happened, in our words."""
+        words = str(error) or type(error).__name__
+        match error:
             case aiohttp.ConnectionTimeoutError():
                 raise ConnectTimeout(f"{url} gave no connection within {self._connect_s:g} s.") from error
             case aiohttp.ServerTimeoutError() if begun:
@@ -288,7 +302,7 @@ class Transport:
                 raise NotHttp(
                     f"What {url} sent is not HTTP: {words[:_SHOWN]!r}.", http_status=status
                 ) from error
-            case aiohttp.ClientError() | OSError() | httpx.TransportError():
+            case aiohttp.ClientError() | OSError():
                 raise ConnectionReset(
                     f"The connection to {url} broke: {words[:_SHOWN]}.", http_status=status
                 ) from error
@@ -296,33 +310,36 @@ class Transport:
                 raise error
 
 
-def _session(secured: ssl.SSLContext) -> aiohttp.ClientSession:
-    # aiohttp takes 0 for no limit. vLLM's server drops idle connections after 5 s: ours go first, since a request
-    # that meets such an end is a broken connection.
-    connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=4, ssl=secured)
-    # What a server lets one of those who ask keep is not for the others.
-    return aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar())
-
-
 # A client asks few servers, each again and again.
-_parsed = lru_cache(maxsize=256)(httpx.URL)
+_parsed = lru_cache(maxsize=256)(URL)
 
 
-async def _closed(response: httpx.Response) -> None:
+async def _closed(response: aiohttp.ClientResponse) -> None:
+    response.release()
+    if response.connection is None:
+        # Given back already, as nearly always: the answer was read to its end, and the upload was over.
+        return
     # An upload that the backend never read would be waited for without an end.
-    with contextlib.suppress(TimeoutError, httpx.HTTPError):
+    with contextlib.suppress(TimeoutError, aiohttp.ClientError):
         async with asyncio.timeout(_CLOSE_S):
-            await response.aclose()
+            await response.wait_for_close()
 
 
-def _refuse_encoded(response: httpx.Response, url: str) -> None:
-    encoding = response.headers.get("content-encoding", "").strip().lower()
+def _refuse_encoded(response: aiohttp.ClientResponse, url: str) -> None:
+    encoding = ", ".join(response.headers.getall("content-encoding", ())).strip().lower()
     if encoding not in {"", "identity"}:
         raise BodyEncoded(
-            f"{url} answered {response.status_code} with Content-Encoding {encoding[:_SHOWN]!r}, though we asked for "
+            f"{url} answered {response.status} with Content-Encoding {encoding[:_SHOWN]!r}, though we asked for "
             f"none. Configure the server, or the proxy before it, not to compress.",
-            http_status=response.status_code,
+            http_status=response.status,
         )
+
+
+def _posted(body: Sequence[bytes]) -> tuple[_Data, dict[str, str]]:
+    """What is sent of a JSON body in pieces, and its headers."""
+    size = sum(map(len, body))
+    data = b"".join(body) if size <= _ONE_PIECE else _in_pieces(body)
+    return data, {**_HEADERS, "Content-Type": "application/json", "Content-Length": str(size)}
 
 
 async def _in_pieces(body: Sequence[bytes]) -> AsyncIterator[bytes]:
@@ -331,7 +348,7 @@ async def _in_pieces(body: Sequence[bytes]) -> AsyncIterator[bytes]:
             yield part[start : start + _PIECE]
 
 
-def _retry_after(headers: httpx.Headers) -> float | None:
+def _retry_after(headers: Mapping[str, str]) -> float | None:
     """Seconds from a ``Retry-After`` header, at most two minutes; None without one that can be understood."""
     text = headers.get("retry-after")
     if text is None:

@@ -8,15 +8,20 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from backends.leases.placing import places_on
 from backends.leases.state import Device, ServedModel
 from backends.simulation.errors import WorkloadError
+from registry.nearest import did_you_mean
 from store.yaml_reading import YamlError, field_text, read_yaml_document
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from pydantic_core import ErrorDetails
+
+    from store.yaml_reading import FieldPath, YamlDocument
 
 SHIPPED: Final = Path(__file__).parent / "workloads"
 
@@ -79,20 +84,6 @@ class Workload(_Part):
     batches: tuple[Batch, ...] = ()
     chats: tuple[Chat, ...] = ()
 
-    @model_validator(mode="after")
-    def _names_exist(self) -> Workload:
-        for model in (*(one.model for one in self.batches), *(one.model for one in self.chats)):
-            if model not in self.models:
-                raise ValueError(f"{model} is no model of this workload; it has {', '.join(self.models)}")
-        before: set[str] = set()
-        for batch in self.batches:
-            if batch.name in before:
-                raise ValueError(f"two stages are named {batch.name}")
-            if batch.after is not None and batch.after not in before:
-                raise ValueError(f"{batch.name} comes after {batch.after}, which is no stage before it")
-            before.add(batch.name)
-        return self
-
     def served(self, devices: Sequence[Device]) -> dict[str, ServedModel]:
         """The models as a policy takes them, with their places on these devices."""
         return {
@@ -116,6 +107,10 @@ class Workload(_Part):
         }
 
 
+_PARTS: Final[dict[str, type[_Part]]] = {"models": PlayedModel, "batches": Batch, "chats": Chat}
+"""What the fields of a workload hold, by name."""
+
+
 def shipped_workloads() -> list[str]:
     """Names of the workloads that come with the program."""
     return sorted(path.stem for path in SHIPPED.glob("*.yaml"))
@@ -135,12 +130,86 @@ def read_workload(name: str) -> Workload:
         )
     try:
         document = read_yaml_document(path)
-        return Workload.model_validate(document.value)
     except (OSError, YamlError) as error:
         raise WorkloadError(f"The workload {name} cannot be read: {error}") from error
+    try:
+        workload = Workload.model_validate(document.value)
     except ValidationError as error:
-        lines = [f"{path}: {field_text(problem['loc'])}: {problem['msg']}" for problem in error.errors()]
-        raise WorkloadError("\n".join(lines)) from error
+        raise _refused(document, map(_told, error.errors(include_url=False))) from error
+    if problems := list(_wrong_names(workload)):
+        raise _refused(document, problems)
+    return workload
+
+
+def _refused(document: YamlDocument, problems: Iterable[tuple[FieldPath, str]]) -> WorkloadError:
+    return WorkloadError(
+        "\n".join(
+            str(YamlError(document.source, document.line_of(path), field_text(path), words))
+            for path, words in problems
+        )
+    )
+
+
+def _told(found: ErrorDetails) -> tuple[FieldPath, str]:
+    """What pydantic found, as a field's path and words of ours."""
+    path = tuple(step for step in found["loc"] if step != "[key]")
+    match found["type"]:
+        case "extra_forbidden":
+            fields = _PARTS.get(str(path[0]) if len(path) > 1 else "", Workload).model_fields
+            hint = did_you_mean(str(path[-1]), fields)
+            words = f"is no field here; {hint}fields are {', '.join(fields)}"
+        case "missing":
+            words = "is missing; it must be given"
+        case "too_short":
+            words = "is empty; at least one must be given"
+        case "string_pattern_mismatch":
+            words = f"does not have the form of such a text ({found['ctx']['pattern']})"
+        case "model_type" | "dict_type":
+            words = "must be a mapping of names to values"
+        case "tuple_type":
+            words = "must be a list"
+        case _:
+            words = found["msg"].removeprefix("Input ")
+            words = words[:1].lower() + words[1:]
+    return path, words
+
+
+def _wrong_names(workload: Workload) -> Iterator[tuple[FieldPath, str]]:
+    """Models that there are not, two stages of one name, and stages that come after none."""
+    asked: list[tuple[FieldPath, str]] = [
+        *((("batches", number, "model"), one.model) for number, one in enumerate(workload.batches)),
+        *((("chats", number, "model"), one.model) for number, one in enumerate(workload.chats)),
+    ]
+    for path, model in asked:
+        if model not in workload.models:
+            known = ", ".join(workload.models)
+            yield path, f"{model} is no model of this workload; it has {known}"
+    before: set[str] = set()
+    for number, batch in enumerate(workload.batches):
+        if batch.name in before:
+            yield ("batches", number, "name"), f"two stages are named {batch.name}"
+        if batch.after is not None and batch.after not in before:
+            words = f"{batch.name} comes after {batch.after}, which is no stage before it"
+            yield ("batches", number, "after"), words
+        before.add(batch.name)
+
+
+def check_sizes(workload: Workload, devices: Sequence[Device]) -> None:
+    """Make sure that each model that is asked fits a device.
+
+    Raises:
+        WorkloadError: Some fit none; figures of requests that can never be answered would say nothing.
+    """
+    largest = max((device.memory_mib for device in devices), default=0)
+    asked = dict.fromkeys(
+        [*(batch.model for batch in workload.batches), *(chat.model for chat in workload.chats)]
+    )
+    if too_large := [name for name in asked if workload.models[name].memory_mib > largest]:
+        sizes = ", ".join(f"{name} takes {workload.models[name].memory_mib:,} MiB" for name in too_large)
+        raise WorkloadError(
+            f"No device is large enough, and their requests would never be answered: {sizes}; the largest device has "
+            f"{largest:,} MiB. Give a larger one with --devices, or take them out of the workload."
+        )
 
 
 def parse_devices(texts: Sequence[str]) -> list[Device]:

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import hashlib
 import json
 from dataclasses import replace
 
 import pytest
+import rfc8785
 from client_desk import SCHEMA, model_at
+from hypothesis import given
+from hypothesis import strategies as st
 from ollama_double import OllamaDouble
 from ollama_double import Says as OllamaSays
 from vllm_double import CutJson, Http, Reset, Says, VllmDouble
@@ -230,3 +234,28 @@ def test_a_conversation_is_named_by_what_is_said_and_shown():
     assert digest != request_digest(talk(model, *other))
     assert digest != request_digest(talk(model, *TURNS[:-1]))
     assert digest != request_digest(talk(model, tools=[TOOL]))
+
+
+JSON = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.text()
+    | st.integers(-(2**53) + 1, 2**53 - 1)
+    | st.floats(allow_nan=False, allow_infinity=False),
+    lambda below: st.lists(below, max_size=3) | st.dictionaries(st.text(), below, max_size=3),
+    max_leaves=12,
+)
+
+
+@given(content=st.text(), arguments=JSON)
+def test_a_conversation_is_named_by_its_canonical_json(content, arguments):
+    messages = [{"role": "user", "content": content, "arguments": arguments}]
+
+    canonical = rfc8785.dumps({"messages": messages, "tools": [], "options": {}})
+
+    assert Conversation(messages=messages).digest == hashlib.sha256(canonical).hexdigest()
+
+
+def test_a_conversation_of_half_a_character_has_no_name():
+    with pytest.raises(ValueError, match="UTF-8"):
+        _ = Conversation(messages=[{"role": "user", "content": "\ud800"}]).digest

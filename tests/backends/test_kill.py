@@ -15,6 +15,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from soak import amount
 from sqlalchemy import select
 
 from store.database import StateDatabase
@@ -26,9 +27,9 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 ROOT = Path(__file__).parents[2]
 DOUBLES = ROOT / "tests" / "doubles"
-COUNT = 200
+COUNT = amount(200, 90)
 CONCURRENCY = 6
-KILLS = 17
+KILLS = amount(17, 6)
 
 
 @contextmanager
@@ -118,7 +119,7 @@ def in_flight_at_the_kill(run, history, events, kept):
     return len(unrecorded) + was_kept.count(False)
 
 
-def test_seventeen_kills_lose_nothing_and_ask_again_only_what_was_in_flight(tmp_path):
+def test_kills_lose_nothing_and_ask_again_only_what_was_in_flight(tmp_path):
     chance = random.Random(17)
     home = tmp_path / "home"
     told = set()

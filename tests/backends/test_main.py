@@ -45,12 +45,13 @@ def test_a_wrong_word_is_one_line_and_exit_status_1(tmp_path, arguments, words):
     assert "Traceback" not in done.stderr
 
 
-def test_a_model_that_fits_no_device_is_named_as_never_answered(tmp_path):
+def test_a_model_that_fits_no_device_is_named_and_nothing_is_played(tmp_path):
     done = backends(
         "simulate", "--workload", "five-clubs", "--devices", "8G", "--policy", "turns", cwd=tmp_path
     )
-    assert done.returncode == 0
-    assert "requests were never answered; their model fits no device" in done.stdout
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "No device is large enough" in done.stderr
+    assert "the largest device has 8,192 MiB" in done.stderr
 
 
 @pytest.fixture

@@ -6,9 +6,10 @@ import queue
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from lease_crowd import DEVICES, MODELS, TTL_S, WAIT_S, Crowd, crowded_host, write_config
+from lease_crowd import DEVICES, MODELS, TTL_S, Crowd, crowded_host, write_config
 from lease_process import served_model
 from model_host import HostLoading, serving
+from soak import amount
 
 from backends.leases.attending import Answered, Attendant
 from backends.leases.ledger import Asked, Ledger
@@ -40,14 +41,17 @@ def test_memory_and_slots_are_never_exceeded_and_nobody_waits_for_ever(tmp_path,
         config = write_config(tmp_path, url, state_url=state_url)
         settings = Settings(home=tmp_path / "home", state_url=state_url)
         with StateDatabase.open(settings) as database:
-            crowd = Crowd(tmp_path / "config.json", processes=8, each=150, seed=7)
+            # Those who ask less often are disturbed more often, so that as many are killed and stopped.
+            each = amount(150, 50)
+            crowd = Crowd(
+                tmp_path / "config.json", processes=8, each=each, seed=7, disturbed=0.008 * 150 / each
+            )
             crowd.run(within_s=1200)
             told = crowd.told
             assert host.violations == []
             assert [line for line in told if line.get("refused")] == []
-            # Who waits longest comes first; but a switch for somebody else, and the time until the dead are known
-            # to be so, can come before.
-            assert max(line.get("waited", 0.0) for line in told) < WAIT_S + 20 * TTL_S
+            # Who waited in vain would have ended its process, which the crowd notices. That whoever has waited
+            # for long comes first is the policy's to promise, and held by its own tests, where no clock is slow.
             assert crowd.killed
             assert crowd.stopped
             settle(database, config)

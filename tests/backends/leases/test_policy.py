@@ -7,6 +7,7 @@ import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+from soak import amount
 
 from backends.leases.decisions import Evict, Grant, Load, Wait
 from backends.leases.placing import places_on
@@ -539,4 +540,4 @@ class Devices(RuleBasedStateMachine):
 
 
 TestDevices = Devices.TestCase
-TestDevices.settings = settings(max_examples=60, stateful_step_count=60, deadline=None)
+TestDevices.settings = settings(max_examples=amount(60, 20), stateful_step_count=60, deadline=None)

@@ -10,6 +10,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 from lease_desk import served
+from soak import amount
 
 from backends.leases.policy import Limits, plan
 from backends.leases.records import (
@@ -386,4 +387,4 @@ class Turns(RuleBasedStateMachine):
 
 
 TestTurns = Turns.TestCase
-TestTurns.settings = settings(max_examples=150, stateful_step_count=40, deadline=None)
+TestTurns.settings = settings(max_examples=amount(150, 40), stateful_step_count=40, deadline=None)

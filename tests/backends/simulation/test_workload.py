@@ -51,17 +51,20 @@ def test_every_shipped_workload_says_what_it_is(name):
     [
         ("models: {a: {memory_mib: 1000}", "is not closed"),
         ("models: {}", "models: "),
-        ("models: {a: {memory_mib: -1}}", "models.a.memory_mib: Input should be greater"),
+        ("models: {a: {memory_mib: -1}}", "workload.yaml:1: models.a.memory_mib: should be greater"),
         (
             MINIMAL + "batches: [{name: one, model: b, requests: 1, seconds: 1}]",
-            "b is no model of this workload; it has a",
+            "workload.yaml:2: batches[0].model: b is no model of this workload; it has a",
         ),
         (MINIMAL + "batches: [{name: one, model: a, requests: 0, seconds: 1}]", "batches[0].requests: "),
         (
             MINIMAL + "batches: [{name: one, model: a, requests: 1, seconds: 1, after: two}]",
             "no stage before it",
         ),
-        (MINIMAL + "bathces: []", "bathces: Extra inputs are not permitted"),
+        (
+            MINIMAL + "bathces: []",
+            "workload.yaml:2: bathces: is no field here; did you mean batches? fields are",
+        ),
     ],
 )
 def test_a_file_that_cannot_be_played_is_told_where_and_why(file, text, words):
