@@ -6,7 +6,11 @@
     ├── CompetitionError
     │   ├── CompetitionFileError    a rules file that cannot be used
     │   └── UnknownCompetition      an id that the file does not have
+    ├── BadPanel                    a list that names no judges
     ├── MarksFileError              a file of people's marks that cannot be used
+    ├── VocabularyFileError         a vocabulary of keywords that cannot be used
+    ├── ReviewFileError             a review that cannot be taken back
+    ├── UnknownLanguage             a language whose words cannot be compared
     ├── AnswerMisread               an answer without the fields that its question asks for
     ├── SignalsMissing              a baseline was asked about a photo that was not measured
     ├── UnknownTask                 a baseline was asked for something that it does not do
@@ -35,8 +39,24 @@ class UnknownCompetition(CompetitionError):
     """A competition id that the file does not have; the message lists those it has."""
 
 
+class BadPanel(ImageWorksError):
+    """A list of judges that cannot be used; the message says how one is written."""
+
+
 class MarksFileError(ImageWorksError):
     """A file of people's marks that cannot be used; the message names file, line and what is right."""
+
+
+class VocabularyFileError(ImageWorksError):
+    """A vocabulary of keywords that cannot be used; the message names file, lines and what is right."""
+
+
+class ReviewFileError(ImageWorksError):
+    """A file of decisions that cannot be used; the message names file, lines and what is right."""
+
+
+class UnknownLanguage(ImageWorksError):
+    """A language that there are no tables of words for; the message lists those there are."""
 
 
 class AnswerMisread(ImageWorksError):

@@ -1,4 +1,7 @@
-"""Self-contained HTML pages: one style sheet inside, pictures as data, no script, and a policy that allows no more."""
+"""Self-contained HTML pages: one style sheet inside, pictures as data, and a policy that allows no more.
+
+A page has no script, but for one that is given by name of its content: the policy lets that one run and no other.
+"""
 
 from __future__ import annotations
 
@@ -45,12 +48,22 @@ def _style() -> str:
     )
 
 
-def content_policy() -> str:
-    """The page's Content-Security-Policy: its own style by digest, pictures inside it, and nothing else at all."""
-    digest = base64.b64encode(hashlib.sha256(_style().encode("utf-8")).digest()).decode("ascii")
+def content_policy(script: str = "") -> str:
+    """The page's Content-Security-Policy: its own style and script by digest, pictures inside it, and nothing else.
+
+    Args:
+        script: The script inside the page; empty for none, which then may not run.
+    """
+    scripts = f"script-src '{_source(script)}'; " if script else ""
     return (
-        f"default-src 'none'; img-src data:; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
+        f"default-src 'none'; img-src data:; style-src '{_source(_style())}'; {scripts}base-uri 'none'; "
+        "form-action 'none'"
     )
+
+
+def _source(text: str) -> str:
+    """How a policy names what stands inside a page."""
+    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode("utf-8")).digest()).decode("ascii")
 
 
 def _plain(text: object) -> str:
@@ -82,13 +95,14 @@ def _environment() -> Environment:
     return environment
 
 
-def render_page(template: str, values: Mapping[str, object]) -> str:
+def render_page(template: str, values: Mapping[str, object], *, script: str = "") -> str:
     """One HTML page from a template of ours; every value in it is escaped.
 
     Args:
         template: `page/…`, `judge_vision/…` or `personal_tagger/…`, a file in that package's templates.
         values: What it prints.
+        script: A file of ours that the template puts between its script tags, as `script`; empty for none.
     """
-    # The style sheet is our own file, and its digest in the policy holds only for the text as it is.
-    style = Markup(_style())  # noqa: S704 - read from this package, nobody else's text is in it
-    return _environment().get_template(template).render(style=style, policy=content_policy(), **values)
+    # The style sheet is our own file, and its digest in the policy holds only for the text as it is; so is the script.
+    inside = {"style": Markup(_style()), "script": Markup(script)}  # noqa: S704 - nobody else's text is in them
+    return _environment().get_template(template).render(**inside, policy=content_policy(script), **values)

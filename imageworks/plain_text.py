@@ -27,6 +27,12 @@ def clean_text(text: str, *, keep_lines: bool = False) -> str:
     return " ".join("".join(map(_harmless, composed)).split())
 
 
+def clean_lines(text: str) -> str:
+    """As `clean_text`, line by line: all line breaks stay, and of several empty lines one."""
+    lines = "\n".join(clean_text(line) for line in text.splitlines())
+    return re.sub(r"\n{3,}", "\n\n", lines).strip()
+
+
 def _harmless(char: str) -> str:
     category = unicodedata.category(char)
     if category in _UNWRITABLE:

@@ -63,3 +63,8 @@ class RunFacts:
     def baseline_models(self) -> tuple[str, ...]:
         """Models among the stages that answer by rule, each once."""
         return tuple(dict.fromkeys(stage.model for stage in self.stages if stage.baseline))
+
+    @property
+    def baselines_alone(self) -> bool:
+        """Whether nothing but baselines answered."""
+        return all(stage.baseline for stage in self.stages)

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 from scipy.stats import spearmanr
 
 from imageworks.page import data_uri, render_page
-from imageworks.personal_tagger.keywords import keyword_key
 from imageworks.spreadsheets import cell
+from photos.metadata.spelling import keyword_key
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

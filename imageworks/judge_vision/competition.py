@@ -1,11 +1,8 @@
 """A competition's rules, as clubs write them in TOML, checked before any work is done."""
 
-import tomllib
 from collections import Counter
 from collections.abc import Collection
-from difflib import get_close_matches
 from itertools import combinations
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -15,18 +12,14 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
-    ValidationError,
     model_validator,
 )
 
-from imageworks.errors import CompetitionFileError, UnknownCompetition
 from imageworks.judge_vision.formats import check_color_space, check_format
 from imageworks.judge_vision.name_pattern import parse_pattern
 
 HIGHEST_MARK = 20
 """UK clubs mark out of twenty."""
-
-_MAX_FILE_BYTES = 1_048_576
 
 _WHOLE = 2**53 - 1
 """The largest whole number that every reader of JSON takes exactly (RFC 8259, section 6)."""
@@ -53,7 +46,7 @@ def _all_marks(marks: tuple[int, ...]) -> tuple[int, ...]:
     return tuple(range(min(marks), max(marks) + 1)) if len(marks) == 2 else marks  # noqa: PLR2004 - two ends
 
 
-def _in_words(marks: Collection[int]) -> str:
+def marks_in_words(marks: Collection[int]) -> str:
     """Marks as people say them: `16 to 20`, or each of them where they are not in one row."""
     low, high = min(marks), max(marks)
     in_a_row = high - low >= 2 and set(range(low, high + 1)) <= set(marks)  # noqa: PLR2004 - two are a pair
@@ -117,12 +110,19 @@ class Rules(_Rule):
     on_color_in_mono: Leads = Field(
         "query", description="What more than one tint leads to in a category for monochrome."
     )
+    on_text: Leads = Field(
+        "query",
+        description="What a signature, a logo's name or a date in the picture leads to, unless `watermark_allowed`.",
+    )
     on_near_duplicates: Leads = Field(
         "query",
         description="What the same picture, edited or saved anew, leads to for the later of two by name.",
     )
     on_ai_metadata: Leads = Field(
         "query", description="What metadata that name a generator of pictures lead to."
+    )
+    on_reuse: Leads = Field(
+        "query", description="What a picture leads to that took part in an earlier round judged in this home."
     )
 
     @model_validator(mode="after")
@@ -175,6 +175,10 @@ class Competition(_Rule):
     anchors: tuple[str, ...] = Field(
         (), description="Names of reference photos that the club keeps; a record."
     )
+    anchor_marks: dict[Word, Annotated[float, Field(ge=0, le=HIGHEST_MARK)]] = Field(
+        default_factory=dict,
+        description="Marks that people gave reference photos among the entries, by file name without its ending.",
+    )
     notes: str = Field("", max_length=4000, description="The club's own words; told to the judge.")
     rules: Rules = Field(Rules(), description="What a file must be to take part; a table of its own.")
     playoff: Playoff = Field(Playoff(), description="How the best are compared; a table of its own.")
@@ -206,8 +210,8 @@ class Competition(_Rule):
             for (one, marks), (other, others) in combinations(bands.items(), 2):
                 if shared := set(marks) & set(others):
                     raise ValueError(
-                        f"{key}: {one!r} ({_in_words(marks)}) and {other!r} ({_in_words(others)}) overlap at "
-                        f"{_in_words(shared)}; a {earning} earns one award"
+                        f"{key}: {one!r} ({marks_in_words(marks)}) and {other!r} ({marks_in_words(others)}) overlap at "
+                        f"{marks_in_words(shared)}; a {earning} earns one award"
                     )
             for award in bands:
                 if self.awards and award not in self.awards:
@@ -257,88 +261,3 @@ def default_competition() -> Competition:
         awards=("Gold", "Silver", "Bronze"),
         score_bands={"Gold": (19, 20), "Silver": (17, 18), "Bronze": (15, 16)},
     )
-
-
-def read_competitions(text: str, source: str = "the rules") -> dict[str, Competition]:
-    """Read `[competition.<id>]` tables from TOML text.
-
-    Args:
-        text: The TOML.
-        source: What to call it in an error: the file's path.
-
-    Raises:
-        CompetitionFileError: It is not TOML, or a key or value is wrong; names file, key and what is right.
-    """
-    try:
-        document = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as problem:
-        raise CompetitionFileError(f"{source} is not valid TOML: {problem}.") from problem
-    stray = sorted(set(document) - {"competition"})
-    tables = document.get("competition")
-    if stray or not isinstance(tables, dict) or not tables:
-        found = f" It has {', '.join(repr(key) for key in stray)} at the top." if stray else ""
-        raise CompetitionFileError(f"{source} needs tables named [competition.<id>] and nothing else.{found}")
-    return {key: _read_one(key, table, source) for key, table in tables.items()}
-
-
-def _read_one(key: str, table: object, source: str) -> Competition:
-    if not isinstance(table, dict):
-        raise CompetitionFileError(f"{source}: competition.{key} must be a table, [competition.{key}].")
-    try:
-        return Competition.model_validate({"id": key, **table})
-    except ValidationError as problem:
-        lines = [_explain(key, error) for error in problem.errors()]
-        raise CompetitionFileError(f"{source}: " + " ".join(lines)) from problem
-
-
-def _explain(key: str, error: Any) -> str:
-    place = ".".join(str(part) for part in ("competition", key, *error["loc"]))
-    if error["type"] == "extra_forbidden":
-        tables: dict[str, type[BaseModel]] = {"rules": Rules, "playoff": Playoff}
-        names = sorted(tables.get(str(error["loc"][0]), Competition).model_fields)
-        near = get_close_matches(str(error["loc"][-1]), names, n=1)
-        hint = f"did you mean {near[0]!r}?" if near else f"known keys are {', '.join(names)}."
-        return f"{place} is not a known key; {hint}"
-    message = error["msg"].removeprefix("Value error, ")
-    # What is found wrong with a table as a whole is said in the message.
-    found = "" if isinstance(error["input"], dict) else f" (found {error['input']!r:.80})"
-    return f"{place}: {message}{found}."
-
-
-def load_competition(path: Path, competition_id: str | None = None) -> Competition:
-    """Read one competition from a TOML file.
-
-    Args:
-        path: The file, at most 1 MiB of UTF-8.
-        competition_id: Which one; may be left out when the file holds just one.
-
-    Raises:
-        CompetitionFileError: The file cannot be read or used.
-        UnknownCompetition: It has no such competition, or several and none was named.
-    """
-    try:
-        with path.open("rb") as file:
-            content = file.read(_MAX_FILE_BYTES + 1)
-    except OSError as problem:
-        raise CompetitionFileError(f"The rules file {path} cannot be read: {problem.strerror}.") from problem
-    if len(content) > _MAX_FILE_BYTES:
-        raise CompetitionFileError(f"The rules file {path} is larger than 1 MiB; is it a rules file?")
-    try:
-        text = content.decode("utf-8")
-    except UnicodeDecodeError as problem:
-        raise CompetitionFileError(f"The rules file {path} is not UTF-8 text: save it as UTF-8.") from problem
-    found = read_competitions(text, str(path))
-    if competition_id is None:
-        if len(found) == 1:
-            return next(iter(found.values()))
-        raise UnknownCompetition(
-            f"{path} holds {len(found)} competitions, {' and '.join(sorted(found))}, and one is judged at a time: put "
-            "the one that is wanted into a file of its own."
-        )
-    if competition_id not in found:
-        near = get_close_matches(competition_id, found, n=3)
-        hint = f"Did you mean {' or '.join(near)}? " if near else ""
-        raise UnknownCompetition(
-            f"{path} has no competition {competition_id!r}. {hint}It has {', '.join(sorted(found))}."
-        )
-    return found[competition_id]

@@ -1,8 +1,8 @@
 """Whether an entry's file keeps the rules.
 
 A finding is `fail` when a number or a name breaks a rule, and `query` when a person has to look: nothing in this
-module guesses. What detectors saw in the pictures comes from `seen`, with a confidence. Editing and watermarks are
-not detected; the judge is told of them. Findings are for the organizers and name files: no judge reads them.
+module guesses. What detectors saw in the pictures comes from `seen`, with a confidence. Editing is not
+detected; the judge is told of it. Findings are for the organizers and name files: no judge reads them.
 """
 
 from __future__ import annotations
@@ -13,17 +13,18 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from imageworks.judge_vision.anchors import anchor_mark
 from imageworks.judge_vision.findings import Finding
 from imageworks.judge_vision.formats import format_key, format_of_name, same_color_space
 from imageworks.judge_vision.naming import category_of, name_parts
-from imageworks.judge_vision.seen import likeness_findings, picture_findings
+from imageworks.judge_vision.seen import likeness_findings, picture_findings, reuse_findings
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from imageworks.judge_vision.competition import Competition
     from imageworks.judge_vision.naming import Doubt
-    from imageworks.judge_vision.seen import AlikePhotos, Seen
+    from imageworks.judge_vision.seen import AlikePhotos, Reused, Seen
 
 Verdict = Literal["pass", "query", "fail"]
 
@@ -105,6 +106,7 @@ def check_all(
     *,
     seen: Mapping[str, Seen] | None = None,
     alike: Sequence[AlikePhotos] = (),
+    reused: Sequence[Reused] = (),
 ) -> tuple[Compliance, ...]:
     """Check every entry, with duplicates, categories and the number of entries of an author.
 
@@ -113,6 +115,7 @@ def check_all(
         competition: Its rules.
         seen: What detectors saw, by entry id; of an entry that is not in it nothing was seen.
         alike: Pairs of different photos that show the same.
+        reused: Photos that took part in an earlier round.
 
     Returns:
         One compliance an entry, in the order given. Of equal pictures the first by `entry_id` that keeps all other
@@ -120,28 +123,42 @@ def check_all(
     """
     alone = {facts.entry_id: check(facts, competition) for facts in entries}
     failing = {entry_id for entry_id, compliance in alone.items() if compliance.verdict == "fail"}
+    named = _by_photo(entries)
     across: dict[str, list[Finding]] = defaultdict(list)
     for entry_id, finding in (
         *_duplicates(entries, failing),
         *_without_category(entries, competition),
         *_over_quota(entries, competition),
         *_seen(entries, competition, seen or {}),
-        *likeness_findings(alike, _by_photo(entries), competition.rules.on_near_duplicates),
+        *likeness_findings(alike, named, competition.rules.on_near_duplicates),
+        *reuse_findings(reused, named, competition.rules.on_reuse),
     ):
         across[entry_id].append(finding)
     return tuple(
-        _judged(facts.entry_id, (*alone[facts.entry_id].findings, *across[facts.entry_id]))
+        _judged(
+            facts.entry_id,
+            _kept(facts, (*alone[facts.entry_id].findings, *across[facts.entry_id]), competition),
+        )
         for facts in entries
     )
+
+
+def _kept(facts: EntryFacts, findings: Iterable[Finding], competition: Competition) -> Iterable[Finding]:
+    """The findings that count: an anchor is no entry, and only has to be opened."""
+    if anchor_mark(facts.file_name, competition) is None:
+        return findings
+    return [finding for finding in findings if finding.rule == "readable"]
 
 
 def _seen(
     entries: Sequence[EntryFacts], competition: Competition, seen: Mapping[str, Seen]
 ) -> Iterable[tuple[str, Finding]]:
     for facts in entries:
-        if facts.entry_id in seen:
+        if facts.entry_id in seen and facts.photo_id is not None:
             category = category_of(facts.file_name, competition)
-            for finding in picture_findings(seen[facts.entry_id], category, competition):
+            for finding in picture_findings(
+                seen[facts.entry_id], category, competition, photo_id=facts.photo_id
+            ):
                 yield facts.entry_id, finding
 
 

@@ -2,12 +2,18 @@
 
 Everybody meets two others first. From then on those meet whose comparison tells most about the first places, as long
 as these are not settled (see `settling`), and who is out of the question for them rests. In a round an entry is in one
-pair at most: who meets next depends on the answers of all. No two meet twice: a judge asked again says the same.
+pair at most: who meets next depends on the answers of all. No two meet twice before the same judge: asked again, it
+says the same.
+
+Of several judges each pair of a round is put to one, so that several cost no more comparisons than one. That judge is
+chosen who has judged the two least so far: every judge makes about as many comparisons, and every entry meets them all
+about equally often. Two whose order matters meet again before another judge.
 """
 
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
@@ -32,8 +38,14 @@ _WORTHWHILE: Final = 0.2
 
 _ROOM_FOR_TIES: Final = 1.5
 
+ONE_JUDGE: Final = ("",)
+"""The judges where there is one: nobody has to tell it from another."""
+
 Ending = Literal["settled", "spent", "all met"]
-"""Why a playoff ended: its places are settled, its comparisons spent, or nobody is left who has not met."""
+"""Why a playoff ended: its places are settled, its comparisons spent, or nobody is left who has not met.
+
+Of several judges: nobody is left who has not met before each of them.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,11 +78,12 @@ class Shortlist:
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """Two entries that meet; each pair is asked in both orders."""
+    """Two entries that meet, before one judge; each pair is asked in both orders."""
 
     round: int
     a: str
     b: str
+    judge: str = ""
 
     @property
     def orders(self) -> tuple[tuple[str, str], tuple[str, str]]:
@@ -79,7 +92,7 @@ class Pair:
 
     def decided(self, outcome: Outcome) -> Comparison:
         """The pair with its outcome; see `comparing.combine`."""
-        return Comparison(self.a, self.b, outcome)
+        return Comparison(self.a, self.b, outcome, self.judge)
 
 
 def _lot(seed: int, *words: object) -> float:
@@ -124,7 +137,7 @@ class Progress:
             down to the last place that matters.
         asked: Pairs, those without a valid answer too.
         most: Pairs that may be asked.
-        round_robin: Pairs of everybody with everybody.
+        round_robin: Pairs of everybody with everybody, before each of the judges.
         ending: Why no more pairs are to be asked; None when there are.
     """
 
@@ -135,16 +148,21 @@ class Progress:
     ending: Ending | None
 
 
-def most_pairs(candidates: int, playoff: Playoff) -> int:
+def most_pairs(candidates: int, playoff: Playoff, *, judges: int = 1) -> int:
     """The most pairs that a section of so many candidates can come to, whatever their marks are.
 
-    They are as many as in so many rounds in which everybody is in one pair; no two meet again.
+    They are as many as in so many rounds in which everybody is in one pair, however many judges there are; no two meet
+    again before the same one.
     """
-    return _budget(min(candidates, int(playoff.shortlist * _ROOM_FOR_TIES)), playoff)
+    return _budget(min(candidates, int(playoff.shortlist * _ROOM_FOR_TIES)), playoff, judges)
 
 
-def _budget(entries: int, playoff: Playoff) -> int:
-    return min(playoff.rounds * (entries // 2), entries * (entries - 1) // 2)
+def _budget(entries: int, playoff: Playoff, judges: int) -> int:
+    return min(playoff.rounds * (entries // 2), judges * _round_robin(entries))
+
+
+def _round_robin(entries: int) -> int:
+    return entries * (entries - 1) // 2
 
 
 def progress(
@@ -153,6 +171,7 @@ def progress(
     playoff: Playoff,
     *,
     undecided: Iterable[Pair] = (),
+    judges: Sequence[str] = ONE_JUDGE,
 ) -> Progress:
     """How far the playoff of a shortlist has come.
 
@@ -161,11 +180,12 @@ def progress(
         comparisons: All decided so far, in any order.
         playoff: For the places that matter and how many pairs may be asked.
         undecided: All pairs that were asked in vain.
+        judges: All who are asked, each by another name.
 
     Raises:
         ComparisonError: A comparison or pair of somebody who is not on the shortlist, or with itself.
     """
-    return _Table.of(entries, comparisons, playoff, undecided).progress()
+    return _Table.of(entries, comparisons, playoff, undecided, judges).progress()
 
 
 def next_pairs(
@@ -175,8 +195,9 @@ def next_pairs(
     *,
     round_number: int,
     undecided: Iterable[Pair] = (),
+    judges: Sequence[str] = ONE_JUDGE,
 ) -> tuple[Pair, ...]:
-    """The pairs of a round, each entry at most once, none that met before; empty when the playoff has ended.
+    """The pairs of a round, each entry at most once, none that met before its judge; empty when the playoff has ended.
 
     A pair that was asked and got no valid answer has met: asked in every round again, one photo that no model can
     answer about would take the same neighbor's comparisons away.
@@ -188,11 +209,12 @@ def next_pairs(
             that teach the same.
         round_number: 1 for the first.
         undecided: All pairs that were asked in vain.
+        judges: All among whom the pairs are shared out, each by another name.
 
     Raises:
         ComparisonError: A comparison or pair of somebody who is not on the shortlist, or with itself.
     """
-    table = _Table.of(scores, comparisons, playoff, undecided)
+    table = _Table.of(scores, comparisons, playoff, undecided, judges)
     reached = table.progress()
     if reached.ending is not None:
         return ()
@@ -210,16 +232,30 @@ def next_pairs(
     def lot(one: int, other: int) -> float:
         return _lot(playoff.seed, round_number, entries[one], entries[other])
 
+    def judges_lot(judge: str) -> float:
+        return _lot(playoff.seed, round_number, judge)
+
     chosen = list(_matching(table, worth, lot))[: reached.most - reached.asked]
-    return tuple(Pair(round_number, entries[one], entries[other]) for one, other in sorted(chosen))
+    judged_by = _shared_out(table, chosen, judges_lot)
+    return tuple(
+        Pair(round_number, entries[one], entries[other], judged_by[one, other])
+        for one, other in sorted(chosen)
+    )
 
 
 @dataclass(frozen=True, slots=True)
 class _Table:
-    """Who has met whom, and what is open between them. Entries are meant by their positions."""
+    """Who has met whom, and what is open between them. Entries are meant by their positions.
+
+    `before` says of each pair, the lower position first, before whom it met, and `times` how often each entry did
+    before each judge.
+    """
 
     entries: tuple[str, ...]
+    judges: tuple[str, ...]
     met: tuple[frozenset[int], ...]
+    before: Mapping[tuple[int, int], frozenset[str]]
+    times: Counter[tuple[int, str]]
     edges: Edges
     most: int
 
@@ -230,21 +266,27 @@ class _Table:
         comparisons: Sequence[Comparison],
         playoff: Playoff,
         undecided: Iterable[Pair],
+        judges: Sequence[str],
     ) -> _Table:
         posterior = fit_places(entries, comparisons)
         ordered = posterior.entries
         position = {entry: index for index, entry in enumerate(ordered)}
         met: list[set[int]] = [set() for _ in ordered]
+        before: dict[tuple[int, int], set[str]] = {}
         pairs: list[Comparison | Pair] = [*comparisons, *undecided]
         for pair in pairs:
-            one, other = position[pair.a], position[pair.b]
+            one, other = sorted((position[pair.a], position[pair.b]))
             met[one].add(other)
             met[other].add(one)
+            before.setdefault((one, other), set()).add(pair.judge)
         return cls(
             ordered,
+            tuple(judges),
             tuple(map(frozenset, met)),
+            {pair: frozenset(those) for pair, those in before.items()},
+            Counter((entry, judge) for pair, those in before.items() for judge in those for entry in pair),
             Edges(posterior, playoff.places),
-            _budget(len(ordered), playoff),
+            _budget(len(ordered), playoff, len(judges)),
         )
 
     @property
@@ -258,9 +300,8 @@ class _Table:
         return frozenset(index for index, met in enumerate(self.met) if len(met) < self.everybody_met)
 
     def progress(self) -> Progress:
-        count = len(self.entries)
-        asked = sum(map(len, self.met)) // 2
-        round_robin = count * (count - 1) // 2
+        asked = sum(map(len, self.before.values()))
+        round_robin = len(self.judges) * _round_robin(len(self.entries))
         chances = self.edges.chances()
         ending: Ending | None = None
         if asked >= round_robin:
@@ -273,13 +314,17 @@ class _Table:
 
 
 def _matching(table: _Table, worth: Vector, lot: Callable[[int, int], float]) -> Iterator[tuple[int, int]]:
-    """Pairs that have not met, worthiest first, no entry in two of them."""
-    newcomers = table.newcomers
+    """Pairs that may meet, worthiest first, no entry in two of them."""
+    newcomers, judges = table.newcomers, len(table.judges)
     pairs = [
         (one, other)
         for one in range(len(table.entries))
         for other in range(one + 1, len(table.entries))
-        if other not in table.met[one] and (not newcomers or one in newcomers or other in newcomers)
+        if (
+            other not in table.met[one] and (one in newcomers or other in newcomers)
+            if newcomers
+            else len(table.before.get((one, other), ())) < judges
+        )
     ]
     best = max((worth[pair] for pair in pairs), default=0.0)
     # Pairs that differ in the last digits alone are equals, on every machine.
@@ -291,3 +336,20 @@ def _matching(table: _Table, worth: Vector, lot: Callable[[int, int], float]) ->
         if one not in taken and other not in taken:
             taken |= {one, other}
             yield one, other
+
+
+def _shared_out(
+    table: _Table, pairs: Iterable[tuple[int, int]], lot: Callable[[str], float]
+) -> dict[tuple[int, int], str]:
+    """Who judges each pair of a round: of those that it did not meet before, who has judged the two least so far."""
+    made = Counter(judge for those in table.before.values() for judge in those)
+    judged_by: dict[tuple[int, int], str] = {}
+    for pair in pairs:
+        left = [judge for judge in table.judges if judge not in table.before.get(pair, ())]
+        judge = min(
+            left,
+            key=lambda each: (sum(table.times[entry, each] for entry in pair), made[each], lot(each)),
+        )
+        judged_by[pair] = judge
+        made[judge] += 1
+    return judged_by

@@ -43,11 +43,17 @@ class PositionBias(BaseModel):
         """Whether the interval leaves no room for a judge without a bias."""
         return not self.share_low <= _HALF <= self.share_high
 
-    def words(self) -> str:
-        """One sentence for people."""
+    def words(self, judge: str = "") -> str:
+        """Sentences for people.
+
+        Args:
+            judge: What to call it, where there are several.
+        """
         verdict = (
-            f"The judge prefers the photo that is shown {'first' if self.share > _HALF else 'second'}"
+            f"{judge or 'The judge'} prefers the photo that is shown {'first' if self.share > _HALF else 'second'}"
             if self.shown
+            else f"{judge} shows no preference for a position"
+            if judge
             else "No preference for a position shows"
         )
         return (

@@ -6,6 +6,8 @@ in both orders is one comparison, and a draw is what the two orders disagree on.
 each answer prefers A with the odds exp(d), times or by exp(b) where A is shown first or second, then both name A, both
 name B, or they disagree in just that ratio, with v = 2 cosh(b). A bias for a position makes draws and no strength.
 Answers that are not independent change v too, so v is estimated: the intervals are as wide as the judge is unsure.
+Of several judges each has a v of its own, and all have the strengths in common: one that answers by position says
+little of strengths, and takes nothing from what the others say.
 
 Every strength has a Gaussian prior around their common center, which keeps one undefeated, winless or unseen entry from
 dragging the others to nothing, and gives it a finite strength and a wide interval of its own. The objective is convex;
@@ -73,11 +75,12 @@ _ENTROPY: Final = 20_260_101
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """One pair, decided in both orders; `outcome` names the better one."""
+    """One pair, decided in both orders; `outcome` names the better one, `judge` who of several decided it."""
 
     a: str
     b: str
     outcome: Outcome
+    judge: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +99,7 @@ class Standing:
         draws: Comparisons drawn.
         losses: Comparisons lost.
         group: Number of the group within which comparisons link the entries; 0 is the largest.
+        by_tie_break: Whether the comparisons do not tell it from one that has another place.
     """
 
     entry_id: str
@@ -109,6 +113,7 @@ class Standing:
     draws: int
     losses: int
     group: int
+    by_tie_break: bool
 
     @property
     def met(self) -> int:
@@ -144,14 +149,14 @@ class Fit:
     Attributes:
         entries: Sorted.
         strengths: In the order of `entries`; they sum to the sum of the prior's means.
-        log_draws: The logarithm of v, how readily the judge comes to a draw.
+        log_draws: The logarithm of v, how readily a judge comes to a draw: one for each judge, by name.
         hessian: Second derivatives at the mode, of the strengths and then `log_draws`; sparse.
         precision: Of the prior of each strength.
     """
 
     entries: tuple[str, ...]
     strengths: Vector
-    log_draws: float
+    log_draws: Vector
     hessian: sparse.csr_array
     precision: float
 
@@ -190,12 +195,17 @@ def reading_of_places(posterior: Fit, number: int) -> Indexes:
 
 
 def information(lead: Vector, log_draws: float) -> Vector:
-    """What one comparison tells of a lead of so many logits: the outcome's variance, with A as 1 and B as -1."""
+    """What one comparison tells of a lead of so many logits: the outcome's variance, with A as 1 and B as -1.
+
+    Args:
+        lead: Logits, of any shape.
+        log_draws: Of the judge who is asked.
+    """
     decided, wins = _chances(lead, log_draws)
     return decided - wins**2
 
 
-def _chances(lead: Vector, log_draws: float) -> tuple[Vector, Vector]:
+def _chances(lead: Vector, log_draws: float | Vector) -> tuple[Vector, Vector]:
     """The chance that a pair is decided, and how much likelier A than B; overflows for no lead."""
     size = np.abs(lead)
     small, drawn = np.exp(-2 * size), np.exp(log_draws - size)
@@ -203,7 +213,7 @@ def _chances(lead: Vector, log_draws: float) -> tuple[Vector, Vector]:
     return (1 + small) / total, np.sign(lead) * (1 - small) / total
 
 
-def _log_total(lead: Vector, log_draws: float) -> Vector:
+def _log_total(lead: Vector, log_draws: Vector) -> Vector:
     size = np.abs(lead)
     total: Vector = size + np.log1p(np.exp(-2 * size) + np.exp(log_draws - size))
     return total
@@ -211,14 +221,16 @@ def _log_total(lead: Vector, log_draws: float) -> Vector:
 
 @dataclass(frozen=True, slots=True)
 class _Problem:
-    """What the mode is sought of: comparisons as numbers, each pair once, and the prior.
+    """What the mode is sought of: comparisons as numbers, each pair once a judge, and the prior.
 
-    `weight` is how often the pair met, `won` how much more often the first one won than the second, and `drawn` the
-    number of draws. Values are the strengths and, last, the logarithm of v.
+    `weight` is how often the pair met before that judge, `won` how much more often the first one won than the second,
+    and `drawn` the number of draws. Values are the strengths and, last, the logarithm of each judge's v.
     """
 
     first: Indexes
     second: Indexes
+    judge: Indexes
+    judges: int
     weight: Vector
     won: Vector
     drawn: Vector
@@ -230,47 +242,60 @@ class _Problem:
         """How many entries there are."""
         return len(self.means)
 
+    def _by_judge(self, values: Vector) -> Vector:
+        """The sum of each judge's."""
+        if self.judges == 1:
+            # Another order of adding has other last digits, and these may choose between pairs that teach the same:
+            # a playoff of one judge would go another way than its kept answers.
+            return np.array([values.sum()])
+        return np.bincount(self.judge, values, self.judges).astype(np.float64)
+
     def objective(self, values: Vector) -> float:
         """Minus the logarithm of the posterior, less a constant."""
-        strengths, log_draws = values[:-1], values[-1]
-        lead = strengths[self.first] - strengths[self.second]
-        losses = self.weight * _log_total(lead, log_draws) - self.won * lead - self.drawn * log_draws
+        strengths, log_draws = values[: self.count], values[self.count :]
+        lead, own = strengths[self.first] - strengths[self.second], log_draws[self.judge]
+        losses = self.weight * _log_total(lead, own) - self.won * lead - self.drawn * own
         return float(
             losses.sum()
             + self.precision / 2 * ((strengths - self.means) ** 2).sum()
-            + _DRAWS_PRECISION / 2 * (log_draws - _DRAWS_ALIKE) ** 2
+            + _DRAWS_PRECISION / 2 * ((log_draws - _DRAWS_ALIKE) ** 2).sum()
         )
 
     def gradient(self, values: Vector) -> Vector:
         """The first derivatives."""
-        strengths, log_draws = values[:-1], values[-1]
-        decided, wins = _chances(strengths[self.first] - strengths[self.second], log_draws)
+        strengths, log_draws = values[: self.count], values[self.count :]
+        decided, wins = _chances(strengths[self.first] - strengths[self.second], log_draws[self.judge])
         surprise = self.weight * wins - self.won
         of_strengths = (
             np.bincount(self.first, surprise, self.count)
             - np.bincount(self.second, surprise, self.count)
             + self.precision * (strengths - self.means)
         )
-        of_draws = (self.weight * (1 - decided) - self.drawn).sum() + _DRAWS_PRECISION * (
+        of_draws = self._by_judge(self.weight * (1 - decided) - self.drawn) + _DRAWS_PRECISION * (
             log_draws - _DRAWS_ALIKE
         )
         return np.append(of_strengths, of_draws)
 
     def hessian(self, values: Vector) -> sparse.csr_array:
         """The second derivatives."""
-        strengths, log_draws = values[:-1], values[-1]
-        decided, wins = _chances(strengths[self.first] - strengths[self.second], log_draws)
+        strengths, log_draws = values[: self.count], values[self.count :]
+        decided, wins = _chances(strengths[self.first] - strengths[self.second], log_draws[self.judge])
         link = self.weight * (decided - wins**2)
         crossed = -self.weight * wins * (1 - decided)
-        everybody, draws = np.arange(self.count), np.full(self.count, self.count)
+        everybody, draws = np.arange(self.count), self.count + np.arange(self.judges)
         own = self.precision + np.bincount(self.first, link, self.count)
         own += np.bincount(self.second, link, self.count)
-        border = np.bincount(self.first, crossed, self.count) - np.bincount(self.second, crossed, self.count)
-        corner = (self.weight * decided * (1 - decided)).sum() + _DRAWS_PRECISION
-        rows = (self.first, self.second, everybody, everybody, draws, [self.count])
-        columns = (self.second, self.first, everybody, draws, everybody, [self.count])
-        entries = (-link, -link, own, border, border, [corner])
-        shape = (self.count + 1, self.count + 1)
+        # Each entry with each judge, one judge after the other.
+        size = self.count * self.judges
+        border = np.bincount(self.judge * self.count + self.first, crossed, size) - np.bincount(
+            self.judge * self.count + self.second, crossed, size
+        )
+        beside, above = np.tile(everybody, self.judges), np.repeat(draws, self.count)
+        corner = self._by_judge(self.weight * decided * (1 - decided)) + _DRAWS_PRECISION
+        rows = (self.first, self.second, everybody, beside, above, draws)
+        columns = (self.second, self.first, everybody, above, beside, draws)
+        entries = (-link, -link, own, border, border, corner)
+        shape = (self.count + self.judges, self.count + self.judges)
         return sparse.coo_array(
             (np.concatenate(entries), (np.concatenate(rows), np.concatenate(columns))), shape=shape
         ).tocsr()
@@ -302,7 +327,7 @@ def fit(
 
     Args:
         entries: All who take part, seen or not.
-        comparisons: Any number, the same pair as often as it was asked.
+        comparisons: Any number, the same pair as often as it was asked, of any number of judges.
         prior_means: Where each entry's prior lies, in logits; none: all at 0.
         prior_spread: The prior's standard deviation.
 
@@ -313,7 +338,7 @@ def fit(
     means = np.array([(prior_means or {}).get(entry, 0.0) for entry in ordered], dtype=np.float64)
     problem = _problem(ordered, comparisons, means, 1 / prior_spread**2)
     values, hessian = _mode(problem)
-    return Fit(ordered, values[:-1], float(values[-1]), hessian, problem.precision)
+    return Fit(ordered, values[: problem.count], values[problem.count :], hessian, problem.precision)
 
 
 def _problem(
@@ -331,19 +356,21 @@ def _problem(
         raise ComparisonError(f"{ordered[one[same[0]]]!r} was compared with itself.")
     outcomes = np.array([_WIN[game.outcome] for game in games], dtype=np.float64)
     outcomes[one > other] *= -1
-    keys = np.minimum(one, other) * count + np.maximum(one, other)
+    judges, judge = np.unique([game.judge for game in games] or [""], return_inverse=True)
+    divisor = max(count, 1)
+    keys = (judge[: len(games)] * divisor + np.minimum(one, other)) * divisor + np.maximum(one, other)
     pairs, where = np.unique(keys, return_inverse=True)
     weight, won, drawn = (
         np.bincount(where, each, len(pairs)).astype(np.float64)
         for each in (np.ones_like(outcomes), outcomes, outcomes == 0)
     )
-    divisor = max(count, 1)
-    return _Problem(pairs // divisor, pairs % divisor, weight, won, drawn, means, precision)
+    first, second = pairs // divisor % divisor, pairs % divisor
+    return _Problem(first, second, pairs // divisor**2, len(judges), weight, won, drawn, means, precision)
 
 
 def _mode(problem: _Problem) -> tuple[Vector, sparse.csr_array]:
     """The most probable values, and the matrix of second derivatives there."""
-    values = np.append(problem.means, _DRAWS_ALIKE)
+    values = np.append(problem.means, np.full(problem.judges, _DRAWS_ALIKE))
     for _ in range(_STEPS):
         gradient, hessian = problem.gradient(values), problem.hessian(values)
         if np.abs(gradient).max() < _TOLERANCE:
@@ -403,6 +430,7 @@ def rank_by_comparisons(
         (not undefeated[index], -round(float(posterior.strengths[index]), 6), -breaks.get(entry, 0.0))
         for index, entry in enumerate(ordered)
     ]
+    broken = _broken_ties(keys)
     order = sorted(range(len(ordered)), key=lambda index: (*keys[index], ordered[index]))
     places = _shared_places([keys[index] for index in order])
     margins = Z95 * np.sqrt(posterior.variances)
@@ -419,10 +447,19 @@ def rank_by_comparisons(
             draws=int(tallies[index, 1]),
             losses=int(tallies[index, 2]),
             group=int(group_of[index]),
+            by_tie_break=keys[index][:2] in broken,
         )
         for place, index in zip(places, order, strict=True)
     )
     return Ranking(standings, groups, len(games))
+
+
+def _broken_ties(keys: Sequence[tuple[bool, float, float]]) -> set[tuple[bool, float]]:
+    """What comparisons say of entries that they do not tell apart, and the tie break does."""
+    breaks: dict[tuple[bool, float], set[float]] = {}
+    for undefeated, strength, tie_break in keys:
+        breaks.setdefault((undefeated, strength), set()).add(tie_break)
+    return {alike for alike, values in breaks.items() if len(values) > 1}
 
 
 def _groups(

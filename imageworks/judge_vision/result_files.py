@@ -28,6 +28,10 @@ _COLUMNS = (
     "author",
     "file",
     "score",
+    "calibrated",
+    "score_low",
+    "score_high",
+    "judges",
     "award",
     "strength",
     "strength_low",
@@ -35,6 +39,7 @@ _COLUMNS = (
     "wins",
     "draws",
     "losses",
+    "compared_by",
     "decided_by",
     "eligible",
     "tied",
@@ -53,12 +58,20 @@ class EntryWords:
         author: None when the file's name does not give it for certain.
         file: As handed in, with its folders.
         findings: What its file breaks or may break of the rules, in words, the worst first.
+        calibrated: The score on the scale of the anchors; None without enough of them.
+        score_low: The lowest score of several judges; None where there was one, as with the next.
+        score_high: The highest.
+        judges: What each of several judges gave, such as `near-vlm 16`.
     """
 
     title: str = ""
     author: str | None = None
     file: str = ""
     findings: tuple[str, ...] = ()
+    calibrated: float | None = None
+    score_low: int | None = None
+    score_high: int | None = None
+    judges: tuple[str, ...] = ()
 
 
 def results_csv(rows: Iterable[ResultRow], words: Mapping[str, EntryWords] | None = None) -> str:
@@ -77,6 +90,8 @@ def results_csv(rows: Iterable[ResultRow], words: Mapping[str, EntryWords] | Non
         told = (words or {}).get(row.entry_id, EntryWords())
         values = row.model_dump() | vars(told)
         values["findings"] = " ".join(told.findings)
+        values["judges"] = "; ".join(told.judges)
+        values["compared_by"] = "; ".join(f"{judge} {count}" for judge, count in row.compared_by.items())
         values["tied_with"] = " ".join(row.tied_with)
         values["eligible"] = "yes" if row.eligible else "no"
         writer.writerow({column: cell(values[column]) for column in _COLUMNS})

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from imageworks.counting import counted
+from imageworks.judge_vision.anchors import ANCHOR
 from imageworks.judge_vision.compliance import Verdict, unreadable_words
-from imageworks.judge_vision.playoff import Progress, progress
+from imageworks.judge_vision.playoff import ONE_JUDGE, Progress, progress
+from imageworks.judge_vision.playoff_judges import PlayoffJudge  # noqa: TC001 - as the next
 from imageworks.judge_vision.position_bias import PositionBias  # noqa: TC001 - pydantic reads it
 from imageworks.judge_vision.ranking import Ranking, Standing, rank_by_comparisons
 from imageworks.judge_vision.settling import SETTLED
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from imageworks.judge_vision.competition import Competition
     from imageworks.judge_vision.playoff import Pair
@@ -24,13 +27,32 @@ DecidedBy = Literal["playoff", "score", "none"]
 
 _MOST_NAMED = 20
 
+_MEDIANS = "Each score is the median of several judges; how far they are apart stands at each entry."
+_STRENGTHS = (
+    "Strengths are a Bradley-Terry fit. A bar shows the 95 % interval: where bars overlap, the order may "
+    "well be another; the range beside a place holds the places that remain credible."
+)
+_UNDEFEATED = (
+    "A photo that won at least once and lost never comes before those that lost, if the first place is credible "
+    "for it and it was compared at least half as often as is usual."
+)
+_BY_PLACES = "Awards go by places; those that share a place share its award."
+_BY_MARKS = (
+    "Awards go by marks and places by comparisons, so an award can stand below a higher place that has none "
+    "or a lesser one."
+)
+
+GENERAL: Final = frozenset({_MEDIANS, _STRENGTHS, _UNDEFEATED, _BY_PLACES, _BY_MARKS})
+"""Sentences of an explanation that say how to read it, whatever came out."""
+
 BREAKS_THE_RULES: Final = "It does not keep the rules; see its findings."
 
 
 class Contender(BaseModel):
     """An entry as the result needs it.
 
-    `score` is None when no valid critique was given; `error_class` then says why.
+    `score` is None when no valid critique was given; `error_class` then says why. An anchor takes no place.
+    `answers` says how many the score came of: of several judges it is their median.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -40,6 +62,8 @@ class Contender(BaseModel):
     weighted: float | None = None
     verdict: Verdict = "pass"
     error_class: str | None = None
+    anchor: bool = False
+    answers: int = 1
 
 
 class ResultRow(BaseModel):
@@ -62,6 +86,9 @@ class ResultRow(BaseModel):
     wins: int = 0
     draws: int = 0
     losses: int = 0
+    compared_by: dict[str, int] = Field(
+        {}, description="How many of its comparisons each of several judges made; empty where there was one."
+    )
     tied: int = Field(0, description="How many other entries share the place.")
     tied_with: tuple[str, ...] = Field((), description="Those entries, the first of them by id.")
     decided_by: DecidedBy = "none"
@@ -97,7 +124,12 @@ class Result(BaseModel):
         None, description="How far the playoff came; None without one, or with several."
     )
     position_bias: PositionBias | None = Field(
-        None, description="What the order of showing does to the judge; None without a playoff."
+        None,
+        description="What the order of showing does to the judge; None without a playoff, and of several judges, "
+        "each of which has its own.",
+    )
+    playoff_judges: tuple[PlayoffJudge, ...] = Field(
+        (), description="All who shared the comparisons; empty where one judge made them."
     )
     sections: tuple[Section, ...] = Field(
         (), description="Where categories are ranked apart; empty: all are ranked together."
@@ -117,6 +149,7 @@ def rank(
     shortlist: Sequence[str] = (),
     cut_by_lot: Sequence[str] = (),
     undecided: Sequence[Pair] = (),
+    judges: Sequence[str] = ONE_JUDGE,
 ) -> Result:
     """The result of one section of a competition. The order of contenders and comparisons does not matter.
 
@@ -131,12 +164,15 @@ def rank(
         shortlist: Who took part in the playoff; without comparisons it counts for nothing.
         cut_by_lot: Who missed it by lot, to be said.
         undecided: Pairs that were asked in vain.
+        judges: All among whom the comparisons were shared out.
 
     Raises:
         ComparisonError: A comparison of an entry that is not on the shortlist.
     """
     everybody = sorted(contenders, key=lambda each: each.entry_id)
-    ranked = [each for each in everybody if each.verdict != "fail" and each.score is not None]
+    ranked = [
+        each for each in everybody if each.verdict != "fail" and each.score is not None and not each.anchor
+    ]
     eligible_ids = {each.entry_id for each in ranked}
     # An entry may have been found out after the playoff: it leaves with its comparisons.
     gone = set(shortlist) - eligible_ids
@@ -145,7 +181,7 @@ def rank(
     finalists = [entry for entry in shortlist if entry in met]
     ranking = _playoff_ranking(ranked, finalists, games)
     reached = (
-        progress(shortlist, comparisons, competition.playoff, undecided=undecided)
+        progress(shortlist, comparisons, competition.playoff, undecided=undecided, judges=judges)
         if ranking is not None
         else None
     )
@@ -154,13 +190,25 @@ def rank(
     rows: list[ResultRow] = []
     scores = {each.entry_id: each.score for each in ranked if each.score is not None}
     if ranking is not None:
-        rows.extend(_finalist_rows(ranking, scores, competition))
+        rows.extend(_finalist_rows(ranking, scores, competition, _met_before(games)))
     rest = [each for each in ranked if each.entry_id not in met]
     rows.extend(_scored_rows(rest, len(rows), competition))
     rows.extend(_unranked_row(each) for each in everybody if each.entry_id not in eligible_ids)
     return Result(
         rows=tuple(rows),
-        explanation=tuple(_explain(ranking, reached, competition, len(rest), cut_by_lot, unseen, games)),
+        explanation=tuple(
+            _explain(
+                ranking,
+                reached,
+                competition,
+                len(rest),
+                cut_by_lot,
+                unseen,
+                games,
+                judges,
+                panel=any(each.answers > 1 for each in ranked),
+            )
+        ),
         comparisons=len(games),
         playoff_entries=len(finalists),
         progress=reached,
@@ -181,7 +229,21 @@ def _playoff_ranking(
     return rank_by_comparisons(finalists, games, tie_breaks=marks)
 
 
-def _finalist_rows(ranking: Ranking, scores: dict[str, int], competition: Competition) -> Iterable[ResultRow]:
+def _met_before(games: Iterable[Comparison]) -> dict[str, dict[str, int]]:
+    """How many comparisons of each entry each of several judges made, by name."""
+    counts = Counter((entry, game.judge) for game in games if game.judge for entry in (game.a, game.b))
+    found: dict[str, dict[str, int]] = {}
+    for entry, judge in sorted(counts):
+        found.setdefault(entry, {})[judge] = counts[entry, judge]
+    return found
+
+
+def _finalist_rows(
+    ranking: Ranking,
+    scores: dict[str, int],
+    competition: Competition,
+    met_before: Mapping[str, dict[str, int]],
+) -> Iterator[ResultRow]:
     for standing in ranking.standings:
         yield ResultRow(
             entry_id=standing.entry_id,
@@ -196,9 +258,10 @@ def _finalist_rows(ranking: Ranking, scores: dict[str, int], competition: Compet
             wins=standing.wins,
             draws=standing.draws,
             losses=standing.losses,
+            compared_by=met_before.get(standing.entry_id, {}),
             tied=len(sharing := _sharing(standing, ranking.standings)),
             tied_with=sharing[:_MOST_NAMED],
-            decided_by="playoff",
+            decided_by="score" if standing.by_tie_break else "playoff",
         )
 
 
@@ -239,6 +302,8 @@ def _unranked_row(each: Contender) -> ResultRow:
     unreadable = unreadable_words(each.error_class) if each.error_class is not None else None
     if unreadable is not None:
         reason = f"It could not be read. {unreadable}"
+    elif each.anchor:
+        reason = ANCHOR
     elif each.verdict == "fail":
         reason = BREAKS_THE_RULES
     elif each.error_class is not None:
@@ -256,32 +321,35 @@ def _explain(  # noqa: PLR0917 - what there is to tell
     cut_by_lot: Sequence[str],
     unseen: Sequence[str],
     games: Sequence[Comparison],
+    judges: Sequence[str],
+    *,
+    panel: bool,
 ) -> Iterable[str]:
+    if panel:
+        yield _MEDIANS
     if ranking is None or reached is None:
         yield "Ranked by score alone; entries of equal score share a place."
-        yield "Each score was given once, so a place says nothing on how it would come out a second time."
+        if not panel:
+            yield "Each score was given once, so a place says nothing on how it would come out a second time."
         return
     drawn = sum(1 for game in games if game.outcome == "draw")
     yield (
         f"The first {len(ranking.standings)} places come from a playoff: "
         f"{counted(len(games), 'comparison')}, each asked in both orders; {drawn} ended in a draw."
     )
-    yield from _told_of(reached)
-    yield (
-        "Strengths are a Bradley-Terry fit. A bar shows the 95 % interval: where bars overlap, the order may "
-        "well be another; the range beside a place holds the places that remain credible."
-    )
-    yield (
-        "A photo that won at least once and lost never comes before those that lost, if the first place is credible "
-        "for it and it was compared at least half as often as is usual."
-    )
-    if competition.place_bands:
-        yield "Awards go by places; those that share a place share its award."
-    else:
+    if len(judges) > 1:
+        made = Counter(game.judge for game in games)
+        shares = ", ".join(f"{judge} made {made[judge]}" for judge in judges)
         yield (
-            "Awards go by marks and places by comparisons, so an award can stand below a higher place that has none "
-            "or a lesser one."
+            f"The comparisons were shared out among {len(judges)} judges: {shares}. No judge was asked about the same "
+            f"two again."
         )
+    yield from _told_of(reached, len(judges))
+    if by_marks := [standing.entry_id for standing in ranking.standings if standing.by_tie_break]:
+        yield f"Equal by their comparisons, and so placed by their marks: {_listed(by_marks)}."
+    yield _STRENGTHS
+    yield _UNDEFEATED
+    yield _BY_PLACES if competition.place_bands else _BY_MARKS
     if rest:
         yield f"The other {counted(rest, 'entry', 'entries')} follow by score; equal scores share a place."
     if unseen:
@@ -298,16 +366,17 @@ def _explain(  # noqa: PLR0917 - what there is to tell
         yield f"Lots decided who of equal marks took part; left out: {_listed(cut_by_lot)}."
 
 
-def _told_of(reached: Progress) -> Iterable[str]:
+def _told_of(reached: Progress, judges: int) -> Iterable[str]:
     """Why the playoff ended, and how sure the first places are."""
+    everywhere = " before every judge" if judges > 1 else ""
     most = f"{reached.most - reached.asked} of {counted(reached.most, 'comparison')} were saved"
     ending = {
         "settled": f"The playoff ended because its first places are settled; {most}",
         "spent": f"The playoff ended because its {counted(reached.most, 'comparison')} were spent",
-        "all met": "The playoff ended because everybody had met everybody",
+        "all met": f"The playoff ended because everybody had met everybody{everywhere}",
         None: f"The playoff has not ended: {reached.asked} of {counted(reached.most, 'comparison')} were asked",
     }[reached.ending]
-    yield f"{ending}. Everybody against everybody takes {reached.round_robin}."
+    yield f"{ending}. Everybody against everybody{everywhere} takes {reached.round_robin}."
     chances = [
         f"the first {'is the best' if edge == 1 else f'{edge} are the best {edge}, in any order'}: {_percent(chance)}"
         for edge, chance in enumerate(reached.chances, start=1)

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from imageworks.judge_vision.playoff import Shortlist, choose_shortlist
-from imageworks.judge_vision.results import Result, Section, rank
+from imageworks.judge_vision.playoff import ONE_JUDGE, Shortlist, choose_shortlist
+from imageworks.judge_vision.results import GENERAL, Result, Section, rank
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from imageworks.judge_vision.competition import Competition
     from imageworks.judge_vision.playoff import Candidate, Pair
+    from imageworks.judge_vision.playoff_judges import PlayoffJudge
     from imageworks.judge_vision.position_bias import PositionBias
     from imageworks.judge_vision.ranking import Comparison
     from imageworks.judge_vision.results import Contender
@@ -54,6 +55,7 @@ def rank_sections(
     shortlists: Mapping[str, Shortlist],
     undecided: Sequence[Pair] = (),
     position_bias: PositionBias | None = None,
+    playoff_judges: Sequence[PlayoffJudge] = (),
 ) -> Result:
     """The result of a competition, each category ranked by itself; see `results.rank`.
 
@@ -64,16 +66,20 @@ def rank_sections(
         comparisons: Decided pairs of all shortlists.
         shortlists: By section, as `choose_shortlists` gives them.
         undecided: Pairs of all shortlists that were asked in vain.
-        position_bias: What the order of showing does to the judge.
+        position_bias: What the order of showing does to the one judge.
+        playoff_judges: All of several who shared the comparisons of all sections.
 
     Returns:
-        Rows by section. The result names its sections only where several have places.
+        Rows by section. The result names its sections only where several have places; what holds for all of them is
+        explained once.
 
     Raises:
         ComparisonError: A comparison of an entry that is not on its section's shortlist.
     """
     everybody = list(contenders)
     sections = sections_of(categories, competition)
+    judges = tuple(one.judge for one in playoff_judges) or ONE_JUDGE
+    of_showing = {"position_bias": position_bias, "playoff_judges": tuple(playoff_judges)}
     results: dict[str, Result] = {}
     for section in sections:
         shortlist = shortlists.get(section, Shortlist(()))
@@ -89,6 +95,7 @@ def rank_sections(
             shortlist=shortlist.entries,
             cut_by_lot=shortlist.cut_by_lot,
             undecided=[pair for pair in undecided if pair.a in shortlist.entries],
+            judges=judges,
         )
     rows = tuple(
         row.model_copy(update={"category": section})
@@ -98,17 +105,22 @@ def rank_sections(
     placing = {section: result for section, result in results.items() if result.ranked}
     if len(placing) <= 1:
         only = next(iter(placing.values()), results[sections[0]])
-        return only.model_copy(update={"rows": rows, "position_bias": position_bias})
+        return only.model_copy(update={"rows": rows, **of_showing})
+    said = dict.fromkeys(sentence for result in placing.values() for sentence in result.explanation)
     return Result(
         rows=rows,
-        explanation=(f"Ranked in {len(placing)} sections, each by itself.",),
+        explanation=(
+            f"Ranked in {len(placing)} sections, each by itself.",
+            *(sentence for sentence in said if sentence in GENERAL),
+        ),
         comparisons=sum(result.comparisons for result in results.values()),
         playoff_entries=sum(result.playoff_entries for result in results.values()),
         position_bias=position_bias,
+        playoff_judges=tuple(playoff_judges),
         sections=tuple(
             Section(
                 category=section,
-                explanation=result.explanation,
+                explanation=tuple(one for one in result.explanation if one not in GENERAL),
                 comparisons=result.comparisons,
                 playoff_entries=result.playoff_entries,
                 progress=result.progress,

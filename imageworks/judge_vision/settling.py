@@ -64,7 +64,8 @@ class Edges:
             np.ones_like(covariance) if everybody else sum(map(self._contested, self._edges)) / between
         )
         laplacian = np.diag(contested.sum(axis=1)) - contested
-        open_to = information(leads, self._posterior.log_draws)
+        # Of several judges nobody knows yet who will be asked.
+        open_to = np.mean([information(leads, one) for one in self._posterior.log_draws], axis=0)
         narrowed = _between(covariance @ laplacian @ covariance)
         worth: Vector = np.maximum(open_to / (1 + open_to * between) * narrowed, 0.0)
         np.fill_diagonal(worth, 0.0)

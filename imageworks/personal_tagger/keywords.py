@@ -7,11 +7,11 @@ into "hors", and nothing is cut: what is too long for a keyword is none.
 from __future__ import annotations
 
 import re
-import unicodedata
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Final
 
 from imageworks.plain_text import clean_text
+from photos.metadata.spelling import keyword_key
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -30,22 +30,16 @@ _CAMERA_NAME = re.compile(
 )
 
 
-def keyword_key(keyword: str) -> str:
-    """What two spellings of one keyword have in common: case, space, hyphen and underscore are ignored."""
-    folded = unicodedata.normalize("NFKC", keyword).casefold()
-    return " ".join(re.sub(r"[\s_\-]+", " ", folded).split())
-
-
-def normalize_keyword(keyword: str) -> str:
+def normalize_keyword(keyword: str, *, longest: int = MAX_KEYWORD) -> str:
     """One keyword without list marks, quotes and outer punctuation; may come out empty.
 
     Capitals are kept (`NASA`, `Lake Garda`, `iPhone`): they may mean something. So are signs that belong to the word
-    (`C#`, `.NET`, `U.S.`). Text of more than `MAX_KEYWORD` characters is no keyword and comes out empty.
+    (`C#`, `.NET`, `U.S.`). Text of more than `longest` characters is no keyword and comes out empty.
     """
     line = clean_text(keyword.replace("_", " "))
     while (shorter := _without_outer_signs(line)) != line:
         line = shorter
-    return line if len(line) <= MAX_KEYWORD else ""
+    return line if len(line) <= longest else ""
 
 
 def _without_outer_signs(line: str) -> str:
@@ -59,7 +53,9 @@ def _without_outer_signs(line: str) -> str:
     return line if "." in last.rstrip(".") else line.rstrip(".")
 
 
-def normalize_keywords(keywords: Iterable[str], *, most: int | None = None) -> tuple[str, ...]:
+def normalize_keywords(
+    keywords: Iterable[str], *, most: int | None = None, longest: int = MAX_KEYWORD
+) -> tuple[str, ...]:
     """Keywords in their order, cleaned, each once, at most `most`; the first spelling of one stays.
 
     An entry that is a list of its own ("sea, sky; clouds") is taken apart.
@@ -67,7 +63,7 @@ def normalize_keywords(keywords: Iterable[str], *, most: int | None = None) -> t
     seen: dict[str, str] = {}
     for entry in keywords:
         for part in _BETWEEN.split(entry):
-            word = normalize_keyword(part)
+            word = normalize_keyword(part, longest=longest)
             key = keyword_key(word)
             if key and key not in seen:
                 seen[key] = word
@@ -80,14 +76,20 @@ def folder_words(relative_path: str, *, most: int = 12) -> tuple[str, ...]:
     Numbers, dates and camera folders say nothing about a photo and are left out, and so is the file's name.
     """
     folders = PurePosixPath(relative_path.replace("\\", "/")).parts[:-1]
-    words = []
-    for folder in reversed(folders):
-        name = re.sub(r"\b\d[\d\-_.]*\b", " ", folder.replace("_", " "))
-        if (
-            folder in {"/", "..", "."}
-            or _CAMERA_NAME.match(folder)
-            or re.fullmatch(r"\d{3}[A-Z_]{5}", folder)
-        ):
-            continue
-        words.append(name)
+    named = (folder for folder in reversed(folders) if folder not in {"/", "..", "."})
+    return _name_words(named, most=most)
+
+
+def file_words(relative_path: str, *, most: int = 12) -> tuple[str, ...]:
+    """What a photo's file name says; nothing where a camera gave it."""
+    return _name_words([PurePosixPath(relative_path.replace("\\", "/")).stem], most=most)
+
+
+def _name_words(names: Iterable[str], *, most: int) -> tuple[str, ...]:
+    """Names of files or folders without numbers and dates, and without those that a camera gives."""
+    words = [
+        re.sub(r"\b\d[\d\-_.]*\b", " ", name.replace("_", " ")).strip(" -")
+        for name in names
+        if not (_CAMERA_NAME.match(name) or re.fullmatch(r"\d{3}[A-Z_]{5}", name))
+    ]
     return normalize_keywords(words, most=most)

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from imageworks.personal_tagger.keywords import keyword_key, normalize_keywords
-from imageworks.plain_text import clean_text
+from imageworks.personal_tagger.keywords import normalize_keywords
+from imageworks.personal_tagger.vocabulary import SEPARATOR
+from imageworks.plain_text import clean_lines, clean_text
 from photos.metadata.errors import InvalidFields
 from photos.metadata.fields import MetadataFields, PhotoMetadata
+from photos.metadata.spelling import keyword_key
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+LONGEST_KEYWORD: Final = 80
+"""Characters; a vocabulary's term and a person's own word may be longer than a model's."""
 
 
 @dataclass(frozen=True)
@@ -22,11 +27,13 @@ class OurTags:
         caption: For dc:title; empty: none.
         description: For dc:description; empty: none.
         keywords: For dc:subject. As a record of what was written: only those that we added.
+        paths: For lr:hierarchicalSubject, each `A|B|C`. As a record: likewise.
     """
 
     caption: str = ""
     description: str = ""
     keywords: tuple[str, ...] = ()
+    paths: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -58,7 +65,8 @@ def photographers_own(
     """The keywords of a file that somebody else put there: all but those that we wrote.
 
     A word of ours that was respelled since is somebody else's now, and so is one that was filed under another
-    (`Animals|cat`): the parts of hierarchical keywords stand among the flat ones too.
+    (`Animals|cat`): the parts of hierarchical keywords stand among the flat ones too. (A path of one part is only a
+    flat keyword in a file whose keywords are all paths.)
 
     Args:
         existing_keywords: As they stand in the file.
@@ -68,19 +76,28 @@ def photographers_own(
     Returns:
         In their order and spelling, to the letter.
     """
-    filed = {keyword_key(part) for path in hierarchical_keywords for part in path.split("|")}
+    filed = {keyword_key(part) for path in hierarchical_keywords if "|" in path for part in path.split("|")}
     ours = {keyword for keyword in previously_ours if keyword_key(keyword) not in filed}
     return tuple(keyword for keyword in existing_keywords if keyword not in ours)
+
+
+def others_paths(hierarchical_keywords: Iterable[str], previously_ours: Iterable[str]) -> tuple[str, ...]:
+    """The hierarchical keywords of a file that somebody else put there: all but those that we wrote."""
+    ours = frozenset(previously_ours)
+    return tuple(path for path in hierarchical_keywords if path not in ours)
 
 
 def merge(existing: PhotoMetadata, ours: OurTags, previously_ours: OurTags | None = None) -> Merge:
     """Put our tags beside what stands in a photo.
 
-    - `dc:description` and `dc:title` are written when the file has none, or has what we wrote the last time.
+    - `dc:description` and `dc:title` are written when the file has none, or has what we wrote the last time, which is
+      taken out where nothing is said any more.
     - `dc:subject` becomes the photographer's own keywords, in their order and to the letter, and then ours. Those
       that we wrote before and no longer give are taken out; of two spellings, the photographer's stays. Where one of
       the photographer's cannot be written as it is, all keywords are left as they are.
-    - Hierarchical keywords, headline, rating, creator and other languages are left alone.
+    - `lr:hierarchicalSubject` becomes the photographer's own paths, and then ours, of those that stand in `dc:subject`
+      with all their levels. It is left alone where the keywords are, and kept in step with them by the writer.
+    - Headline, rating, creator and other languages are left alone.
 
     Args:
         existing: As read from the file now.
@@ -89,18 +106,25 @@ def merge(existing: PhotoMetadata, ours: OurTags, previously_ours: OurTags | Non
     """
     before = previously_ours or OurTags()
     title, kept_title = _text(existing.title, clean_text(ours.caption), before.caption)
-    new_description = clean_text(ours.description, keep_lines=True)
+    new_description = clean_lines(ours.description)
     description, kept_description = _text(existing.description, new_description, before.description)
 
-    own = photographers_own(existing.keywords, before.keywords, existing.hierarchical_keywords)
+    own_paths = others_paths(existing.hierarchical_keywords, before.paths)
+    own = photographers_own(existing.keywords, before.keywords, own_paths)
     own_keys = {keyword_key(keyword) for keyword in own}
-    wanted = normalize_keywords(ours.keywords)
+    wanted = normalize_keywords(ours.keywords, longest=LONGEST_KEYWORD)
     added = tuple(keyword for keyword in wanted if keyword_key(keyword) not in own_keys)
     merged = tuple(dict.fromkeys((*own, *added)))
-    problem = _unwritable(merged)
+    # The writer keeps both lists in step: a path of one part may be a keyword of ours that we no longer give.
+    own_paths = tuple(path for path in own_paths if path in merged or path not in before.keywords)
+    added_paths = tuple(path for path in _whole_paths(ours.paths, merged) if path not in own_paths)
+    merged_paths = tuple(dict.fromkeys((*own_paths, *added_paths)))
+    problem = _unwritable(merged, merged_paths)
     if problem:
         added = tuple(keyword for keyword in existing.keywords if keyword not in own)
         merged = existing.keywords
+        added_paths = tuple(path for path in existing.hierarchical_keywords if path not in own_paths)
+        merged_paths = existing.hierarchical_keywords
     here_keys = {keyword_key(keyword) for keyword in existing.keywords}
     merged_keys = {keyword_key(keyword) for keyword in merged}
     return Merge(
@@ -108,11 +132,13 @@ def merge(existing: PhotoMetadata, ours: OurTags, previously_ours: OurTags | Non
             title=title,
             description=description,
             keywords=None if merged == existing.keywords else merged,
+            hierarchical=None if merged_paths == existing.hierarchical_keywords else merged_paths,
         ),
         ours=OurTags(
-            caption="" if kept_title else title or _standing(existing.title),
-            description="" if kept_description else description or _standing(existing.description),
+            caption="" if kept_title else _after(existing.title, title),
+            description="" if kept_description else _after(existing.description, description),
             keywords=added,
+            paths=added_paths,
         ),
         kept=tuple(name for name, kept in (("title", kept_title), ("description", kept_description)) if kept),
         keywords_kept=problem,
@@ -123,10 +149,16 @@ def merge(existing: PhotoMetadata, ours: OurTags, previously_ours: OurTags | Non
     )
 
 
-def _unwritable(keywords: tuple[str, ...]) -> str:
+def _whole_paths(paths: Iterable[str], keywords: Iterable[str]) -> tuple[str, ...]:
+    """The paths all of whose levels are among the keywords: a path is written as a whole or not at all."""
+    there = {keyword_key(keyword) for keyword in keywords}
+    return tuple(path for path in paths if all(keyword_key(name) in there for name in path.split(SEPARATOR)))
+
+
+def _unwritable(keywords: tuple[str, ...], paths: tuple[str, ...]) -> str:
     """Why a list of keywords cannot be written; empty: it can."""
     try:
-        MetadataFields(keywords=keywords)
+        MetadataFields(keywords=keywords, hierarchical=paths)
     except InvalidFields as problem:
         return str(problem)
     return ""
@@ -136,11 +168,14 @@ def _standing(text: str | None) -> str:
     return (text or "").strip()
 
 
+def _after(existing: str | None, new: str | None) -> str:
+    """What stands in a field once it was written."""
+    return _standing(existing) if new is None else new
+
+
 def _text(existing: str | None, new: str, before: str) -> tuple[str | None, bool]:
-    """What to write (None: nothing), and whether somebody else's text stands there."""
+    """What to write (None: nothing, empty: ours is taken out), and whether somebody else's text stands there."""
     standing = _standing(existing)
     if standing and standing != before.strip():
         return None, True
-    if not new or new == standing:
-        return None, False
-    return new, False
+    return (None if new == standing else new), False

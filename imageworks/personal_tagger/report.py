@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from imageworks.page import data_uri, render_page
-from imageworks.personal_tagger.keywords import keyword_key
+from photos.metadata.spelling import keyword_key
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -28,6 +29,7 @@ class SheetPhoto:
         existing_keywords: The photographer's own.
         merge: What writing does or did to the file; None when that is not known.
         written: Whether it stands in the file now.
+        shared_from: The file of a burst whose tags it carries; empty for tags of its own.
         problem: Why the photo has no tags, or was not written, in words; empty: nothing went wrong.
     """
 
@@ -39,13 +41,15 @@ class SheetPhoto:
     existing_keywords: tuple[str, ...] = ()
     merge: Merge | None = None
     written: bool = False
+    shared_from: str = ""
     problem: str = ""
 
 
 @dataclass(frozen=True)
 class _Frame:
-    """A photo ready to print."""
+    """A photo ready to print; its number leads to it."""
 
+    number: int
     photo: SheetPhoto
     picture: str | None
     keywords: tuple[str, ...]
@@ -59,9 +63,13 @@ def render_contact_sheet(*, photos: Iterable[SheetPhoto], facts: RunFacts) -> st
     Raises:
         ThumbnailRefused: A picture is no JPEG, PNG or WebP.
     """
-    frames = [_frame(photo) for photo in photos]
+    frames = [_frame(number, photo) for number, photo in enumerate(photos, 1)]
+    in_order = sorted(frames, key=lambda frame: _folder(frame.photo))
     values: dict[str, Any] = {
         "frames": frames,
+        "folders": [
+            (folder, list(its)) for folder, its in groupby(in_order, lambda frame: _folder(frame.photo))
+        ],
         "facts": facts,
         "written": sum(frame.photo.written for frame in frames),
         "tagged": sum(
@@ -72,9 +80,14 @@ def render_contact_sheet(*, photos: Iterable[SheetPhoto], facts: RunFacts) -> st
     return render_page("personal_tagger/contact_sheet.html", values)
 
 
-def _frame(photo: SheetPhoto) -> _Frame:
+def _folder(photo: SheetPhoto) -> str:
+    return photo.path.rpartition("/")[0]
+
+
+def _frame(number: int, photo: SheetPhoto) -> _Frame:
     own = {keyword_key(keyword) for keyword in photo.existing_keywords}
     return _Frame(
+        number=number,
         photo=photo,
         picture=data_uri(photo.thumbnail) if photo.thumbnail is not None else None,
         keywords=tuple(keyword for keyword in photo.keywords if keyword_key(keyword) not in own),

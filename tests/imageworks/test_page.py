@@ -26,7 +26,7 @@ def test_what_could_carry_more_than_a_picture_is_refused(content):
 def test_the_policy_allows_the_pages_own_style_by_digest_and_no_script(facts):
     page = render_page(
         "personal_tagger/contact_sheet.html",
-        {"frames": [], "facts": facts, "written": 0, "tagged": 0, "problems": 0},
+        {"frames": [], "folders": [], "facts": facts, "written": 0, "tagged": 0, "problems": 0},
     )
     (style,) = re.findall(r"<style>(.*?)</style>", page, re.DOTALL)
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()

@@ -3,12 +3,8 @@ from __future__ import annotations
 import pytest
 
 from imageworks.errors import CompetitionFileError, UnknownCompetition
-from imageworks.judge_vision.competition import (
-    Competition,
-    default_competition,
-    load_competition,
-    read_competitions,
-)
+from imageworks.judge_vision.competition import Competition, default_competition
+from imageworks.judge_vision.competition_file import load_competition, read_competitions
 
 CLUB = """
 [competition.club_dpi_2025]

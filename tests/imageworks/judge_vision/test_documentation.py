@@ -7,14 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from imageworks.judge_vision.competition import (
-    HIGHEST_MARK,
-    Competition,
-    Playoff,
-    Rules,
-    default_competition,
-    read_competitions,
-)
+from imageworks.judge_vision.competition import HIGHEST_MARK, Competition, Playoff, Rules, default_competition
+from imageworks.judge_vision.competition_file import read_competitions
 from imageworks.judge_vision.name_pattern import FIELDS
 
 GUIDE = (Path(__file__).parents[3] / "docs" / "competitions.md").read_text(encoding="utf-8")

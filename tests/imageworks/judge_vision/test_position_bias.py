@@ -61,3 +61,17 @@ def test_the_interval_holds_a_judges_true_bias_whatever_the_strengths_are(bias):
         found = position_bias(zip(*first, strict=True))
         held.append(found.share_low <= 1 / (1 + np.exp(-bias)) <= found.share_high)
     assert 0.92 < np.mean(held) < 0.985
+
+
+def test_of_several_judges_each_is_called_by_its_name():
+    assert (
+        position_bias([AGREED])
+        .words("near-vlm")
+        .startswith("near-vlm shows no preference for a position: of two")
+    )
+    assert (
+        position_bias([FIRST_TWICE] * 18)
+        .words("near-vlm")
+        .startswith("near-vlm prefers the photo that is shown first")
+    )
+    assert position_bias([AGREED]).words().startswith("No preference for a position shows: of two")

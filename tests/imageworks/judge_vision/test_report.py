@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import re
 import shutil
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import pytest
@@ -10,16 +12,20 @@ from imageworks.errors import ThumbnailRefused
 from imageworks.judge_vision.competition import default_competition
 from imageworks.judge_vision.compliance import Compliance, Finding
 from imageworks.judge_vision.critiquing import critique_facts, read_critique
-from imageworks.judge_vision.playoff import Shortlist
+from imageworks.judge_vision.drift import RoundMarks, drift
+from imageworks.judge_vision.playoff import Pair, Shortlist
+from imageworks.judge_vision.playoff_judges import playoff_judges
 from imageworks.judge_vision.position_bias import position_bias
 from imageworks.judge_vision.ranking import Comparison
-from imageworks.judge_vision.report import ReportEntry, ordinal, render_report
+from imageworks.judge_vision.report import MOST_FILTERS, render_report
+from imageworks.judge_vision.report_charts import ordinal
+from imageworks.judge_vision.report_entry import PersonsWord, ReportEntry, ShownOpinion
 from imageworks.judge_vision.results import Contender, rank
 from imageworks.judge_vision.sections import rank_sections
 
 OPEN = default_competition()
 HOSTILE = "</title><script>alert(1)</script>{{ 7*7 }}\" onerror='x'"
-VOID = {"meta", "img", "br", "line", "circle", "rect"}
+VOID = {"meta", "img", "br", "line", "circle", "rect", "input"}
 
 
 class Page(HTMLParser):
@@ -219,7 +225,7 @@ def test_categories_are_shown_apart_each_with_its_places_podium_and_certainty(en
     html = render_report(competition=club, result=divided, entries=entries, facts=facts)
     page = Page(html)
     assert "<script>" not in html
-    assert "Colour: all ranked entries" in page.text
+    assert "Colour: ranked entries" in page.text
     assert "2 comparisons among 4" in page.text
     assert page.text.count("1 comparisons among 2") == 2
     assert html.count('class="podium ') == 2
@@ -298,3 +304,172 @@ def test_a_bias_for_a_position_is_shown_with_its_interval(entries, facts):
     page = Page(render_report(competition=OPEN, result=judged, entries=entries, facts=facts))
     assert "Whether the order of showing counts" in page.text
     assert "The judge prefers the photo that is shown first" in page.text
+
+
+def test_of_several_judges_the_report_says_how_many_comparisons_each_made_and_what_showing_does_to_each(
+    entries, facts
+):
+    answers = {Pair(number, "a", "b", "near-vlm"): ("first", "first") for number in range(9)}
+    answers |= {Pair(number, "a", "b", "far-vlm"): ("first", "second") for number in range(10, 14)}
+    answers[Pair(20, "a", "b", "third")] = (None, "first")
+    judges = playoff_judges(("near-vlm", "far-vlm", "third"), answers)
+    judged = result((18, 17), [("a", "b", "a")]).model_copy(update={"playoff_judges": judges})
+    page = Page(render_report(competition=OPEN, result=judged, entries=entries, facts=facts))
+    assert "The judges of the playoff" in page.text
+    assert "near-vlm 9 9 " in page.text
+    assert "far-vlm 4 0 " in page.text
+    assert "third 1 without an answer 0 0 no pair answered in both orders" in page.text
+    assert "near-vlm prefers the photo that is shown first" in page.text
+    assert "Whether the order of showing counts" not in page.text
+
+
+def test_a_finding_shows_how_sure_it_is_and_its_evidence(entries, facts, jpeg):
+    finding = Finding(
+        rule="borders",
+        verdict="query",
+        message="The picture has a border around it.",
+        measured="top 9 px",
+        confidence=0.97,
+        evidence="e" * 64,
+    )
+    compliance = Compliance(entry_id="round/a", verdict="query", findings=(finding,))
+    shown = replace(entries[0], compliance=compliance, evidence={"e" * 64: jpeg(20, 10)})
+    html = render_report(competition=OPEN, result=result((19,)), entries=[shown], facts=facts)
+
+    assert "very sure, 97 %" in Page(html).text
+    assert "top 9 px" in Page(html).text
+    assert html.count('class="evidence"') == 1
+    without = render_report(
+        competition=OPEN, result=result((19,)), entries=[replace(shown, evidence={})], facts=facts
+    )
+    assert 'class="evidence"' not in without
+
+
+def test_each_award_and_section_can_be_shown_alone_without_a_script(entries, facts):
+    html = render_report(competition=OPEN, result=result((19, 18, 12)), entries=entries, facts=facts)
+    page = Page(html)
+
+    assert {"show-award-all", "show-award-0", "show-award-1", "show-award-none"} <= set(page.ids)
+    assert "show-award-2" not in page.ids
+    for number in range(MOST_FILTERS):
+        assert f":root:has(#show-award-{number}:checked) .card:not(.award-is-{number})" in html
+        assert f":root:has(#show-section-{number + 1}:checked) .view:not(.view-{number + 1})" in html
+
+
+def two_sections(entries):
+    """Two of `a`'s category and one of another."""
+    categories = {"round/a": "Colour", "round/b": "Colour", "round/c": "Mono"}
+    contenders = [
+        Contender(entry_id=name, score=score, weighted=float(score))
+        for name, score in zip(categories, (19, 18, 18), strict=True)
+    ]
+    club = OPEN.model_copy(update={"categories": ("Colour", "Mono")})
+    return club, rank_sections(contenders, categories, club, shortlists={})
+
+
+def test_the_bar_counts_within_the_section_that_is_shown(entries, facts):
+    club, judged = two_sections(entries)
+    html = render_report(competition=club, result=judged, entries=entries, facts=facts)
+
+    def counts(label):
+        spans = re.search(rf">{label}((?: <span [^>]+>\d+</span>)+)</label>", html)[1]
+        return re.findall(r'tally-(\d)">(\d+)<', spans)
+
+    assert counts("Silver") == [("0", "2"), ("1", "1"), ("2", "1")]
+    assert counts("Gold") == [("0", "1"), ("1", "1"), ("2", "0")]
+    for number in range(1, MOST_FILTERS + 1):
+        assert f':root:has(#show-section-{number}:checked) [for^="show-award"] .tally-{number}' in html
+        assert f":has(#show-award-{number - 1}:checked) .view:not(:has(.award-is-{number - 1}))" in html
+
+
+def test_what_holds_for_all_sections_is_said_once(entries, facts):
+    club, judged = two_sections(entries)
+    page = Page(render_report(competition=club, result=judged, entries=entries, facts=facts))
+    assert page.text.count("How to read the rankings") == 1
+    assert "Ranked in 2 sections, each by itself." in page.text
+
+
+def test_all_places_stand_in_a_list_too_that_leads_to_the_entries(entries, facts):
+    html = render_report(competition=OPEN, result=result((19, 18, 18)), entries=entries, facts=facts)
+    roll = html[html.index('<details class="roll') : html.index("</details>")]
+    assert [row.replace("</td>", "") for row in re.findall(r'<td class="number">([^<]+)', roll)] == [
+        "1",
+        "19",
+        "2=",
+        "18",
+        "2=",
+        "18",
+    ]
+    assert re.findall(r'href="#(entry-\d)"', roll) == ["entry-1", "entry-2", "entry-3"]
+    alone = render_report(competition=OPEN, result=result((19,)), entries=entries, facts=facts)
+    assert "places in a list" not in alone
+
+
+def test_equals_are_named_and_a_persons_mark_stands_beside_the_judges(entries, facts):
+    spoken = replace(entries[0], word=PersonsWord(score=17, who="Ada", reason="The horizon is level."))
+    page = Page(
+        render_report(
+            competition=OPEN, result=result((15, 15, 15)), entries=[spoken, *entries[1:]], facts=facts
+        )
+    )
+
+    assert "Shares its place with Title b and Title c : nothing puts one before another." in page.text
+    assert "Ada gives 17 instead of 15 The horizon is level." in page.text
+
+
+def test_what_each_of_several_judges_gave_stands_beside_the_mark(entries, facts):
+    several = (ShownOpinion("near-vlm", 14), ShownOpinion("far-vlm", 18), ShownOpinion("third", None))
+    page = Page(
+        render_report(
+            competition=OPEN,
+            result=result((16,)),
+            entries=[replace(entries[0], opinions=several)],
+            facts=facts,
+        )
+    )
+    assert "judges from 14 to 18" in page.text
+    assert "14 near-vlm 18 far-vlm \N{EN DASH} third" in page.text
+
+
+def test_the_median_of_several_judges_may_be_away_from_the_medians_of_their_marks(entries, facts):
+    answer = entries[0].critique.model_copy(update={"critique": "Short.", "score": 3})
+    shown = replace(entries[0], critique=answer)
+
+    def told(entry):
+        return Page(render_report(competition=OPEN, result=result((3,)), entries=[entry], facts=facts)).text
+
+    assert "from the three marks" in told(shown)
+    several = told(replace(shown, opinions=(ShownOpinion("near-vlm", 3), ShownOpinion("far-vlm", 4))))
+    assert "from the three marks" not in several
+    assert "The critique has 1 word" in several
+
+
+def test_a_baseline_among_models_is_said_to_be_one_of_the_judges(entries, facts):
+    both = tuple(replace(facts.stages[0], model=name) for name in ("baseline-judge", "near-vlm"))
+    mixed = replace(facts, stages=both)
+    page = Page(render_report(competition=OPEN, result=result((19,)), entries=entries, facts=mixed))
+    assert "A baseline is among the judges." in page.text
+    assert "Judged by a baseline" not in page.text
+
+
+def test_a_round_is_drawn_beside_earlier_ones(entries, facts):
+    now, before = (RoundMarks(name, (12, 14, 15, 16, 18), ("near-vlm",)) for name in ("now", "before"))
+    html = render_report(
+        competition=OPEN, result=result((16,)), entries=entries, facts=facts, drift=drift(now, [before])
+    )
+    assert "Beside earlier rounds" in Page(html).text
+    assert "From 12 to 18, half of them from 14.0 to 16.0, median 15.0" in html
+
+
+def test_what_is_to_be_looked_at_in_a_critique_is_said_beside_it(entries, facts):
+    answer = entries[0].critique.model_copy(update={"critique": "It tells a story.", "score": 19})
+    page = Page(
+        render_report(
+            competition=OPEN,
+            result=result((19,)),
+            entries=[replace(entries[0], critique=answer)],
+            facts=facts,
+        )
+    )
+    assert "Worn phrases: 'tells a story'." in page.text
+    assert "The critique has 4 words; 110 to 150 are asked for." in page.text

@@ -123,6 +123,20 @@ def test_after_a_playoff_it_is_said_why_an_award_can_stand_below_a_higher_place(
     assert any("an award can stand below a higher place" in sentence for sentence in played.explanation)
 
 
+def test_those_whom_comparisons_do_not_tell_apart_are_said_to_be_placed_by_their_marks():
+    games = [Comparison("a", "b", "draw"), Comparison("a", "c", "draw"), Comparison("b", "c", "draw")]
+    everybody = [contender("a", 16), contender("b", 15), contender("c", 15), contender("d", 9)]
+    result = rank(everybody, OPEN, comparisons=games, shortlist=("a", "b", "c"))
+
+    assert [(row.entry_id, row.place, row.decided_by) for row in result.rows] == [
+        ("a", 1, "score"),
+        ("b", 2, "score"),
+        ("c", 2, "score"),
+        ("d", 4, "score"),
+    ]
+    assert "Equal by their comparisons, and so placed by their marks: a, b, c." in result.explanation
+
+
 def test_groups_that_never_met_are_said():
     games = [Comparison("a", "b", "a"), Comparison("c", "d", "a")]
     result = rank([contender(name, 18) for name in "abcd"], OPEN, comparisons=games, shortlist=tuple("abcd"))

@@ -8,11 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from imageworks.errors import ComparisonError
+from imageworks.judge_vision.comparing import combine
 from imageworks.judge_vision.competition import Competition, Playoff, default_competition
-from imageworks.judge_vision.playoff import Candidate, Shortlist, choose_shortlist
+from imageworks.judge_vision.playoff import Candidate, Pair, Shortlist, choose_shortlist
+from imageworks.judge_vision.playoff_judges import playoff_judges
 from imageworks.judge_vision.ranking import Comparison
 from imageworks.judge_vision.result_files import results_csv
-from imageworks.judge_vision.results import Contender, Result, rank
+from imageworks.judge_vision.results import GENERAL, Contender, Result, rank
 from imageworks.judge_vision.sections import choose_shortlists, rank_sections, sections_of
 
 OPEN = default_competition()
@@ -121,3 +123,45 @@ def test_the_csv_has_a_column_for_the_category():
         ("Mono", "1"),
         ("Mono", "2"),
     ]
+
+
+def test_who_shared_the_comparisons_is_told_by_section_by_entry_and_in_all():
+    answers = {
+        Pair(1, "a", "b", "near"): ("first", "second"),
+        Pair(1, "x", "y", "far"): ("second", "second"),
+        Pair(2, "a", "b", "far"): ("first", "second"),
+    }
+    games = [pair.decided(combine(*told)) for pair, told in answers.items()]
+    result = rank_sections(
+        EVERYBODY,
+        CATEGORIES,
+        CLUB,
+        comparisons=games,
+        shortlists={"Colour": Shortlist(("a", "b")), "Mono": Shortlist(("x", "y"))},
+        playoff_judges=playoff_judges(("near", "far"), answers),
+    )
+    colour, mono, *_ = result.sections
+    assert "shared out among 2 judges: near made 1, far made 1. No judge was asked" in " ".join(
+        colour.explanation
+    )
+    assert "near made 0, far made 1" in " ".join(mono.explanation)
+    assert (colour.progress.asked, colour.progress.round_robin) == (2, 2)
+    by_entry = {row.entry_id: row.compared_by for row in result.rows}
+    assert by_entry["a"] == by_entry["b"] == {"far": 1, "near": 1}
+    assert by_entry["c"] == {}
+    assert [(one.judge, one.comparisons) for one in result.playoff_judges] == [("near", 1), ("far", 2)]
+    assert result.position_bias is None
+    told = {row["entry_id"]: row for row in csv.DictReader(io.StringIO(results_csv(result.rows)))}
+    assert told["a"]["compared_by"] == "far 1; near 1"
+    assert told["c"]["compared_by"] == ""
+
+
+def test_what_holds_for_every_section_is_explained_once():
+    games = [Comparison("a", "b", "a"), Comparison("x", "y", "b")]
+    shortlists = {"Colour": Shortlist(("a", "b")), "Mono": Shortlist(("x", "y"))}
+    result = rank_sections(EVERYBODY, CATEGORIES, CLUB, comparisons=games, shortlists=shortlists)
+    assert [sentence.startswith("Strengths are") for sentence in result.explanation].count(True) == 1
+    assert any("an award can stand below" in sentence for sentence in result.explanation)
+    for section in result.sections:
+        assert not set(section.explanation) & GENERAL
+        assert section.explanation

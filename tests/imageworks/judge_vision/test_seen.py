@@ -9,6 +9,7 @@ from imageworks.judge_vision.seen import AlikePhotos, Seen
 from photos.borders import Borders
 from photos.likeness import Alike
 from photos.monochrome import Monochrome
+from photos.overlay_text import OverlayText
 from photos.provenance import Provenance
 
 PLAIN = {
@@ -18,6 +19,7 @@ PLAIN = {
 }
 FRAMED = Borders("frame", 0.98, (20, 20, 20, 20), (255, 255, 255))
 COLORED = Monochrome("color", 0.99, 0.7, 20, 100)
+SIGNED = OverlayText("text", 0.97, (0.02, 0.9, 0.2, 0.95), "J. Miller", "tesseract")
 GENERATED = Provenance("generated", 0.99, "trainedAlgorithmicMedia")
 
 
@@ -40,6 +42,7 @@ def test_a_photo_of_which_nothing_is_seen_has_no_finding():
     [
         ("borders", "on_borders", {"borders": FRAMED}),
         ("mono", "on_color_in_mono", {"monochrome": COLORED}),
+        ("text", "on_text", {"text": SIGNED}),
         ("ai_metadata", "on_ai_metadata", {"provenance": GENERATED}),
     ],
 )
@@ -88,3 +91,15 @@ def test_of_one_picture_under_two_files_the_later_one_gets_the_verdict(kind, wan
     if wanted != "pass":
         assert "B.jpg" in earlier.findings[0].message
         assert "A.jpg" in later.findings[0].message
+
+
+def test_text_that_could_not_be_looked_for_asks_a_person_with_the_reason_and_never_more():
+    unread = {"text_unknown": "tesseract took longer than 20 s and was stopped"}
+    assert checked(rules={"on_text": "fail"}, **unread) == {"text": ("query", None)}
+    assert checked(rules={"on_text": "pass"}, **unread) == {}
+    assert checked(rules={"watermark_allowed": True}, **unread) == {}
+    competition = Competition(id="club")
+    (told,) = check_all([entry("Dawn.jpg")], competition, seen={"round/Dawn.jpg": Seen(**PLAIN, **unread)})
+    assert told.findings[0].message == (
+        "Text could not be looked for: tesseract took longer than 20 s and was stopped."
+    )

@@ -4,8 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imageworks.personal_tagger.keywords import folder_words, keyword_key, normalize_keywords
+from imageworks.personal_tagger.keywords import folder_words, normalize_keywords
 from photos.metadata.fields import MetadataFields
+from photos.metadata.spelling import keyword_key
 
 
 def test_words_are_put_right_and_never_changed_into_others():

@@ -1,12 +1,15 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imageworks.personal_tagger.keywords import keyword_key
 from imageworks.personal_tagger.merging import OurTags, merge, photographers_own
 from photos.metadata.fields import PhotoMetadata
+from photos.metadata.hierarchy import completed
+from photos.metadata.spelling import keyword_key
 
 OURS = OurTags(caption="A lake", description="A calm lake.", keywords=("lake", "calm"))
 
@@ -122,3 +125,54 @@ def test_no_keyword_of_the_photographers_is_ever_lost(theirs, first, second):
     keys = {keyword_key(keyword) for keyword in keywords}
     assert keys == {keyword_key(keyword) for keyword in (*theirs, *second)}
     assert photographers_own(keywords, twice.ours.keywords) == tuple(theirs)
+
+
+FILED = OurTags(keywords=("heron", "Birds", "dusk"), paths=("Birds|heron",))
+
+
+def filed(existing, merged):
+    paths = merged.fields.hierarchical
+    return replace(
+        after(existing, merged),
+        hierarchical_keywords=existing.hierarchical_keywords if paths is None else paths,
+    )
+
+
+def test_a_path_is_written_with_all_its_levels_behind_the_photographers_own():
+    existing = PhotoMetadata(keywords=("Anna", "People"), hierarchical_keywords=("People|Anna",))
+    merged = merge(existing, FILED)
+    assert merged.fields.hierarchical == ("People|Anna", "Birds|heron")
+    assert merged.fields.keywords == ("Anna", "People", "heron", "Birds", "dusk")
+
+
+def test_a_path_whose_level_a_person_took_out_is_not_written_at_all():
+    merged = merge(PhotoMetadata(), OurTags(keywords=("heron",), paths=("Birds|heron",)))
+    assert merged.fields.hierarchical is None
+    assert merged.ours.paths == ()
+
+
+def test_paths_of_ours_are_known_again_and_taken_back_with_their_words():
+    first = merge(PhotoMetadata(keywords=("Anna",)), FILED)
+    standing = filed(PhotoMetadata(keywords=("Anna",)), first)
+    assert merge(standing, FILED, first.ours).fields.is_empty
+    second = merge(standing, OurTags(keywords=("dusk",)), first.ours)
+    assert second.fields.hierarchical == ()
+    assert second.fields.keywords == ("Anna", "dusk")
+
+
+def test_a_word_of_ours_that_the_writer_made_a_path_of_goes_with_the_word():
+    standing = PhotoMetadata(
+        keywords=("Places", "Garda", "cat"), hierarchical_keywords=("Places|Garda", "cat")
+    )
+    merged = merge(standing, FILED, OurTags(keywords=("cat",)))
+    assert merged.fields.hierarchical == ("Places|Garda", "Birds|heron")
+    assert "cat" not in completed(merged.fields, standing).keywords
+    assert merge(standing, OurTags(keywords=("cat",)), OurTags(keywords=("cat",))).fields.is_empty
+
+
+def test_a_word_of_ours_that_was_filed_elsewhere_is_theirs():
+    first = merge(PhotoMetadata(), FILED)
+    standing = replace(filed(PhotoMetadata(), first), hierarchical_keywords=("Garden|heron",))
+    second = merge(standing, OurTags(keywords=("dusk",)), first.ours)
+    assert second.fields.keywords == ("heron", "dusk")
+    assert second.fields.hierarchical is None

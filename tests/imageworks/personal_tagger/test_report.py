@@ -60,3 +60,23 @@ def test_hostile_tags_stay_text(photo, facts):
 def test_a_baseline_is_named_in_a_banner(photo, facts, baseline_facts):
     assert "no photo was looked at" in render_contact_sheet(photos=[photo], facts=baseline_facts)
     assert "no photo was looked at" not in render_contact_sheet(photos=[photo], facts=facts)
+
+
+def test_photos_stand_by_folder_and_those_with_a_problem_are_listed_first(photo, facts):
+    photos = [
+        replace(photo, path="garda/a.jpg"),
+        replace(photo, path="garda/day 2/b.jpg"),
+        SheetPhoto(path="garda/c.jpg", problem="It is cut off."),
+        replace(photo, path="top.jpg"),
+    ]
+    page = " ".join(render_contact_sheet(photos=photos, facts=facts).split())
+    assert page.count('<h2 class="folder"') == 3
+    assert page.index("In the folder itself") < page.index(">garda <span") < page.index(">garda/day 2 <span")
+    assert '<a href="#photo-3" dir="auto">garda/c.jpg</a>' in page
+    assert page.index('href="#photo-3"') < page.index('id="photo-1"') < page.index('id="photo-3"')
+
+
+def test_a_shoot_of_one_folder_needs_no_heading_and_one_without_problems_no_list(photo, facts):
+    page = render_contact_sheet(photos=[photo], facts=facts)
+    assert 'class="folder"' not in page
+    assert "<details" not in page
