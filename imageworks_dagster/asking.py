@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import aclosing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import UUID
 
@@ -41,6 +41,7 @@ class Question:
         variables: for the prompt's template.
         measured: structured values, for embedded models alone.
         photos: the photos to show, in order.
+        sample: 0, 1, 2 … when it is asked several times on purpose.
     """
 
     key: str
@@ -48,6 +49,7 @@ class Question:
     variables: Mapping[str, Any]
     measured: Mapping[str, Any]
     photos: tuple[PhotoFile, ...]
+    sample: int = 0
 
 
 @dataclass(frozen=True)
@@ -57,10 +59,12 @@ class Questions:
     Attributes:
         asked: the questions, one an entry.
         unasked: the entries that are not asked about, each with the columns that say why.
+        carried: the entries that carry the answer of another, each with that other's id.
     """
 
     asked: list[Question]
     unasked: list[tuple[Row, dict[str, Any]]]
+    carried: list[tuple[Row, str]] = field(default_factory=list)
 
 
 class Requests:
@@ -91,6 +95,7 @@ class Requests:
             output_schema=self._schema,
             parameters=rendered.parameters,
             variables=question.measured,
+            sample=question.sample,
             labels=replace(
                 labels,
                 entry_id=question.entry["entry_id"],
@@ -106,20 +111,23 @@ class Requests:
 class Asker:
     """Asks the questions of one stage with one profile; keeps previews between rounds."""
 
-    def __init__(self, stage: Stage, profile: PromptProfile | None = None) -> None:
+    def __init__(
+        self, stage: Stage, profile: PromptProfile | None = None, model: Model | None = None
+    ) -> None:
         """Make it.
 
         Args:
             stage: the stage.
             profile: the one that some of its photos are asked about with; the stage's only one if None.
+            model: the one of several that is asked; the stage's only one if None.
         """
         choice = stage.choice
         assert choice is not None  # noqa: S101 - made for stages that ask
         self._stage = stage
-        self._model = choice.model
+        self._model = model or choice.model
         self._profile = profile or choice.profile
         self._stage_hash = self._profile.stage_hash(choice.profile_stage)
-        self._requests = Requests(stage.settings, self._profile, choice.profile_stage, choice.model)
+        self._requests = Requests(stage.settings, self._profile, choice.profile_stage, self._model)
         manifest = stage.run.manifest
         self._labels = Labels(
             run_id=stage.run.run_id,
@@ -244,10 +252,12 @@ async def _check(client: Client, model: Model, stage: Stage) -> None:
         await client.check(model)
     except ModelUnreachable as error:
         batch = registered_batch(stage.store.database, stage.batch.pipeline, stage.batch.name)
-        named = batch.pins.get(stage.asset, {}).get("model")
+        pins = batch.pins.get(stage.asset, {})
+        choice = "judges" if pins.get("judges") else "model"
+        named = pins.get(choice)
         if not named:
             raise
-        option = "--model" if stage.scorer is None else "--iqa-model"
+        option = f"--{choice}" if stage.scorer is None else "--iqa-model"
         raise ModelUnreachable(
             f"{error} {named!r} stays the choice of batch {batch.name!r} until another is chosen; {option} default "
             f"ends it."

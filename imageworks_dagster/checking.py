@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -11,15 +12,26 @@ from backends.errors import NotJson, SchemaMismatch
 from backends.output_schemas import canonical_schema
 from backends.recall import look_up
 from imageworks.counting import counted
-from imageworks.judge_vision.critique_wording import contradictions, stock_phrases
+from imageworks.judge_vision.critique_remarks import remarks
 from imageworks.judge_vision.critiquing import (
     FARTHEST_SCORE,
     FEWEST_WORDS,
     MOST_WORDS,
     Critique,
 )
-from imageworks_dagster.checks import ACCOUNTED, AS_ASKED, FAILURES, FIT, SPREAD, TESTED, UNTOUCHED
+from imageworks.judge_vision.seen import TEXT_UNKNOWN
+from imageworks_dagster.checks import (
+    ACCOUNTED,
+    AS_ASKED,
+    FAILURES,
+    FIT,
+    SPREAD,
+    TESTED,
+    TEXT_READ,
+    UNTOUCHED,
+)
 from imageworks_dagster.identifying import is_as_known, known_files
+from imageworks_dagster.judging.opinions import opinions_in
 from imageworks_dagster.opened import open_store
 from imageworks_dagster.tables import signal_values
 from photos.errors import PhotoError
@@ -45,7 +57,7 @@ if TYPE_CHECKING:
     from imageworks_dagster.stages import Row
     from store.database import StateDatabase
     from store.settings import Settings
-    from telemetry.manifest import PinnedModel, PinnedProfile
+    from telemetry.manifest import PinnedJudge, PinnedModel, PinnedProfile
 
 CHUNK = 500
 """Kept answers in memory at once."""
@@ -83,6 +95,7 @@ class Checked:
         prompts: the user's layer of prompts, which has their tests.
         registry: the user's registry, which has the models that grade.
         signals: rows of judge/signals by entry, for critiques.
+        judges: all judges, where the run pinned several.
     """
 
     asset: str
@@ -95,6 +108,7 @@ class Checked:
     prompts: Path | None = None
     registry: Path | None = None
     signals: Mapping[str, Row] = field(default_factory=dict)
+    judges: list[PinnedJudge] = field(default_factory=list)
 
     @classmethod
     def open(cls, settings: Settings, pipeline: Pipeline, asset: str, batch: str) -> Checked:
@@ -102,7 +116,7 @@ class Checked:
         store = open_store(settings)
         first = pipeline.stages[0].asset
         rows = store.tables.read(asset, batch).to_pylist()
-        pinned, model = _pinned(store, asset, rows)
+        pinned, model, judges = _pinned(store, asset, rows)
         measured = store.tables.read("judge/signals", batch).to_pylist() if asset == "judge/critiques" else []
         return cls(
             asset=asset,
@@ -114,6 +128,7 @@ class Checked:
             model=model,
             prompts=store.home.prompts,
             registry=store.home.registry,
+            judges=judges,
             signals={row["entry_id"]: row for row in measured if not row["error_class"]},
         )
 
@@ -123,23 +138,47 @@ class Checked:
         return [row for row in self.rows if row.get("answered_by")]
 
     @property
+    def answers(self) -> list[Row]:
+        """What a model was asked, a row each: of several judges every one's answer."""
+        return [
+            answer for row in self.asked for answer in ([{**row, **one} for one in opinions_in(row)] or [row])
+        ]
+
+    @property
+    def asked_with(self) -> list[tuple[PromptProfile, Model]]:
+        """Each profile with the model that it was put to."""
+        if self.judges:
+            return [
+                (PromptProfile.model_validate(one.profile.content), Model.model_validate(one.model.content))
+                for one in self.judges
+            ]
+        if self.model is None:
+            return []
+        model = Model.model_validate(self.model.content)
+        return [(profile, model) for profile in self.profiles]
+
+    @property
     def profiles(self) -> list[PromptProfile]:
         """The profiles that the table was made with; each once, however many shares are its own."""
         if self.pinned is None:
             return []
-        contents = [share.content for share in self.pinned.shares] or [self.pinned.content]
+        several = [share.content for share in self.pinned.shares]
+        several += [judge.profile.content for judge in self.judges]
+        contents = several or [self.pinned.content]
         profiles = [PromptProfile.model_validate(content) for content in contents]
         return list({profile.hash: profile for profile in profiles}.values())
 
 
-def _pinned(store: OpenStore, asset: str, rows: list[Row]) -> tuple[PinnedProfile | None, PinnedModel | None]:
+def _pinned(
+    store: OpenStore, asset: str, rows: list[Row]
+) -> tuple[PinnedProfile | None, PinnedModel | None, list[PinnedJudge]]:
     if not rows:
-        return None, None
+        return None, None, []
     try:
         manifest = read_manifest(store.home, rows[0]["run_id"])
     except MissingManifest:
-        return None, None
-    return manifest.profiles.get(asset), manifest.models.get(asset)
+        return None, None, []
+    return manifest.profiles.get(asset), manifest.models.get(asset), manifest.judges.get(asset, [])
 
 
 def every_entry_accounted_for(checked: Checked) -> CheckOutcome:
@@ -162,9 +201,10 @@ def every_entry_accounted_for(checked: Checked) -> CheckOutcome:
 
 def share_of_failures(checked: Checked) -> CheckOutcome:
     """How much of what was asked failed."""
-    failed = [row for row in checked.asked if row["error_class"]]
-    share = len(failed) / len(checked.asked) if checked.asked else 0.0
-    questions = counted(len(checked.asked), "question")
+    asked = checked.answers
+    failed = [row for row in asked if row["error_class"]]
+    share = len(failed) / len(asked) if asked else 0.0
+    questions = counted(len(asked), "question")
     return CheckOutcome(
         share <= WARN_SHARE,
         f"{len(failed)} of {questions} failed; materialize again to ask for those alone"
@@ -180,7 +220,7 @@ def answers_fit_the_schema(checked: Checked) -> CheckOutcome:
 
     A kept answer may be gone, being old or too many; then there is nothing to look at.
     """
-    answered = [row for row in checked.asked if not row["error_class"]]
+    answered = [row for row in checked.answers if not row["error_class"]]
     if not answered:
         return CheckOutcome(True, "there is no answer to look at", metadata={"looked_at": 0})
     if checked.pinned is None:
@@ -234,32 +274,43 @@ def scores_in_range_and_spread(checked: Checked) -> CheckOutcome:
 def critiques_as_asked(checked: Checked) -> CheckOutcome:
     """Most critiques have the length, a score that follows the marks, and words of their own that fit the photo."""
     # Whether a row reads as a critique at all is another check's question.
-    critiques = [
-        Critique.model_construct(**{name: row[name] for name in Critique.model_fields})
+    told = [
+        (
+            row["entry_id"],
+            remarks(
+                Critique.model_construct(**{name: row[name] for name in Critique.model_fields}),
+                signal_values(checked.signals[row["entry_id"]])
+                if row["entry_id"] in checked.signals
+                else None,
+                medians=bool(opinions_in(row)),
+            ),
+        )
         for row in checked.rows
         if row["score"] is not None
     ]
-    length = sum(not critique.has_length for critique in critiques)
-    score = sum(not critique.score_follows for critique in critiques)
-    stock = sum(bool(stock_phrases(critique.critique)) for critique in critiques)
+    # An entry counts once, however many phrases it repeats.
+    counts = Counter(kind for _, found in told for kind in {remark.kind for remark in found})
     against = [
-        f"{row['entry_id']}: {claim}"
-        for row in checked.rows
-        if row["score"] is not None and row["entry_id"] in checked.signals
-        for claim in contradictions(row["critique"], signal_values(checked.signals[row["entry_id"]]))
+        f"{entry_id}: {remark.words}"
+        for entry_id, found in told
+        for remark in found
+        if remark.kind == "contradiction"
     ]
-    most = WARN_SHARE * len(critiques)
+    share = sum(bool(found) for _, found in told) / len(told) if told else 0.0
     return CheckOutcome(
-        max(length, score, stock, len(against)) <= most,
-        f"of {len(critiques)} critiques {length} have not {FEWEST_WORDS}-{MOST_WORDS} words, {score} have a score "
-        f"more than {FARTHEST_SCORE} from their weighted marks, {stock} use stock phrases, and "
-        f"{counted(len(against), 'claim')} of theirs contradict what was measured",
+        max(counts.values(), default=0) <= WARN_SHARE * len(told),
+        f"of {counted(len(told), 'critique')} {counts['length']} have not {FEWEST_WORDS}-{MOST_WORDS} words, "
+        f"{counts['score']} have a score more than {FARTHEST_SCORE} from their weighted marks, "
+        f"{counts['stock_phrase']} use stock phrases, {counts['improvement']} name not one short improvement, and "
+        f"{counts['contradiction']} claim what was measured otherwise",
         grave=False,
         metadata={
-            "outside_length": length,
-            "outside_score": score,
-            "stock_phrases": stock,
-            "contradictions": len(against),
+            "share": round(share, 4),
+            "outside_length": counts["length"],
+            "outside_score": counts["score"],
+            "stock_phrases": counts["stock_phrase"],
+            "improvements": counts["improvement"],
+            "contradictions": counts["contradiction"],
             "contradicted": "; ".join(against[:SHOWN]),
         },
     )
@@ -301,30 +352,56 @@ def prompt_tested(checked: Checked) -> CheckOutcome:
     if checked.pinned is None or checked.model is None:
         words = "which prompt the table was made with is not known: its manifest is gone; materialize again"
         return CheckOutcome(not checked.asked, words if checked.asked else "nothing was asked", grave=False)
-    model = Model.model_validate(checked.model.content)
+    asked_with = checked.asked_with
     stage = checked.pinned.profile_stage
     try:
         sets = load_case_sets(checked.prompts)
         present = present_in(lambda: Registry.load(checked.registry))
         missing = [
             f"{profile.id}@{short(profile.hash)}: {words}"
-            for profile in checked.profiles
+            for profile, model in asked_with
             for words in untested(
                 sets, profile, stage, database=checked.database, model=model, present=present
             )
         ]
     except CaseFileError as error:
         return CheckOutcome(False, f"its tests cannot be read: {error}", grave=False)
-    ids = {profile.id for profile in checked.profiles}
+    ids = {profile.id for profile, _ in asked_with}
+    models = list({model.name: model for _, model in asked_with}.values())
+    named = " and ".join(model.name for model in models)
     there = any(case.stage == stage for one in sets if one.profile_id in ids for case in one.written.tests)
-    if model.is_embedded:
-        words = f"{model.name} answers by rule and reads no prompt: there is nothing to test"
+    if all(model.is_embedded for model in models):
+        words = f"{named} answers by rule and reads no prompt: there is nothing to test"
     elif not there:
         words = f"no test asks the stage {stage}: write some beside the prompts"
     else:
-        words = f"every test of the stage {stage} has passed with {model.name}"
+        words = f"every test of the stage {stage} has passed with {named}"
     return CheckOutcome(
         not missing, "; ".join(missing) or words, grave=False, metadata={"missing": len(missing)}
+    )
+
+
+def text_looked_for(checked: Checked) -> CheckOutcome:
+    """Text was looked for in every picture, so far as the rules ask for it: where tesseract failed, findings say so."""
+    unknown = [
+        finding["message"]
+        for row in checked.rows
+        for finding in json.loads(row["findings"])
+        if finding["rule"] == "text" and finding["message"].startswith(TEXT_UNKNOWN)
+    ]
+    pictures = sum(1 for row in checked.rows if not row["error_class"])
+    if not unknown:
+        return CheckOutcome(True, f"tesseract failed for none of {counted(pictures, 'picture')}", grave=False)
+    # Every photo has the same trouble, or one has its own.
+    whole = (
+        "every picture" if len(unknown) == pictures else f"{len(unknown)} of {counted(pictures, 'picture')}"
+    )
+    return CheckOutcome(
+        False,
+        f"tesseract failed for {whole}: text laid over them asks a person, and was found by nobody. Mend it and "
+        f"materialize again. {unknown[0]}",
+        grave=False,
+        metadata={"not_looked_for": len(unknown), "pictures": pictures},
     )
 
 
@@ -335,5 +412,6 @@ CHECKS: dict[str, Callable[[Checked], CheckOutcome]] = {
     SPREAD: scores_in_range_and_spread,
     AS_ASKED: critiques_as_asked,
     TESTED: prompt_tested,
+    TEXT_READ: text_looked_for,
     UNTOUCHED: originals_untouched,
 }

@@ -16,6 +16,7 @@ FAILURES = "share_of_failures"
 FIT = "answers_fit_the_schema"
 SPREAD = "scores_in_range_and_spread"
 AS_ASKED = "critiques_as_asked"
+TEXT_READ = "text_looked_for"
 UNTOUCHED = "originals_untouched"
 TESTED = "prompt_tested"
 
@@ -25,13 +26,15 @@ DESCRIPTIONS = {
     FIT: "Each answer that the table rests on, as it is kept, fits the schema that its run pinned.",
     SPREAD: "Scores lie in 0-20 and are not all the same.",
     AS_ASKED: "Nine in ten critiques have 110-150 words, a score within one of their weighted marks, no stock phrase, "
-    "and no claim that the measured signals contradict (warning).",
+    "one short improvement, and no claim that the measured signals contradict (warning).",
+    TEXT_READ: "Text laid over pictures was looked for in each; tesseract failed for none (warning).",
     TESTED: "The tests of the prompt have passed with exactly the revision and the model that the table was made with "
     "(warning).",
     UNTOUCHED: "The files whose pictures were read still hold them.",
 }
 
 CHECKED = {
+    "judge/compliance": (TEXT_READ,),
     "judge/critiques": (ACCOUNTED, FAILURES, FIT, SPREAD, AS_ASKED, TESTED),
     "judge/playoff": (FAILURES, FIT, TESTED),
     "judge/results": (UNTOUCHED,),

@@ -6,9 +6,11 @@ what the batch has pinned, else the pipeline's default profile and the model rol
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections import defaultdict
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from imageworks.errors import BadPanel
 from imageworks_dagster.errors import WrongChoice
 from prompt_hub.errors import PromptHubError
 from registry.errors import RegistryError
@@ -45,6 +47,25 @@ class ChosenShare:
 
 
 @dataclass(frozen=True)
+class Judge:
+    """One of several whom a stage asks the same.
+
+    Attributes:
+        text: how it was named, such as ``near-vlm:club-judge``.
+        samples: how often each entry is put to it.
+        profile: the prompt profile.
+        model: the model.
+        reference: how a kept revision was chosen; empty for what the files say.
+    """
+
+    text: str
+    samples: int
+    profile: PromptProfile
+    model: Model
+    reference: str = ""
+
+
+@dataclass(frozen=True)
 class Choice:
     """What one stage asks with, fixed for the whole run.
 
@@ -55,6 +76,7 @@ class Choice:
         model: the model.
         reference: how a kept revision was chosen, such as ``club-judge@production``; empty for what the files say.
         shares: all profiles where photos are split, the first too; else none.
+        judges: all whom it asks where several were chosen, the first too; else none.
     """
 
     asset: str
@@ -63,11 +85,13 @@ class Choice:
     model: Model
     reference: str = ""
     shares: tuple[ChosenShare, ...] = ()
+    judges: tuple[Judge, ...] = ()
 
     @property
     def profiles(self) -> tuple[PromptProfile, ...]:
         """All profiles that the stage asks with."""
-        return tuple(share.profile for share in self.shares) or (self.profile,)
+        several = tuple(share.profile for share in self.shares) or tuple(one.profile for one in self.judges)
+        return several or (self.profile,)
 
     def profile_of(self, photo_id: str) -> PromptProfile:
         """The profile that a photo is asked about with."""
@@ -95,51 +119,72 @@ def resolve_choices(
     hub: PromptHub,
     prompts: PromptStore,
     registry: Registry,
+    default_profile: str | None = None,
 ) -> dict[str, Choice | ScorerChoice]:
     """The choice of every planned stage that asks a model, by asset; of one that may score, where one is chosen.
 
     Args:
         pipeline: the pipeline that runs.
         planned: assets that the run will materialize.
-        configured: the run's configuration by asset; empty or missing ``profile`` and ``model`` mean no choice,
-            `DEFAULT` means none and no pin.
+        configured: the run's configuration by asset; empty or missing ``profile``, ``model`` and ``judges`` mean no
+            choice, `DEFAULT` means none and no pin.
         pins: what the batch has pinned, by asset.
         hub: the prompt profiles there are.
         prompts: the revisions of them that are kept, and their labels.
         registry: the models there are.
+        default_profile: what is asked with where nobody has chosen; by default the pipeline's.
 
     Raises:
         WrongChoice: naming every wrong choice of the run at once, with the right ones.
     """
     # Not at the top: the definitions load this module, and the state database is opened by runs alone.
+    from imageworks_dagster.panels import resolve_panel  # noqa: PLC0415 - as above
     from prompt_hub.revisions.store import resolve  # noqa: PLC0415 - see above
 
     def profile_named(text: str) -> PromptProfile:
         return resolve(text, hub, prompts)
 
+    followed = default_profile if default_profile != pipeline.default_profile else None
+    if followed is not None:
+        pipeline = replace(pipeline, default_profile=followed)
     choices: dict[str, Choice | ScorerChoice] = {}
-    problems: list[str] = []
+    problems: defaultdict[str, list[str]] = defaultdict(list)
     for stage in pipeline.choosing:
         if stage.asset not in planned:
             continue
-        given = _given(configured.get(stage.asset, {}))
-        pinned = {
-            name: value for name, value in _given(pins.get(stage.asset, {})).items() if name not in given
-        }
+        given, pinned = _given(configured.get(stage.asset, {})), _given(pins.get(stage.asset, {}))
+        if stage.panel_of is not None and (pinned | given).get("model", DEFAULT) == DEFAULT:
+            given |= _judges(configured.get(stage.panel_of, {}))
+            pinned |= _judges(pins.get(stage.panel_of, {}))
+        pinned = {name: value for name, value in pinned.items() if name not in given}
         chosen = {name: value for name, value in {**pinned, **given}.items() if value != DEFAULT}
         if stage.asks is None and "model" not in chosen:
             continue
         try:
             choices[stage.asset] = (
-                resolve_choice(pipeline, stage, chosen, profile_named=profile_named, registry=registry)
-                if stage.asks is not None
-                else _resolve_scorer(stage, chosen["model"], registry)
+                _resolve_scorer(stage, chosen["model"], registry)
+                if stage.asks is None
+                else resolve_panel(
+                    pipeline, stage, chosen, given, profile_named=profile_named, registry=registry
+                )
+                if "judges" in chosen
+                else resolve_choice(pipeline, stage, chosen, profile_named=profile_named, registry=registry)
             )
-        except (WrongChoice, PromptHubError, RegistryError) as error:
+        except (WrongChoice, BadPanel, PromptHubError, RegistryError) as error:
             right_ones = _right_ones(pipeline, stage, hub, registry)
-            problems.append(" ".join([f"{stage.asset}: {error}", *_pinned_words(pinned), right_ones]))
+            problems[
+                " ".join(
+                    [
+                        str(error),
+                        *_pinned_words(pinned),
+                        *_followed_words(pipeline, followed, chosen),
+                        right_ones,
+                    ]
+                )
+            ].append(stage.asset)
     if problems:
-        raise WrongChoice("\n".join(problems))
+        # What is wrong of several stages alike is said once.
+        raise WrongChoice("\n".join(f"{', '.join(of)}: {words}" for words, of in problems.items()))
     return choices
 
 
@@ -155,7 +200,12 @@ def explicit_pins(
 
 
 def _given(configuration: Mapping[str, Any]) -> dict[str, str]:
-    return {name: configuration[name] for name in ("profile", "model") if configuration.get(name)}
+    return {name: configuration[name] for name in ("profile", "model", "judges") if configuration.get(name)}
+
+
+def _judges(configuration: Mapping[str, Any]) -> dict[str, str]:
+    """The panel that is named, or ended, for a stage."""
+    return {name: value for name, value in _given(configuration).items() if name == "judges"}
 
 
 def resolve_choice(
@@ -286,6 +336,16 @@ def _pinned_words(pinned: Mapping[str, str]) -> list[str]:
     what = " and ".join(f"{name} {value!r}" for name, value in pinned.items())
     return [
         f"Pinned for this batch by an earlier choice: {what}; choose another, or {DEFAULT!r} to end that."
+    ]
+
+
+def _followed_words(pipeline: Pipeline, followed: str | None, chosen: Mapping[str, str]) -> list[str]:
+    """That nobody chose a prompt by name, and why it is looked for."""
+    if followed is None or chosen.get("profile"):
+        return []
+    variable = f"IMAGEWORKS_{pipeline.name.upper()}_PROMPTS"
+    return [
+        f"{variable}=label asks with {followed} where nobody has chosen: promote a revision, or set it to files."
     ]
 
 

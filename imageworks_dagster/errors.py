@@ -8,8 +8,13 @@ PlatformError
 ├── NothingToPublish   a batch to publish that has no result
 ├── NothingToTry       a trial of prompts in which nothing would be compared
 ├── CannotExecute      an executor that is set and cannot be had
+├── BatchTaken         a batch that another run works on
+├── StepLost           a step that was lost with one worker after the other
 ├── AlreadyServed      a web UI whose port or home another program has
-└── EndedEarly         a program that was to go on ended by itself
+├── EndedEarly         a program that was to go on ended by itself
+├── BackupFailed       a backup that could not be taken
+├── AlertNotDelivered  an alert about a failed run that nobody took
+└── BackupRefused      a backup that is none of ours or not whole, or a home for it that holds something
 """
 
 from __future__ import annotations
@@ -47,9 +52,29 @@ class CannotExecute(PlatformError):
     """An executor that is set and cannot be had."""
 
 
+class BatchTaken(PlatformError):
+    """A batch to work on, or to forget photos of, that another run works on."""
+
+
+class StepLost(PlatformError):
+    """A step that was lost with one worker after the other."""
+
+
 class AlreadyServed(PlatformError):
     """A web UI to start whose port or home another program has."""
 
 
 class EndedEarly(PlatformError):
     """A program that was to go on ended by itself."""
+
+
+class AlertNotDelivered(PlatformError):
+    """An alert about a failed run that a webhook or a mail server did not take."""
+
+
+class BackupFailed(PlatformError):
+    """A backup that could not be taken."""
+
+
+class BackupRefused(PlatformError):
+    """A backup that is none of ours or not whole, or a home for it that holds something already."""

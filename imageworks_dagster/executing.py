@@ -22,14 +22,19 @@ def executor_of(settings: Settings) -> dg.ExecutorDefinition:
         # A step waits for a GPU, and a process a step costs seconds.
         return dg.in_process_executor
     if settings.executor == "multiprocess":
-        return dg.multiprocess_executor
+        # Each step's process is forked from one that has loaded our modules, and done nothing with them.
+        loaded = {"forkserver": {"preload_modules": ["imageworks_dagster.definitions"]}}
+        forked: dg.ExecutorDefinition = dg.multiprocess_executor.configured({"start_method": loaded})
+        return forked
     if settings.broker_url is None:
         raise CannotExecute(
             "IMAGEWORKS_EXECUTOR is celery, and IMAGEWORKS_BROKER_URL names no broker. Name one, such as "
             "redis://127.0.0.1:6379/0, or choose in_process."
         )
     try:
-        from dagster_celery import celery_executor  # noqa: PLC0415 - an extra
+        import dagster_celery  # noqa: F401, PLC0415 - an extra
+
+        from imageworks_dagster.handing_out import watched_celery_executor  # noqa: PLC0415 - an extra
     except ImportError as error:
         raise CannotExecute(
             "IMAGEWORKS_EXECUTOR is celery, and Celery is not installed. Install it with: pip install "
@@ -37,7 +42,7 @@ def executor_of(settings: Settings) -> dg.ExecutorDefinition:
         ) from error
     # Dagster reads the addresses from the environment of whoever carries a run out: no run's configuration, which
     # everybody sees, holds a password.
-    executor: dg.ExecutorDefinition = celery_executor.configured(
+    executor: dg.ExecutorDefinition = watched_celery_executor.configured(
         {"broker": {"env": "IMAGEWORKS_BROKER_URL"}, "backend": {"env": "IMAGEWORKS_BROKER_URL"}}
     )
     return executor

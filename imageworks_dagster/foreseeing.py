@@ -15,11 +15,14 @@ from imageworks_dagster.asking import Requests
 from imageworks_dagster.choices import Choice, resolve_choice
 from imageworks_dagster.errors import PlatformError
 from imageworks_dagster.impact import StageImpact, StageSituation, impact_on
-from imageworks_dagster.judging.playoff import most_questions
+from imageworks_dagster.judging.playoff import distinct_judges, most_questions
 from imageworks_dagster.judging.rules import rules_of
+from imageworks_dagster.panels import resolve_panel
 from imageworks_dagster.pipelines import PIPELINES
-from imageworks_dagster.questioning import ONE_AN_ENTRY, asking_of
+from imageworks_dagster.questioning import ONE_AN_ENTRY, asking_of, samples_of
 from imageworks_dagster.stages import BatchTables
+from imageworks_dagster.switches import stage_pins
+from imageworks_dagster.tagging.questions import sampled
 from prompt_hub.errors import PromptHubError
 from prompt_hub.revisions.splits import WHOLE
 from prompt_hub.schema import PromptProfile
@@ -110,7 +113,11 @@ class Foreseer:
     def _choice(
         self, pipeline: Pipeline, stage: StageDeclaration, batch: Batch, named: ProfileNamed
     ) -> Choice:
-        chosen = {name: value for name, value in batch.pins.get(stage.asset, {}).items() if value}
+        pins = stage_pins(pipeline, stage.asset, batch.pins, self.settings)
+        chosen = {name: value for name, value in pins.items() if value}
+        if "judges" in chosen:
+            # Of several judges the first stands for all.
+            return resolve_panel(pipeline, stage, chosen, {}, profile_named=named, registry=self.registry)
         return resolve_choice(pipeline, stage, chosen, profile_named=named, registry=self.registry)
 
     def _has_table(self, stage: StageDeclaration, batch: Batch) -> bool:
@@ -128,7 +135,8 @@ class Foreseer:
             return StageSituation(stage.asset, stage.reads, self._has_table(stage, batch), changes=False)
         changes, tables = stage.asset in changing, BatchTables(batch, self.store)
         if stage.asset not in ONE_AN_ENTRY:
-            most = most_questions(tables, Competition.model_validate(rules_of(batch).content))
+            competition = Competition.model_validate(rules_of(batch).content)
+            most = most_questions(tables, competition, judges=len(distinct_judges(choice[1])))
             return StageSituation(stage.asset, stage.reads, True, changes, most)
         askable, to_ask = self._questions(tables, choice[1])
         return StageSituation(stage.asset, stage.reads, True, changes, askable, to_ask)
@@ -137,11 +145,14 @@ class Foreseer:
         """How many questions a choice has, and how many of them without a kept answer."""
         digests: list[str] = []
         for profile in choice.profiles:
-            asking = asking_of(choice.asset, tables, profile.stage(choice.profile_stage))
+            asking = asking_of(choice.asset, tables, profile.stage(choice.profile_stage), self.settings)
             requests = Requests(self.settings, profile, choice.profile_stage, choice.model)
             digests += [
                 request_digest(requests.request(question, Labels(stage=choice.asset)))
-                for question in asking.questions.asked
+                for asked in asking.questions.asked
+                for question in (
+                    sampled(asked, number) for number in range(samples_of(choice.asset, self.settings))
+                )
                 if choice.profile_of(question.entry["photo_id"]) is profile
             ]
         wanted = set(digests)

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import select
 
-from imageworks_dagster.tagging.written import written_sizes
+from imageworks.personal_tagger.context import NOTES
+from imageworks_dagster.tagging.written import as_before_our_writes
 from photos.discovery import discover
 from photos.errors import NoPhotos, PhotoError
 from store.batches import batches, name_for, register, without_rules
@@ -100,34 +101,36 @@ def ready_folders(
     return ready
 
 
-def folder_fingerprint(database: StateDatabase, folder: Path) -> str:
+def folder_fingerprint(database: StateDatabase, folder: Path, *, with_notes: bool = False) -> str:
     """Digest of the photos in a folder by name, size and modification time, and of its rules.
 
     What we wrote into a photo does not count: it changes the size alone, which then is taken from before.
 
+    Args:
+        database: the state database.
+        folder: of photos.
+        with_notes: whether the photographer's notes count too, which taggers are told.
+
     Raises:
         photos.errors.PhotoError: there is no photo in it, or it cannot be read.
-        OSError: its rules cannot be looked at.
+        OSError: its rules or notes cannot be looked at.
     """
     digest = hashlib.sha256()
     place = folder.resolve()  # as writes are recorded
-    ours = written_sizes(database, place)
-    for file in discover(place).found:
-        size = file.size
-        for before, after in ours.get(path_text(file.path), ()):
-            size = before if size == after else size
-        digest.update(f"{file.relative}\0{size}\0{file.mtime_ns}\n".encode())
-    rules = folder / RULES_FILE
-    if rules.is_file():
-        found = rules.stat()
-        digest.update(f"\0rules\0{found.st_size}\0{found.st_mtime_ns}".encode())
+    for file in as_before_our_writes(database, place, discover(place).found):
+        digest.update(f"{file.relative}\0{file.size}\0{file.mtime_ns}\n".encode())
+    for what, name in (("rules", RULES_FILE), *([("notes", NOTES)] if with_notes else [])):
+        beside = folder / name
+        if beside.is_file():
+            found = beside.stat()
+            digest.update(f"\0{what}\0{found.st_size}\0{found.st_mtime_ns}".encode())
     return digest.hexdigest()[:32]
 
 
 def _looked_at(
     database: StateDatabase, pipeline: PipelineName, folder: Path, *, quiet_s: float, now: datetime
 ) -> ReadyFolder | None:
-    fingerprint = folder_fingerprint(database, folder)
+    fingerprint = folder_fingerprint(database, folder, with_notes=pipeline == "tagger")
     where = (pipeline, path_text(folder.name))
     since = _seen(database, inbox_folders, where, fingerprint, now)
     quiet_since = _seen(database, inbox_activity, where, _activity(folder), now)

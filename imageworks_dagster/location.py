@@ -16,6 +16,7 @@ from store.settings import Settings
 _assembly = assemble(Settings(), {})
 defs = definitions_of(_assembly)
 
-if os.environ.get("DAGSTER_HOME"):
+# A code server in Kubernetes is told where Dagster's home is, and has none: there the sensor observes.
+if os.path.isdir(os.environ.get("DAGSTER_HOME", "")):  # noqa: PTH112 - an empty name is no folder here
     with dg.DagsterInstance.get() as _instance:
         observe_now(_instance, _assembly)

@@ -72,7 +72,7 @@ def measure_photos(
     with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
         for start in range(0, len(unmeasured), WRITE_EVERY):
             fresh = list(pool.map(measure_one, unmeasured[start : start + WRITE_EVERY]))
-            _remember(database, fresh)
+            remember_signals(database, fresh)
             for one in fresh:
                 measured[one.photo_id] = one
                 progress.advance(failed=one.signals is None)
@@ -94,7 +94,8 @@ def _known(database: StateDatabase, photos: Sequence[PhotoFile]) -> dict[str, Me
     return known
 
 
-def _remember(database: StateDatabase, measured: Sequence[Measured]) -> None:
+def remember_signals(database: StateDatabase, measured: Sequence[Measured]) -> None:
+    """Keep what was measured, once a photo and version."""
     rows = [
         {"photo_id": one.photo_id, "version": SIGNALS_VERSION, "signals": one.signals}
         for one in measured

@@ -25,7 +25,7 @@ class OpenStore:
     tables: TableStore
 
 
-_open: dict[tuple[str, str], OpenStore] = {}
+_open: dict[tuple[str, str, str], OpenStore] = {}
 _lock = threading.Lock()
 
 
@@ -35,7 +35,7 @@ def open_store(settings: Settings) -> OpenStore:
     One writer thread owns a state database in a process, so every stage of a run shares this one.
     """
     url = settings.state_url.get_secret_value() if settings.state_url else ""
-    key = (str(settings.home), url)
+    key = (str(settings.home), url, settings.artifacts_url or "")
     with _lock:
         if key not in _open:
             database = StateDatabase.open(settings)

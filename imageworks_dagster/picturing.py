@@ -21,6 +21,7 @@ import numpy as np
 from backends.request import Image
 from photos.decoding import decode
 from photos.errors import PictureError
+from photos.evidence import shrunk
 from photos.facts import read_facts
 from photos.previews import PreviewSpec, preview
 
@@ -142,6 +143,12 @@ def thumbnail(home: Home, settings: Settings, photo: PhotoFile) -> bytes:
     return path.read_bytes()
 
 
+def kept_thumbnail(home: Home, photo_id: str) -> bytes | None:
+    """The thumbnail of a photo whose file may be gone, or hold another picture by now; None where none is kept."""
+    path = thumbnail_path(home, photo_id)
+    return path.read_bytes() if path.exists() and path.stat().st_size else None
+
+
 def thumbnails(home: Home, settings: Settings, photos: Iterable[PhotoFile]) -> list[bytes]:
     """The thumbnails of those photos that can be opened now: a picture for people must not fail a stage."""
     found = []
@@ -151,6 +158,16 @@ def thumbnails(home: Home, settings: Settings, photos: Iterable[PhotoFile]) -> l
         except PictureError as error:
             log.warning("No thumbnail: %s", error)
     return found
+
+
+def reduced(picture: bytes, *, long_side: int, quality: int) -> bytes:
+    """A JPEG or WebP of ours as a smaller WebP, no longer than ``long_side``, for a page that holds many."""
+    pixels = cv2.imdecode(np.frombuffer(picture, np.uint8), cv2.IMREAD_COLOR)
+    assert pixels is not None  # noqa: S101 - we encoded it
+    small = shrunk(np.asarray(pixels, np.uint8), long_side)
+    written, data = cv2.imencode(".webp", small, [cv2.IMWRITE_WEBP_QUALITY, quality])
+    assert written  # noqa: S101 - an 8-bit array of three channels always encodes
+    return data.tobytes()
 
 
 def contact_sheet(thumbnails: Sequence[bytes], *, columns: int = 6, cell: int = 128) -> bytes:

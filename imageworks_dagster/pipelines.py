@@ -24,13 +24,18 @@ class StageDeclaration:
     """One stage: its asset key, what it reads, and what it asks, if it asks.
 
     ``scores`` is the role of the models that may score its photos besides, where a person chooses one; its role gives
-    it none.
+    it none. ``panel`` says whether several models may be asked the same. ``panel_of`` names the stage whose panel it
+    asks too, unless a model is chosen for it by name. ``by_entry`` says that each row is made from its entry alone, or
+    from its burst: a large batch may be divided into parts, which several workers work.
     """
 
     asset: str
     reads: tuple[str, ...]
     asks: Asks | None = None
     scores: str | None = None
+    panel: bool = False
+    panel_of: str | None = None
+    by_entry: bool = False
 
     @property
     def op_name(self) -> str:
@@ -75,16 +80,19 @@ JUDGE = Pipeline(
     stages=(
         StageDeclaration("judge/entries", ()),
         StageDeclaration("judge/compliance", ("judge/entries",)),
-        StageDeclaration("judge/signals", ("judge/compliance", "judge/entries"), scores="iqa"),
+        StageDeclaration("judge/signals", ("judge/compliance", "judge/entries"), scores="iqa", by_entry=True),
         StageDeclaration(
             "judge/critiques",
             ("judge/signals", "judge/compliance", "judge/entries"),
             Asks("judge", "critique"),
+            panel=True,
+            by_entry=True,
         ),
         StageDeclaration(
             "judge/playoff",
             ("judge/critiques", "judge/signals", "judge/compliance", "judge/entries"),
             Asks("pairwise", "pairwise"),
+            panel_of="judge/critiques",
         ),
         StageDeclaration(
             "judge/results",
@@ -101,14 +109,18 @@ TAGGER = Pipeline(
     may_split=True,
     stages=(
         StageDeclaration("tagger/photos", ()),
-        StageDeclaration("tagger/captions", ("tagger/photos",), Asks("caption", "caption")),
+        StageDeclaration("tagger/captions", ("tagger/photos",), Asks("caption", "caption"), by_entry=True),
         StageDeclaration(
-            "tagger/keywords", ("tagger/captions", "tagger/photos"), Asks("keywords", "keywords")
+            "tagger/keywords",
+            ("tagger/captions", "tagger/photos"),
+            Asks("keywords", "keywords"),
+            by_entry=True,
         ),
         StageDeclaration(
             "tagger/descriptions",
             ("tagger/keywords", "tagger/captions", "tagger/photos"),
             Asks("description", "description"),
+            by_entry=True,
         ),
         StageDeclaration(
             "tagger/metadata",

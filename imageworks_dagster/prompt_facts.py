@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from prompt_hub.revisions.store import PromptStore
     from prompt_hub.schema import PromptProfile
 
-MOST_CHARACTERS = 4_000
-"""Of a difference: event logs are never pruned."""
+MOST_CHARACTERS = 8_000
+"""Of a difference: the whole text of a stage fits, and event logs are never pruned."""
 
 
 def prompt_facts(

@@ -48,6 +48,11 @@ def provenance_tags(
             if not profile.is_kept:
                 versions[f"prompts/{profile.profile_id}/{profile.profile_stage}"] = profile.stage_hash
             versions[f"models/{model.model}"] = model.model_revision
+        for judge in manifest.judges.get(asset, []):
+            if not judge.profile.is_kept:
+                named = f"prompts/{judge.profile.profile_id}/{judge.profile.profile_stage}"
+                versions[named] = judge.profile.stage_hash
+            versions[f"models/{judge.model.model}"] = judge.model.model_revision
     return {
         f"{INPUT_VERSION_TAG}/{key}": versions[key]
         for key in dependencies(pipeline, declaration, assembly)

@@ -30,12 +30,12 @@ def report_folder(stage: Stage) -> Path:
 
 
 def made_from(stage: Stage, assets: Iterable[str], *more: object) -> str:
-    """Digest of what a report is made from: the data versions of tables, and values that JSON can hold."""
+    """Digest of what a report is made from: data versions of tables, the switches, and values that JSON can hold."""
     versions = {}
     for asset in assets:
         pointer = stage.store.tables.current(asset, stage.batch.name)
         versions[asset] = pointer.data_version if pointer else None
-    text = json.dumps([versions, *more], sort_keys=True, default=str)
+    text = json.dumps([versions, stage.run.manifest.switches, *more], sort_keys=True, default=str)
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
@@ -69,7 +69,12 @@ def run_facts(stage: Stage, pipeline: Pipeline, tables: Mapping[str, Sequence[Ro
     hashes = {one.profile_hash for one in pinned} | {
         share.profile_hash for one in pinned for share in one.shares
     }
-    more = [("host", manifest.host), ("code", (manifest.git_sha or "unknown")[:12])]
+    switches = ", ".join(f"{name} {words}" for name, words in manifest.switches.items())
+    more = [
+        ("host", manifest.host),
+        ("code", (manifest.git_sha or "unknown")[:12]),
+        *([("switches", switches)] if switches else []),
+    ]
     return RunFacts(
         batch=stage.batch.name,
         run_id=stage.run.run_id,
@@ -85,12 +90,12 @@ def run_facts(stage: Stage, pipeline: Pipeline, tables: Mapping[str, Sequence[Ro
 
 
 def _stage_facts(asset: str, rows: Sequence[Row]) -> Iterator[StageFacts]:
-    """One for each prompt that answered: where photos are split, there are several."""
-    prompts: dict[tuple[str, str], list[Row]] = {}
+    """One for each prompt and model that answered: where photos are split, or judges are several, there are several."""
+    prompts: dict[tuple[str, str, str], list[Row]] = {}
     for row in rows:
         if row["answered_by"]:
-            prompts.setdefault((row["profile_id"], row["stage_hash"]), []).append(row)
-    for (profile_id, stage_hash), answered in prompts.items():
+            prompts.setdefault((row["model"], row["profile_id"], row["stage_hash"]), []).append(row)
+    for (_, profile_id, stage_hash), answered in prompts.items():
         first = answered[0]
         deployments = sorted({row["deployment"] for row in answered if row["deployment"]})
         yield StageFacts(

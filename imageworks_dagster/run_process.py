@@ -6,11 +6,13 @@ pid and the pid's start time, so that a pid used again is not taken for the run'
 
 from __future__ import annotations
 
+import multiprocessing
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import dagster as dg
 
-from telemetry.processes import Process, this_process
+from telemetry.processes import Process, start_of, this_process
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -23,9 +25,16 @@ HOST, BOOT, PID, PID_STARTED = (
 RUNNING = [dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING]
 
 
-def process_tags() -> dict[str, str]:
-    """Run tags that name the calling process."""
-    process = this_process()
+def process_tags(executor: str = "in_process") -> dict[str, str]:
+    """Run tags that name the process which goes on until the run is over.
+
+    Args:
+        executor: as the settings name it; each step has a process of its own under ``multiprocess``, and ends while
+            others of its run, such as the parts of one batch, go on.
+    """
+    process, starter = this_process(), multiprocessing.parent_process()
+    if executor == "multiprocess" and starter is not None and starter.pid is not None:
+        process = replace(process, pid=starter.pid, started=start_of(starter.pid))
     return {
         HOST: process.host,
         BOOT: process.boot_id,

@@ -22,6 +22,7 @@ from backends.devices import devices
 from imageworks_dagster.choices import (
     Choice,
     ChosenShare,
+    Judge,
     ScorerChoice,
     explicit_pins,
     resolve_choices,
@@ -29,6 +30,12 @@ from imageworks_dagster.choices import (
 )
 from imageworks_dagster.judging.rules import rules_of
 from imageworks_dagster.pipelines import JUDGE
+from imageworks_dagster.switches import (
+    default_reference,
+    pins_in_force,
+    refuse_switched_off,
+    switches_told,
+)
 from prompt_hub.revisions.access import system_user
 from prompt_hub.revisions.store import PromptStore
 from prompt_hub.schema import PromptProfile
@@ -38,6 +45,7 @@ from telemetry.code import describe_code
 from telemetry.errors import MissingManifest, TelemetryError
 from telemetry.manifest import (
     LatencySummary,
+    PinnedJudge,
     PinnedModel,
     PinnedProfile,
     PinnedShare,
@@ -85,6 +93,16 @@ class Run:
             profile_stage=profile.profile_stage,
             model=Model.model_validate(model.content),
             reference=profile.reference,
+            judges=tuple(
+                Judge(
+                    text=judge.judge,
+                    samples=judge.samples,
+                    profile=PromptProfile.model_validate(judge.profile.content),
+                    model=Model.model_validate(judge.model.content),
+                    reference=judge.profile.reference,
+                )
+                for judge in self.manifest.judges.get(asset, [])
+            ),
             shares=tuple(
                 ChosenShare(share.reference, share.percent, PromptProfile.model_validate(share.content))
                 for share in profile.shares
@@ -136,20 +154,27 @@ def enter_run(
     Raises:
         WrongChoice: a profile or model is wrong; nothing has been done yet.
         imageworks.errors.CompetitionError: the rules cannot be used; likewise.
+        imageworks.errors.VocabularyFileError: the vocabulary cannot be used; likewise.
     """
     ordered = tuple(stage.asset for stage in pipeline.stages if stage.asset in planned)
     try:
         manifest = read_manifest(store.home, run_id)
     except MissingManifest:
+        if "tagger/keywords" in planned:
+            from imageworks_dagster.tagging.knowledge import keyword_rules  # noqa: PLC0415 - loads tables of words
+
+            keyword_rules(settings)  # what cannot be used is told before anything is asked
+        refuse_switched_off(pipeline, configured, settings)
         prompts = PromptStore.over(store.database)
         choices = resolve_choices(
             pipeline,
             planned=planned,
             configured=configured,
-            pins=batch.pins,
+            pins=pins_in_force(pipeline, batch.pins, settings),
             hub=hub,
             prompts=prompts,
             registry=registry,
+            default_profile=default_reference(pipeline, settings),
         )
         _keep_profiles(prompts, choices.values(), hub, run_id)
         for asset, chosen in explicit_pins(pipeline, configured).items():
@@ -172,8 +197,14 @@ def enter_run(
                 if isinstance(choice, Choice)
             },
             models={asset: _pinned_model(choice.model) for asset, choice in choices.items()},
+            judges={
+                asset: [_pinned_judge(judge, choice.profile_stage) for judge in choice.judges]
+                for asset, choice in choices.items()
+                if isinstance(choice, Choice) and choice.judges
+            },
             roles=resolved_roles(registry),
             rules=rules_of(batch) if pipeline is JUDGE else None,
+            switches=switches_told(pipeline, batch.pins, settings),
             settings=settings.masked(),
             devices=[device.as_dict() for device in devices()],
         )
@@ -220,13 +251,15 @@ def _keep_profiles(
     prompts: PromptStore, choices: Iterable[Choice | ScorerChoice], hub: PromptHub, run_id: str
 ) -> None:
     """Keep the profiles that a run asks with: what answered can be looked at, and asked with, ever after."""
-    for choice in choices:
-        if isinstance(choice, Choice) and not choice.reference:
+    asking = [choice for choice in choices if isinstance(choice, Choice)]
+    every: list[Choice | Judge] = [*asking, *(judge for choice in asking for judge in choice.judges)]
+    for one in every:
+        if not one.reference:
             prompts.revisions.keep(
-                choice.profile,
+                one.profile,
                 author=str(system_user()),
                 message=f"Used by run {run_id}.",
-                layers=hub.provenance[choice.profile.id],
+                layers=hub.provenance[one.profile.id],
             )
 
 
@@ -250,6 +283,22 @@ def _pinned_profile(choice: Choice) -> PinnedProfile:
             )
             for share in choice.shares
         ],
+    )
+
+
+def _pinned_judge(judge: Judge, profile_stage: str) -> PinnedJudge:
+    return PinnedJudge(
+        judge=judge.text,
+        samples=judge.samples,
+        profile=PinnedProfile(
+            profile_id=judge.profile.id,
+            reference=judge.reference,
+            profile_stage=profile_stage,
+            profile_hash=judge.profile.hash,
+            stage_hash=judge.profile.stage_hash(profile_stage),
+            content=judge.profile.model_dump(mode="json"),
+        ),
+        model=_pinned_model(judge.model),
     )
 
 

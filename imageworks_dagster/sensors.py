@@ -1,4 +1,4 @@
-"""The sensors: prompts, models and roles observed, the inbox and promotions watched, dead runs closed."""
+"""The sensors: prompts, models and roles observed, inbox, library and promotions watched, dead runs closed, alerts."""
 
 # Dagster reads the annotations of what it decorates: they are not postponed in this module.
 
@@ -9,12 +9,17 @@ from typing import Any
 
 import dagster as dg
 
+from imageworks_dagster.alerting.sensors import alert_sensors
 from imageworks_dagster.assembly import Assembly
 from imageworks_dagster.assets.nodes import changed_observations
 from imageworks_dagster.partitions import PARTITIONS
 from prompt_hub.hub import PromptHub
 from registry.registry import Registry
 from store.home import Home
+from store.path_text import path_text
+
+LIBRARY_RUNS = 20
+"""Runs that one look at the library starts at most."""
 
 # Each evaluation loads what it works with: the definitions must load fast.
 # ruff: noqa: PLC0415
@@ -25,8 +30,10 @@ def platform_sensors(assembly: Assembly, jobs: Sequence[Any]) -> list[dg.SensorD
     return [
         _observing(assembly),
         _inbox(assembly, jobs),
+        _library(assembly, jobs),
         _promotions(assembly, jobs),
         _upkeep(assembly),
+        *alert_sensors(assembly),
     ]
 
 
@@ -91,6 +98,54 @@ def _inbox(assembly: Assembly, jobs: Sequence[Any]) -> dg.SensorDefinition:
     return inbox
 
 
+def _library(assembly: Assembly, jobs: Sequence[Any]) -> dg.SensorDefinition:
+    @dg.sensor(
+        name="library_sensor",
+        jobs=[job for job in jobs if job.name == "tagger"],
+        minimum_interval_seconds=300,
+        default_status=(
+            dg.DefaultSensorStatus.RUNNING if assembly.settings.library else dg.DefaultSensorStatus.STOPPED
+        ),
+        description="IMAGEWORKS_LIBRARY: tags each part of the library in which photos are new, changed, moved or "
+        "gone, once it is as it was a look ago.",
+    )
+    def library(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
+        from imageworks_dagster.library import look_through
+        from imageworks_dagster.opened import open_store
+
+        settings = assembly.settings
+        if settings.library is None:
+            return dg.SkipReason("IMAGEWORKS_LIBRARY is not set")
+        store = open_store(settings)
+        found = look_through(store, settings.library, most=settings.library_batch)
+        for problem in found.problems:
+            context.log.warning("%s: %s", problem.path_text, problem.message)
+        before = dict(json.loads(context.cursor or "{}"))
+        # A run that failed is for the night to try again: a model that is away stays away for a while.
+        changed = [part for part in found.due if part.due != "unfinished"]
+        # What differs from the last look may be on its way still.
+        quiet = [part for part in changed if before.get(path_text(part.folder)) == part.digest]
+        context.update_cursor(json.dumps({path_text(part.folder): part.digest for part in changed}))
+        due = {part.registered(store).name: part for part in quiet[:LIBRARY_RUNS]}
+        if not due:
+            changing = f"; {len(changed)} are to be looked at once more" if changed else ""
+            return dg.SkipReason(f"no batch of the library is to be tagged{changing}")
+        return dg.SensorResult(
+            # Dagster runs each run key once.
+            run_requests=[
+                dg.RunRequest(
+                    run_key=f"library:{name}:{part.digest}:{part.listed_by}",
+                    job_name="tagger",
+                    partition_key=name,
+                )
+                for name, part in due.items()
+            ],
+            dynamic_partitions_requests=[PARTITIONS["tagger"].build_add_request([*due])],
+        )
+
+    return library
+
+
 def _promotions(assembly: Assembly, jobs: Sequence[Any]) -> dg.SensorDefinition:
     @dg.sensor(
         name="promotion_sensor",
@@ -104,7 +159,9 @@ def _promotions(assembly: Assembly, jobs: Sequence[Any]) -> dg.SensorDefinition:
         from imageworks_dagster.opened import has_home, open_store
         from imageworks_dagster.promotions import overtaken
 
-        stale = overtaken(open_store(assembly.settings)) if has_home(assembly.settings) else []
+        stale = (
+            overtaken(open_store(assembly.settings), assembly.settings) if has_home(assembly.settings) else []
+        )
         if not stale:
             context.update_cursor("[]")
             return dg.SkipReason("no promotion has made a batch stale")
@@ -138,17 +195,33 @@ def _promotions(assembly: Assembly, jobs: Sequence[Any]) -> dg.SensorDefinition:
     return promotions
 
 
+def _pruned(assembly: Assembly) -> int:
+    """Kept answers that were let go: whoever asks prunes too, but a house that asks nothing any more keeps nobody's."""
+    from backends.recall import prune
+    from imageworks_dagster.opened import has_home, open_store
+
+    settings = assembly.settings
+    if not has_home(settings):
+        return 0
+    pruned = open_store(settings).database.write(
+        lambda connection: prune(connection, days=settings.kept_answers_days, mib=settings.kept_answers_mib)
+    )
+    return pruned.too_old + pruned.over_size
+
+
 def _upkeep(assembly: Assembly) -> dg.SensorDefinition:
     @dg.sensor(
         name="upkeep_sensor",
         minimum_interval_seconds=60,
         default_status=dg.DefaultSensorStatus.RUNNING,
-        description="Closes runs whose process is gone, marks their manifests, and compacts telemetry each hour.",
+        description="Closes runs whose process is gone and marks their manifests; each hour, compacts telemetry, and "
+        "lets telemetry and kept answers go that are too old.",
     )
     def upkeep(context: dg.SensorEvaluationContext) -> dg.SkipReason:
         from imageworks_dagster.run_process import close_dead_runs
         from telemetry.compaction import compact
         from telemetry.manifest import mark_crashed
+        from telemetry.retention import let_go
 
         home = Home.of(assembly.settings)
         closed = close_dead_runs(context.instance)
@@ -159,6 +232,8 @@ def _upkeep(assembly: Assembly) -> dg.SensorDefinition:
         hour = str(int(time.time() // 3600))
         if context.cursor != hour:
             done.append(f"compacted {compact(home).events} events")
+            done.append(f"let {let_go(home, days=assembly.settings.telemetry_days)} days of telemetry go")
+            done.append(f"let {_pruned(assembly)} kept answers go")
             context.update_cursor(hour)
         return dg.SkipReason(", ".join(done))
 

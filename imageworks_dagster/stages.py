@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from imageworks_dagster.errors import OutdatedTable
 from imageworks_dagster.picturing import PhotoFile
+from imageworks_dagster.step_claims import stand
 from store.path_text import text_path
 
 if TYPE_CHECKING:
@@ -36,6 +37,16 @@ Row = dict[str, Any]
 
 _WAITED: Final = frozenset({"wait", "would_block", "load", "evict"})
 _SWITCHED: Final = frozenset({"loaded", "load_failed", "unloaded", "unload_failed"})
+_SETS: Final = ("deployments", "lease_waiters")
+_SUMMED: Final = (
+    "asked",
+    "recalled",
+    "input_tokens",
+    "output_tokens",
+    "lease_wait_ms",
+    "dropped_events",
+    "unsynced_events",
+)
 
 
 @dataclass
@@ -58,6 +69,25 @@ class Tally:
     deployments: set[str] = field(default_factory=set)
     lease_waiters: set[str] = field(default_factory=set)
     model_switches: list[Row] = field(default_factory=list)
+
+    def add(self, other: Tally) -> None:
+        """Count what another step's requests came to as well."""
+        for name in _SUMMED:
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+        self.telemetry_failing |= other.telemetry_failing
+        self.deployments |= other.deployments
+        self.lease_waiters |= other.lease_waiters
+        self.model_switches += other.model_switches
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON; ``of`` reads it back."""
+        told = asdict(self)
+        return {**told, **{name: sorted(told[name]) for name in _SETS}}
+
+    @classmethod
+    def of(cls, told: Mapping[str, Any]) -> Tally:
+        """The tally that ``as_dict`` told of."""
+        return cls(**{**told, **{name: set(told[name]) for name in _SETS}})
 
     def hear(self, told: Told, seconds: float | None) -> None:
         """Count a decision about the stage's leases; may be called from any thread."""
@@ -108,10 +138,17 @@ class ByEntry(dict[str, Row]):
 
 @dataclass
 class BatchTables:
-    """A batch's current tables and its photos."""
+    """A batch's current tables and its photos.
+
+    Attributes:
+        batch: the batch.
+        store: where its tables are.
+        part: the entries that are worked on here; None for all. Others are none of this step's business.
+    """
 
     batch: Batch
     store: OpenStore
+    part: frozenset[str] | None = field(default=None, init=False)
 
     def read(self, asset: str) -> list[Row]:
         """The current rows of an earlier stage's table for this batch.
@@ -121,6 +158,11 @@ class BatchTables:
         """
         rows: list[Row] = self.store.tables.read(asset, self.batch.name).to_pylist()
         return rows
+
+    def entries(self, asset: str) -> list[Row]:
+        """As ``read`` of the table that lists the batch's entries, but only those that are worked on here."""
+        rows = self.read(asset)
+        return rows if self.part is None else [row for row in rows if row["entry_id"] in self.part]
 
     def read_by_entry(self, asset: str) -> ByEntry:
         """As ``read``, by ``entry_id``; for tables with one row an entry."""
@@ -137,7 +179,11 @@ class BatchTables:
 
 @dataclass
 class Stage(BatchTables):
-    """One stage of one run, at work on one batch. ``sampler`` is there while its body works."""
+    """One stage of one run, at work on one batch. ``sampler`` is there while its body works.
+
+    ``gathered`` are rows that other steps have made of the entries that are not worked on here; empty where this step
+    has the whole batch, or a part of its own.
+    """
 
     shape: TableShape
     run: Run
@@ -152,6 +198,7 @@ class Stage(BatchTables):
     registry: Registry
     embedded: Mapping[str, EmbeddedFunction]
     tally: Tally = field(default_factory=Tally)
+    gathered: list[Row] = field(default_factory=list)
     sampler: Sampler = field(init=False)
 
     @property
@@ -172,7 +219,8 @@ class Stage(BatchTables):
             table=self.shape.build(outcome.rows),
             volatile=self.shape.volatile,
             expected=self.expected,
-            key=self.shape.key,
+            key=self.shape.key_of(outcome.rows),
+            beside=stand,
         )
 
     def entry_id(self, relative_path: str) -> str:

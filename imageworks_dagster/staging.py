@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -13,12 +14,15 @@ from imageworks_dagster.assets.chosen import promoted_facts, promoted_version, s
 from imageworks_dagster.assets.stage import as_failure, picture_markdown, table_markdown
 from imageworks_dagster.explained import EXPLAINED
 from imageworks_dagster.opened import open_store
+from imageworks_dagster.owning import own
+from imageworks_dagster.parts import PartFiles
 from imageworks_dagster.process_memory import settle
 from imageworks_dagster.progress import StageProgress
 from imageworks_dagster.provenance import provenance_tags
 from imageworks_dagster.run_process import process_tags
 from imageworks_dagster.runs import enter_run
 from imageworks_dagster.stages import Stage, failures_by_class
+from imageworks_dagster.step_claims import under_claim
 from imageworks_dagster.tables import SHAPES
 from imageworks_dagster.turns import turn
 from prompt_hub.revisions.splits import WHOLE
@@ -27,54 +31,87 @@ from store.batches import batch as registered_batch
 from telemetry.manifest import StageSummary
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from imageworks_dagster.assembly import Assembly
-    from imageworks_dagster.assets.stage import StageResources
+    from imageworks_dagster.assets.stage import StageStep
+    from imageworks_dagster.opened import OpenStore
     from imageworks_dagster.pipelines import Pipeline, StageDeclaration
     from imageworks_dagster.runs import Run
     from imageworks_dagster.stages import Outcome
+    from prompt_hub.hub import PromptHub
+    from store.pointers import TablePointer
 
 
-def run_stage(
-    context: dg.AssetExecutionContext,
-    pipeline: Pipeline,
-    declaration: StageDeclaration,
-    body: Callable[[Stage], Outcome],
-    *,
-    assembly: Assembly,
-    resources: StageResources,
-) -> dg.MaterializeResult[Any]:
+@contextmanager
+def explained() -> Iterator[None]:
+    """What a step does: Dagster shows an explained error's message as a failure, and no stack.
+
+    Raises:
+        dg.Failure: with that message.
+    """
+    try:
+        yield
+    except EXPLAINED as error:
+        raise as_failure(error) from error
+
+
+def run_stage(step: StageStep, body: Callable[[Stage], Outcome]) -> dg.MaterializeResult[Any]:
     """Materialize one stage for the run's partition.
 
     Raises:
         dg.Failure: with an explained error's message.
     """
-    try:
-        return _run_stage(context, pipeline, declaration, body, assembly=assembly, resources=resources)
-    except EXPLAINED as error:
-        raise as_failure(error) from error
+    with explained():
+        stage, hub = enter_stage(step)
+        began = time.monotonic()
+        with at_work(stage, step.assembly):
+            outcome = body(stage)
+            pointer = stage.publish(outcome)
+        seconds = time.monotonic() - began
+        return end_stage(step, stage, outcome=outcome, pointer=pointer, seconds=seconds, hub=hub)
 
 
-def _run_stage(
-    context: dg.AssetExecutionContext,
-    pipeline: Pipeline,
-    declaration: StageDeclaration,
-    body: Callable[[Stage], Outcome],
-    *,
-    assembly: Assembly,
-    resources: StageResources,
-) -> dg.MaterializeResult[Any]:
+def enter_stage(
+    step: StageStep, *, in_parts: bool = False, together: bool = False
+) -> tuple[Stage, PromptHub]:
+    """The prepared stage of the run's partition, and the prompts as they are now.
+
+    Args:
+        step: the step.
+        in_parts: whether the run divides the batch, which it has to own.
+        together: whether other steps of this stage work at the same time, each on its part of the batch.
+
+    Raises:
+        imageworks_dagster.errors.BatchTaken: another run that is under way owns the batch to divide.
+    """
+    context, pipeline, declaration = step.context, step.pipeline, step.declaration
+    assembly, resources = step.assembly, step.resources
     settings = assembly.settings
     store = open_store(settings)
     batch = registered_batch(store.database, pipeline.name, context.partition_key)
     run_id = context.run.run_id
-    context.instance.add_run_tags(run_id, process_tags())
+    if not under_claim():  # else the run has a process elsewhere, and goes on when this one ends
+        context.instance.add_run_tags(run_id, process_tags(settings.executor))
     # Before the manifest is opened: from here on whatever ends the run, even between two stages, closes it.
     resources.telemetry.close_manifest_in(store)
+    if in_parts:
+        # Who may not have it does not wait for it either: that would keep a worker from the steps of the owner.
+        _own(step, store)
     resources.telemetry.hold_to_the_end(
-        turn(store.home, pipeline.name, batch.name, who=f"run {run_id}", waiting=context.log.warning)
+        turn(
+            store.home,
+            pipeline.name,
+            batch.name,
+            who=f"run {run_id}",
+            waiting=context.log.warning,
+            # One process has its turn alone: the step that wants it so later would wait for this one.
+            together=together and settings.executor != "in_process",
+        )
     )
+    if in_parts:
+        # Who waited may have lost it meanwhile.
+        _own(step, store)
     # Anew: who had the turn before may have changed what is pinned.
     batch = registered_batch(store.database, pipeline.name, context.partition_key)
     hub, registry = resources.prompt_hub.load(), resources.model_registry.load(assembly.embedded_revisions)
@@ -95,7 +132,7 @@ def _run_stage(
         batch=batch,
         store=store,
         settings=settings,
-        config=context.op_execution_context.op_config,
+        config=context.op_config,
         choice=run.choice(declaration.asset),
         scorer=run.scorer(declaration.asset),
         progress=StageProgress(declaration.asset, 0, assembly.progress, context.log.info),
@@ -106,16 +143,28 @@ def _run_stage(
         embedded=assembly.embedded,
     )
     settle()
-    began = time.monotonic()
+    return stage, hub
+
+
+@contextmanager
+def at_work(stage: Stage, assembly: Assembly) -> Iterator[None]:
+    """While the stage's body works: samples devices, and shows that it was stopped if it does not come to its end."""
+    telemetry, every_s = stage.resources.telemetry, stage.settings.gpu_sample_s
     try:
-        with resources.telemetry.sampler(every_s=settings.gpu_sample_s, run_id=run_id) as stage.sampler:
-            outcome = body(stage)
-        pointer = stage.publish(outcome)
+        with telemetry.sampler(every_s=every_s, run_id=stage.run.run_id) as stage.sampler:
+            yield
     except BaseException:
-        assembly.progress.stopped(declaration.asset)
+        assembly.progress.stopped(stage.asset)
         raise
+
+
+def end_stage(
+    step: StageStep, stage: Stage, *, outcome: Outcome, pointer: TablePointer, seconds: float, hub: PromptHub
+) -> dg.MaterializeResult[Any]:
+    """Tell the manifest and Dagster what came of a stage whose table is published."""
+    pipeline, declaration, assembly = step.pipeline, step.declaration, step.assembly
+    run, registry = stage.run, stage.registry
     assembly.progress.finished(declaration.asset)
-    seconds = time.monotonic() - began
     run.stage_ended(declaration.asset, _summary(stage, outcome, seconds))
     return dg.MaterializeResult(
         data_version=dg.DataVersion(pointer.data_version),
@@ -124,7 +173,7 @@ def _run_stage(
             **provenance_tags(
                 pipeline, declaration, run.manifest, assembly=assembly, hub=hub, registry=registry
             ),
-            **_chosen_tags(context.instance, pipeline, declaration, run, batch.name),
+            **_chosen_tags(step.context.instance, pipeline, declaration, run, stage.batch.name),
         },
     )
 
@@ -148,6 +197,9 @@ def _chosen_version(node: BatchNode, run: Run) -> str:
     if node.kind == "scorers":
         model = run.scorer(asset)
         return NONE if model is None else scorer_version(model.name, model.model_revision)
+    if judges := run.manifest.judges.get(asset):
+        kept = [judge.profile for judge in judges if judge.profile.is_kept]
+        return promoted_version((WHOLE, one.profile_id, one.stage_hash) for one in kept) or NONE
     profile = run.manifest.profiles[asset]
     if not profile.is_kept:
         return NONE
@@ -168,8 +220,21 @@ def _chosen_facts(node: BatchNode, run: Run) -> Mapping[str, dg.MetadataValue]:
     return promoted_facts(told, choice.profile_stage, prompts)
 
 
-def _planned(context: dg.AssetExecutionContext, pipeline: Pipeline) -> list[str]:
-    steps = set(context.run.step_keys_to_execute or context.job_def.graph.node_names())
+def _own(step: StageStep, store: OpenStore) -> None:
+    run_id = step.context.run.run_id
+    own(
+        store.home,
+        step.pipeline.name,
+        step.context.partition_key,
+        run_id=run_id,
+        began=PartFiles(store.home, run_id, step.declaration.asset).plan() is not None,
+        instance=step.context.instance,
+    )
+
+
+def _planned(context: dg.OpExecutionContext, pipeline: Pipeline) -> list[str]:
+    keys = context.run.step_keys_to_execute or context.job_def.graph.node_names()
+    steps = {key.partition(".")[0] for key in keys}
     return [stage.asset for stage in pipeline.stages if stage.op_name in steps]
 
 
@@ -237,6 +302,21 @@ def _metadata(stage: Stage, outcome: Outcome, seconds: float) -> dict[str, Any]:
             "profile_hash": profile.hash,
             "stage_hash": profile.stage_hash(stage.choice.profile_stage),
         }
+        if stage.choice.judges:
+            metadata["judges"] = dg.MetadataValue.md(
+                table_markdown(
+                    [
+                        {
+                            "judge": judge.text,
+                            "samples": judge.samples,
+                            "model_revision": judge.model.model_revision,
+                            "stage_hash": judge.profile.stage_hash(stage.choice.profile_stage),
+                        }
+                        for judge in stage.choice.judges
+                    ],
+                    ("judge", "samples", "model_revision", "stage_hash"),
+                )
+            )
         if stage.choice.shares:
             shares = [
                 {
@@ -264,6 +344,9 @@ def _metadata(stage: Stage, outcome: Outcome, seconds: float) -> dict[str, Any]:
         }
     if any(_lost_events(stage).values()):
         metadata |= _lost_events(stage)
+    switches = stage.run.manifest.switches
+    if switches:
+        metadata["switches"] = ", ".join(f"{name} {words}" for name, words in switches.items())
     manifest = stage.store.home.manifests / f"{stage.run.run_id}.json"
     return {
         **metadata,

@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING, Any
 from backends.iqa.metrics import METRICS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Collection, Mapping
 
     import pyarrow as pa
 
 
 @dataclass(frozen=True)
 class Column:
-    """One column: ``kind`` is ``text``, ``number``, ``count``, ``flag`` or ``texts`` (a list of text).
+    """One column: ``kind`` is ``text``, ``number``, ``count``, ``flag``, ``texts`` or ``numbers`` (lists).
 
     ``volatile`` columns differ between runs that found the same thing, so they are left out of the table's
     data version.
@@ -34,11 +34,22 @@ class Column:
 
 @dataclass(frozen=True)
 class TableShape:
-    """The columns of one asset's table, in order, and those that together name a row."""
+    """The columns of one asset's table, in order, and those that together name a row.
+
+    ``key_of_several`` names it too where several were asked; of one the column is null.
+    """
 
     asset: str
     columns: tuple[Column, ...]
     key: tuple[str, ...] = ("entry_id",)
+    key_of_several: str | None = None
+
+    def key_of(self, rows: Collection[Mapping[str, Any]]) -> tuple[str, ...]:
+        """The columns that together name a row of these."""
+        several = self.key_of_several
+        if several is None or not rows or any(row.get(several) is None for row in rows):
+            return self.key
+        return (*self.key, several)
 
     @property
     def volatile(self) -> frozenset[str]:
@@ -55,6 +66,7 @@ class TableShape:
             "count": pa.int64(),
             "flag": pa.bool_(),
             "texts": pa.list_(pa.string()),
+            "numbers": pa.list_(pa.float64()),
         }
         return pa.schema(
             [
@@ -63,7 +75,7 @@ class TableShape:
             ]
         )
 
-    def build(self, rows: Iterable[Mapping[str, Any]]) -> pa.Table:
+    def build(self, rows: Collection[Mapping[str, Any]]) -> pa.Table:
         """Arrow table of ``rows``, ordered by the key; a missing column is null.
 
         Raises:
@@ -72,7 +84,8 @@ class TableShape:
         import pyarrow as pa  # noqa: PLC0415 - as above
 
         names = {column.name for column in self.columns}
-        ordered = sorted(rows, key=lambda row: tuple(row[name] for name in self.key))
+        key = self.key_of(rows)
+        ordered = sorted(rows, key=lambda row: tuple(row[name] for name in key))
         for row in ordered:
             if unknown := row.keys() - names:
                 msg = f"{self.asset} declares no column {sorted(unknown)}"
@@ -158,7 +171,8 @@ JUDGE_COMPLIANCE = TableShape(
         Column(
             "findings",
             "text",
-            "JSON list of {rule, verdict, message, measured, allowed}; with confidence, 0-1, where a detector looked.",
+            "JSON list of {rule, verdict, message, measured, allowed}; with confidence, 0-1, where a detector looked, "
+            "and evidence, the name of its picture, where one is drawn.",
         ),
         Column("detectors_version", "text", "Version of the detectors that looked at the picture."),
     ),
@@ -200,6 +214,23 @@ JUDGE_CRITIQUES = TableShape(
         Column("weighted", "number", "0.5 impact + 0.4 composition + 0.1 technique, 0-20."),
         Column("critique", "text", "The critique."),
         Column("improvement", "text", "The one improvement."),
+        Column("score_low", "count", "The lowest score of several judges; null where there is one."),
+        Column("score_high", "count", "The highest score of several judges; null where there is one."),
+        Column(
+            "opinions",
+            "text",
+            "JSON list of {judge, sample, model, model_revision, profile_id, stage_hash, request_digest, score, "
+            "impact, composition, technique, critique, improvement, error_class}, one an answer; null where one judge "
+            "was asked. The row's own marks are then the medians, its words and its request those of "
+            "the answer nearest to them.",
+        ),
+        Column(
+            "opinions_asked",
+            "text",
+            "JSON list of {answered_by, recalled, deployment}, in the order of opinions; answered_by joins to "
+            "events.event_id.",
+            volatile=True,
+        ),
     ),
 )
 
@@ -210,10 +241,13 @@ JUDGE_PLAYOFF = TableShape(
         *_ANSWER,
         Column("opponent_id", "text", "The other entry; entry_id was shown first."),
         Column("playoff_round", "count", "Round of the playoff, from 1."),
+        Column("judge", "text", "Who of several judges was asked, as it was named; null where there is one."),
+        Column("judges", "texts", "All who shared the comparisons, in their order; null where there is one."),
         Column("winner", "text", "'first', 'second' or 'draw', in the order shown."),
         Column("reason", "text", "The model's reason."),
     ),
     key=("entry_id", "opponent_id", "playoff_round"),
+    key_of_several="judge",
 )
 
 JUDGE_RESULTS = TableShape(
@@ -223,8 +257,9 @@ JUDGE_RESULTS = TableShape(
         Column("answered_by", "text", "The request that gave the score.", volatile=True),
         Column("profile_id", "text", "The prompt profile that scored."),
         Column("stage_hash", "text", "Hash of the profile stage that scored."),
-        Column("model", "text", "The model that scored."),
+        Column("model", "text", "The model that scored; of several judges the one whose words are shown."),
         Column("model_revision", "text", "That model's revision."),
+        Column("models", "texts", "The models whose marks the score comes of, by name."),
         Column("title", "text", "The entry's title."),
         Column("verdict", "text", "Compliance: 'pass', 'query' or 'fail'."),
         Column("category", "text", "The category that it is ranked in; null when nothing says one."),
@@ -232,13 +267,22 @@ JUDGE_RESULTS = TableShape(
         Column("place_low", "count", "Best place within the 95 % interval."),
         Column("place_high", "count", "Worst place within the 95 % interval."),
         Column("score", "count", "The mark, 0-20."),
+        Column(
+            "calibrated",
+            "number",
+            "The score on the scale of the anchors, 0-20; null without enough anchors.",
+        ),
         Column("award", "text", "Award, by marks or by place as the rules say; null for none."),
         Column("strength", "number", "Bradley-Terry strength in logits; null outside the playoff."),
         Column("strength_low", "number", "Lower end of the 95 % interval."),
         Column("strength_high", "number", "Upper end of the 95 % interval."),
         Column("tied", "count", "How many other entries share the place."),
         Column("tied_with", "texts", "Those entries, the first twenty of them by id."),
-        Column("decided_by", "text", "What gave the place: 'playoff', 'score' or 'none'."),
+        Column(
+            "decided_by",
+            "text",
+            "What gave the place: 'playoff'; 'score', also of those whose comparisons are equal; or 'none'.",
+        ),
         Column("reason", "text", "Why an entry has no place."),
     ),
 )
@@ -248,24 +292,62 @@ TAGGER_PHOTOS = TableShape(
     (
         *_IDENTITY,
         *_file_columns(volatile_bytes=True),
+        Column("moved_from", "text", "Where the file lay before, if it was moved here since.", volatile=True),
         Column("existing_title", "text", "The photographer's own title."),
         Column("existing_description", "text", "The photographer's own description."),
         Column("existing_keywords", "texts", "The photographer's own keywords, without those we wrote."),
+        Column("context", "text", "JSON of what prompts are told besides the picture."),
+        Column(
+            "carries_answer_of",
+            "text",
+            "The entry of a burst that is asked about in this one's place; null where it is asked about itself.",
+        ),
         Column("signals_version", "text", "Version of the measurements."),
         *SIGNALS,
     ),
 )
 
+_SHARED = Column(
+    "shared_from",
+    "text",
+    "The entry of a burst whose answer this row carries; null for an answer of its own. If that photo was forgotten, "
+    "it says so in the place of its name.",
+)
+
 TAGGER_CAPTIONS = TableShape(
-    "tagger/captions", (*_IDENTITY, *_ANSWER, Column("caption", "text", "One sentence."))
+    "tagger/captions", (*_IDENTITY, *_ANSWER, _SHARED, Column("caption", "text", "One sentence."))
 )
 
 TAGGER_KEYWORDS = TableShape(
-    "tagger/keywords", (*_IDENTITY, *_ANSWER, Column("keywords", "texts", "Keywords, normalized."))
+    "tagger/keywords",
+    (
+        *_IDENTITY,
+        *_ANSWER,
+        _SHARED,
+        Column(
+            "keywords",
+            "texts",
+            "Keywords to write, normalized; behind a vocabulary's term the keywords that it lies under.",
+        ),
+        Column("keyword_paths", "texts", "Where the vocabulary has them, each `A|B|C`."),
+        Column(
+            "suggestions",
+            "texts",
+            "Words that the vocabulary does not have; among the keywords too, unless it is strict.",
+        ),
+        Column(
+            "keyword_confidence",
+            "numbers",
+            "Of each keyword, the share of samples that gave it, 0-1; null where one sample was asked.",
+        ),
+        Column("samples", "count", "How many answers the keywords were taken from."),
+        Column("vocabulary_digest", "text", "SHA-256 of the vocabulary; null without one."),
+    ),
 )
 
 TAGGER_DESCRIPTIONS = TableShape(
-    "tagger/descriptions", (*_IDENTITY, *_ANSWER, Column("description", "text", "A short paragraph."))
+    "tagger/descriptions",
+    (*_IDENTITY, *_ANSWER, _SHARED, Column("description", "text", "A short paragraph.")),
 )
 
 TAGGER_METADATA = TableShape(
@@ -281,7 +363,14 @@ TAGGER_METADATA = TableShape(
         Column("title", "text", "Title to write; null leaves the field alone."),
         Column("description", "text", "Description to write; null leaves the field alone."),
         Column("keywords", "texts", "The full, merged keyword list."),
+        Column("keyword_paths", "texts", "The full, merged list of hierarchical keywords, each `A|B|C`."),
         Column("added_keywords", "texts", "Keywords that are not the photographer's own."),
+        Column(
+            "into",
+            "text",
+            "The file that says it: the photo itself, or its sidecar; below the batch's folder.",
+        ),
+        Column("changes", "texts", "What writing does to that file, line by line: + comes, - goes, = stays."),
         Column("write_id", "text", "The write that stands in the file, or was taken back.", volatile=True),
     ),
 )

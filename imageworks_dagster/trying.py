@@ -94,7 +94,9 @@ def try_both(
     _check_profile(tried)
     sides = [_choice(tried, target, registry) for target in (tried.first, tried.second)]
     _check_stage(tried, sides)
-    askings = [asking_of(tried.stage.asset, tables, one.profile.stage(one.profile_stage)) for one in sides]
+    askings = [
+        asking_of(tried.stage.asset, tables, one.profile.stage(one.profile_stage), settings) for one in sides
+    ]
     questions = askings[0].questions.asked
     if not questions:
         raise NothingToTry(f"{tried.stage.asset} has no entry of batch {tried.batch.name!r} to ask about.")

@@ -26,7 +26,14 @@ _held: set[Path] = set()
 
 @contextmanager
 def turn(
-    home: Home, pipeline: str, batch: str, *, who: str, waiting: Callable[[str], object]
+    home: Home,
+    pipeline: str,
+    batch: str,
+    *,
+    who: str,
+    waiting: Callable[[str], object],
+    together: bool = False,
+    then: str = "This run begins when that one has ended.",
 ) -> Iterator[None]:
     """Be the only one that works on a batch, for the length of the block.
 
@@ -38,6 +45,9 @@ def turn(
         batch: the name of a registered batch.
         who: who takes the turn, for those who have to wait.
         waiting: told in words whose turn it is, if it is somebody else's, before the wait.
+        together: work on it with others of whom the same is said: steps that have a part of it each, in processes of
+            their own. A process that wanted it alone later would wait for itself.
+        then: the sentence that follows whose turn it is: what comes of it.
     """
     path = home.locks / f"{pipeline}-{batch}.lock"
     if path in _held:
@@ -46,15 +56,24 @@ def turn(
 
     def tell() -> None:
         holder = path.read_text(encoding="utf-8") or "another run"
-        waiting(f"Batch {batch!r} is being worked on by {holder}. This run begins when that one has ended.")
+        waiting(f"Batch {batch!r} is being worked on by {holder}. {then}")
 
+    if together:
+        with locked(path, waiting=tell, shared=True):
+            # All who share it are of one run. The words stay when one leaves; nobody reads them when all have left.
+            path.write_text(_words(who), encoding="utf-8")
+            yield
+        return
     with locked(path, waiting=tell):
-        process, now = this_process(), datetime.now(UTC)
-        since = f"since {now:%Y-%m-%d %H:%M} UTC"
-        path.write_text(f"{who}, process {process.pid} on {process.host}, {since}", encoding="utf-8")
+        path.write_text(_words(who), encoding="utf-8")
         _held.add(path)
         try:
             yield
         finally:
             _held.discard(path)
             path.write_text("", encoding="utf-8")
+
+
+def _words(who: str) -> str:
+    process = this_process()
+    return f"{who}, process {process.pid} on {process.host}, since {datetime.now(UTC):%Y-%m-%d %H:%M} UTC"

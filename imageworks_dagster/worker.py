@@ -1,17 +1,49 @@
-"""The Celery application of a worker: `celery -A imageworks_dagster.worker worker --prefetch-multiplier 1`.
+"""The Celery application of a worker: `celery -A imageworks_dagster.worker worker`.
 
-Dagster's own, with the broker that the settings name, so that a worker needs no configuration file.
+Dagster's own, with the broker that the settings name, so that a worker needs no configuration file; and a step is
+carried out under a claim, so that no two workers ever have it at once.
 """
 
 from __future__ import annotations
 
+import logging
+import os
+import socket
 from typing import Any
 
+from celery import Task
+from celery.exceptions import Ignore
 from dagster_celery.make_app import make_app
 from dagster_celery.tasks import create_task
 
 from imageworks_dagster.errors import CannotExecute
+from imageworks_dagster.handing_out import CELERY
+from imageworks_dagster.opened import open_store
+from imageworks_dagster.step_claims import StepClaim, held, take
 from store.settings import Settings
+
+log = logging.getLogger(__name__)
+
+
+class _UnderClaim(Task):  # type: ignore[misc]
+    """A step that is carried out by whoever claims it first; others drop its message."""
+
+    abstract = True
+    # What the claim needs comes beside the arguments of Dagster's function.
+    typing = False
+
+    def __call__(self, *, run_id: str, step: str, start: int, **arguments: Any) -> Any:
+        settings = Settings()
+        database = open_store(settings).database
+        claim = StepClaim(run_id, step, start)
+        worker = f"process {os.getpid()} on {socket.gethostname()}"
+        if not take(database, claim, worker=worker, ttl_s=settings.step_ttl_s):
+            log.warning(
+                "Start %d of step %s of run %s is passed over: it is taken or over.", start, step, run_id
+            )
+            raise Ignore
+        with held(database, claim, ttl_s=settings.step_ttl_s):
+            return self.run(**arguments)
 
 
 def _app() -> Any:
@@ -20,8 +52,9 @@ def _app() -> Any:
         raise CannotExecute(
             "A worker needs a broker: name it in IMAGEWORKS_BROKER_URL, such as redis://127.0.0.1:6379/0."
         )
-    made = make_app({"broker": broker.get_secret_value(), "backend": broker.get_secret_value()})  # type: ignore[no-untyped-call]
-    create_task(made)  # type: ignore[no-untyped-call]
+    url = broker.get_secret_value()
+    made = make_app({"broker": url, "backend": url, "config_source": CELERY})  # type: ignore[no-untyped-call]
+    create_task(made, base=_UnderClaim)  # type: ignore[no-untyped-call]
     return made
 
 

@@ -5,9 +5,12 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
+from imageworks.errors import BadPanel
 from imageworks_dagster.assets.batch_nodes import BatchNode, batch_nodes, changed
 from imageworks_dagster.opened import has_home, open_store
+from imageworks_dagster.panels import profiles_named
 from imageworks_dagster.prompt_facts import prompt_facts
+from imageworks_dagster.switches import stage_pins
 from prompt_hub.errors import PromptHubError
 from prompt_hub.hashing import short
 from prompt_hub.revisions.references import Reference, kept_revision
@@ -46,7 +49,7 @@ def changed_choices(
     for node in batch_nodes():
         for batch in known:
             if batch.pipeline == node.pipeline.name:
-                pins = batch.pins.get(node.stage.asset, {})
+                pins = stage_pins(node.pipeline, node.stage.asset, batch.pins, settings)
                 version = _version(node, pins, registry, prompts)
                 facts = partial(_facts, node, pins, prompts)
                 found += changed(instance, node, batch.name, version, facts)
@@ -81,14 +84,18 @@ def _version(
             model = registry.resolve(pins["model"])
             return scorer_version(model.name, model.model_revision)
         asks = node.stage.asks
-        parts = kept_parts(pins.get("profile"), prompts)
+        parts = _parts(pins, prompts)
         if asks is None or not parts:
             return None
         return promoted_version(
             (percent, one.profile.id, one.profile.stage_hash(asks.profile_stage)) for percent, one in parts
         )
-    except (RegistryError, PromptHubError):
+    except (RegistryError, PromptHubError, BadPanel):
         return None
+
+
+def _parts(pins: Mapping[str, str], prompts: PromptStore) -> list[tuple[int, Revision]]:
+    return [part for named in profiles_named(pins) for part in kept_parts(named, prompts)]
 
 
 def kept_parts(named: str | None, prompts: PromptStore) -> list[tuple[int, Revision]]:
@@ -129,6 +136,6 @@ def promoted_facts(
 def _facts(node: BatchNode, pins: Mapping[str, str], prompts: PromptStore) -> Mapping[str, dg.MetadataValue]:
     if node.stage.asks is None:
         return {}
-    parts = kept_parts(pins.get("profile"), prompts)
+    parts = _parts(pins, prompts)
     told = [(percent, one.profile, one.layers) for percent, one in parts]
     return promoted_facts(told, node.stage.asks.profile_stage, prompts)

@@ -67,7 +67,10 @@ BODIES = {
         _critiques,
         "Marks and a critique for each eligible entry, judged blind by one prompt and one model.",
     ),
-    "judge/playoff": (_playoff, "The best-scored entries compared in pairs, each pair in both orders."),
+    "judge/playoff": (
+        _playoff,
+        "The best-scored entries compared in pairs, each pair in both orders; shared out where judges are several.",
+    ),
     "judge/results": (_results, "Places with their intervals, awards, the report and the CSV."),
 }
 

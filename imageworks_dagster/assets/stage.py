@@ -41,6 +41,17 @@ class StageResources:
     telemetry: TelemetryResource
 
 
+@dataclass(frozen=True)
+class StageStep:
+    """A step that works on a stage, or on a part of one: its context, what it is of, and its resources."""
+
+    context: dg.OpExecutionContext
+    pipeline: Pipeline
+    declaration: StageDeclaration
+    assembly: Assembly
+    resources: StageResources
+
+
 def stage_asset(
     pipeline: Pipeline,
     declaration: StageDeclaration,
@@ -60,6 +71,10 @@ def stage_asset(
         description: shown in the web UI.
         options: configuration beyond the choice of profile and model.
     """
+    if declaration.by_entry and assembly.settings.part_photos:
+        from imageworks_dagster.assets.divided import divided_asset  # noqa: PLC0415 - built on this module
+
+        return divided_asset(pipeline, declaration, body, assembly=assembly, description=description)
 
     @dg.asset(
         key=declaration.asset.split("/"),
@@ -81,7 +96,9 @@ def stage_asset(
         from imageworks_dagster.staging import run_stage  # noqa: PLC0415 - loads the store
 
         resources = StageResources(models, prompt_hub, model_registry, telemetry)
-        return run_stage(context, pipeline, declaration, body, assembly=assembly, resources=resources)
+        return run_stage(
+            StageStep(context.op_execution_context, pipeline, declaration, assembly, resources), body
+        )
 
     return asset
 
@@ -144,11 +161,30 @@ def choice_options(
             default_value="",
             description=(
                 f"Model or model role: {', '.join(models)}, or any other of the "
-                f"registry that can. Empty: the batch's, else role {asks.role!r}; {DEFAULT!r} ends the batch's."
+                f"registry that can. Empty: the batch's, else {_others(declaration)}role {asks.role!r}; {DEFAULT!r} "
+                f"ends the batch's."
             ),
         ),
+        **({"judges": _judges(models)} if declaration.panel else {}),
         "fresh": _fresh(),
     }
+
+
+def _others(declaration: StageDeclaration) -> str:
+    """Who is asked before the role's model is, in words."""
+    return f"the judges of {declaration.panel_of}, where several are, else " if declaration.panel_of else ""
+
+
+def _judges(models: Sequence[str]) -> dg.Field:
+    some = ", ".join(f"{name}*2" if index else name for index, name in enumerate(models[:2]))
+    return dg.Field(
+        str,
+        default_value="",
+        description=(
+            f"Several judges instead of the one model: model, model:profile or model:profile*samples, with commas "
+            f"between, such as {some}. Empty: the batch's, else none; {DEFAULT!r} ends the batch's."
+        ),
+    )
 
 
 def _or_split(pipeline: Pipeline) -> str:

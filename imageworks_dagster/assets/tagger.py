@@ -73,7 +73,12 @@ METADATA_OPTIONS = {
         ),
         default_value="propose",
         description="propose, apply or undo.",
-    )
+    ),
+    "approved_only": dg.Field(
+        bool,
+        default_value=False,
+        description="With apply: write only what a review has approved; the rest stays proposed.",
+    ),
 }
 
 

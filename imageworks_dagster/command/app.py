@@ -1,4 +1,4 @@
-"""The commands: judge, tag, demo, agreement, status, config, publish, forget, models, prompts, ui, up."""
+"""The commands of `imageworks`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,9 @@ import typer
 from rich.console import Console
 from stamina.instrumentation import set_on_retry_hooks
 
+from imageworks_dagster.choices import DEFAULT
 from imageworks_dagster.command.commands import choice_options, run_command
+from imageworks_dagster.command.competition import app as competition_app
 from imageworks_dagster.command.models import app as models_app
 from imageworks_dagster.command.prompts import app as prompts_app
 from imageworks_dagster.command.running import (
@@ -25,14 +27,17 @@ from imageworks_dagster.command.running import (
     run_batch,
     terminations_as_interrupts,
 )
-from imageworks_dagster.command.serving import check_port, take_home
-from imageworks_dagster.command.terminal import indented, say
+from imageworks_dagster.command.serving import check_files, check_port, take_home
+from imageworks_dagster.command.switching import switch_lines
+from imageworks_dagster.command.terminal import hanging, indented, say
+from imageworks_dagster.command.vocabulary import app as vocabulary_app
 from imageworks_dagster.explained import EXPLAINED
 from imageworks_dagster.instance import prepare_dagster_home
 from imageworks_dagster.opened import has_home, open_store, which_home
 from registry.errors import RegistryError
 from registry.registry import Registry
 from store.home import Home
+from store.older_variables import set_in, told_at_start
 from store.path_text import path_text
 from store.settings import Settings, unknown_variables, variable
 
@@ -46,8 +51,10 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Judge competitions and tag photo libraries on your own machine.",
 )
+app.add_typer(competition_app, name="competition")
 app.add_typer(models_app, name="models")
 app.add_typer(prompts_app, name="prompts")
+app.add_typer(vocabulary_app, name="vocabulary")
 console = Console()
 errors = Console(stderr=True)
 
@@ -64,6 +71,14 @@ IqaModel = Annotated[
     typer.Option(
         "--iqa-model",
         help="Image-quality model for the signals; remembered for this batch, until 'default'. None by default.",
+    ),
+]
+Judges = Annotated[
+    str,
+    typer.Option(
+        "--judges",
+        help="Several judges, such as 'near-vlm, far-vlm:club-judge*2'; remembered for this batch, until 'default'. "
+        "They share the playoff, unless --model names one for it.",
     ),
 ]
 Fresh = Annotated[bool, typer.Option("--fresh", help="Ask again, even what has a kept answer.")]
@@ -108,6 +123,7 @@ def judge(
     ] = None,
     profile: Profile = "",
     model: Model = "",
+    judges: Judges = "",
     iqa_model: IqaModel = "",
     batch: BatchName = None,
     fresh: Fresh = False,
@@ -116,7 +132,13 @@ def judge(
     settings = _settings()
     name = register_folder(settings, "judge", folder, name=batch, rules=rules)
     choice = {"profile": profile, "model": model, "fresh": fresh}
-    asking_with = choice_options(profile=profile, model=model, iqa_model=iqa_model, fresh=fresh)
+    asking_with = choice_options(
+        profile=profile, model=model, judges=judges, iqa_model=iqa_model, fresh=fresh
+    )
+    # Judges name their models; the model beside them is for the playoff, which they are asked in too without one.
+    panel = judges not in ("", DEFAULT)
+    of_critiques = {**choice, "judges": judges, "model": "" if panel else model}
+    of_playoff = {**choice, "model": model or (DEFAULT if panel else "")}
     finished = run_batch(
         settings,
         "judge",
@@ -124,8 +146,8 @@ def judge(
         console=console,
         configured={
             "judge/signals": {"model": iqa_model, "fresh": fresh},
-            "judge/critiques": choice,
-            "judge/playoff": choice,
+            "judge/critiques": of_critiques,
+            "judge/playoff": of_playoff,
         },
         resume=run_command("judge", folder, name, *asking_with),
     )
@@ -141,21 +163,30 @@ def tag(
     fresh: Fresh = False,
     apply: Annotated[bool, typer.Option("--apply", help="Write the tags into the photos.")] = False,
     undo: Annotated[bool, typer.Option("--undo", help="Take back what was written, byte for byte.")] = False,
+    approved: Annotated[
+        bool, typer.Option("--approved", help="With --apply: only tags that a review approved.")
+    ] = False,
 ) -> None:
     """Caption, keyword and describe a folder of photos; the files change only with --apply."""
+    if approved and not apply:
+        raise typer.BadParameter("--approved goes with --apply: it says which tags are written")
     if apply and undo:
         raise typer.BadParameter("--apply and --undo contradict each other: give one of them")
     settings = _settings()
     if undo and not has_home(settings):
         say(console, f"Nothing was taken back: nothing was ever tagged in this home.\n{which_home(settings)}")
         return
+    if not undo:
+        from imageworks_dagster.tagging.knowledge import keyword_rules  # noqa: PLC0415 - loads tables of words
+
+        keyword_rules(settings)  # what cannot be used is told before anything is done
     name = register_folder(settings, "tagger", folder, name=batch, rules=None)
     choice = {"profile": profile, "model": model, "fresh": fresh}
     asking = ("tagger/captions", "tagger/keywords", "tagger/descriptions")
     configured: dict[str, dict[str, Any]] = dict.fromkeys(asking, choice)
     action = "undo" if undo else "apply" if apply else "propose"
     asking_with = choice_options(profile=profile, model=model, fresh=fresh)
-    configured["tagger/metadata"] = {"action": action}
+    configured["tagger/metadata"] = {"action": action, **({"approved_only": True} if approved else {})}
     finished = run_batch(
         settings,
         "tagger",
@@ -165,7 +196,12 @@ def tag(
         # The photos anew: a folder that was moved is found where it is now.
         only=["tagger/photos", "tagger/metadata"] if undo else None,
         resume=run_command(
-            "tagger", folder, name, *asking_with, *([] if action == "propose" else [f"--{action}"])
+            "tagger",
+            folder,
+            name,
+            *asking_with,
+            *([] if action == "propose" else [f"--{action}"]),
+            *(["--approved"] if approved else []),
         ),
     )
     _tell(finished, _report(settings, "tagger", name))
@@ -174,8 +210,70 @@ def tag(
             settings, name, finished, undo=run_command("tagger", folder, name, "--undo") if apply else ""
         )
     if action == "propose":
+        _tell_of_changes(settings, name)
         again = run_command("tagger", folder, name, "--apply")
         say(console, f"No file was changed. Write the tags with: {again}")
+        say(console, f"Or decide on each of them first: imageworks review {name}")
+
+
+@app.command()
+def review(
+    batch: Annotated[str, typer.Argument(help="Name of a tagged batch.")],
+    decided: Annotated[
+        Path | None,
+        typer.Option("--import", help="Decisions to take back: the saved CSV.", exists=True, dir_okay=False),
+    ] = None,
+) -> None:
+    """Write a sheet on which tags are approved, edited or rejected; or take the decisions back."""
+    from imageworks_dagster.command.review import import_review, write_review  # noqa: PLC0415 - loads the store
+
+    if decided is None:
+        write_review(_settings(), batch, console)
+    else:
+        import_review(_settings(), batch, decided, console, who=_user())
+
+
+@app.command()
+def library(
+    folder: Folder,
+    profile: Profile = "",
+    model: Model = "",
+    tag: Annotated[
+        bool, typer.Option("--tag", help="Tag what is due; without it, that is only told.")
+    ] = False,
+) -> None:
+    """Cut a photo library into batches, and tag those in which something is new, changed, moved or gone."""
+    from imageworks_dagster.command.library import tend_library  # noqa: PLC0415 - loads the store
+
+    choice = {"profile": profile, "model": model, "fresh": False}
+    asking = ("tagger/captions", "tagger/keywords", "tagger/descriptions")
+    configured: dict[str, dict[str, Any]] = dict.fromkeys(asking, choice)
+    if not tend_library(_settings(), folder, console, tag=tag, configured=configured):
+        raise typer.Exit(1)
+
+
+@app.command()
+def backfill(
+    policy: Annotated[
+        Literal["unfinished", "failed", "stale", "all"],
+        typer.Argument(
+            help="Batches that never ran to their end, that have entries without a result, that a promotion made "
+            "stale, or all that are open."
+        ),
+    ],
+    pipeline: Annotated[
+        Literal["judge", "tagger"] | None, typer.Option(help="Batches of this pipeline alone.")
+    ] = None,
+    run: Annotated[
+        bool, typer.Option("--run/--dry-run", help="Run them; otherwise that is only told.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="The costs for programs.")] = False,
+) -> None:
+    """Run batches once more by a policy; which they are, and what they cost, is told first."""
+    from imageworks_dagster.command.backfill import backfill_batches  # noqa: PLC0415 - loads the store
+
+    if not backfill_batches(_settings(), policy, console, pipeline=pipeline, run=run, as_json=as_json):
+        raise typer.Exit(1)
 
 
 @app.command()
@@ -197,6 +295,10 @@ def demo() -> None:
         one = run_batch(settings, pipeline, name, console=console, configured={}, resume="imageworks demo")
         _tell(one, _report(settings, pipeline, name), leave=False)
         finished.append(one)
+    say(
+        console,
+        "What failed, was empty or truncated is so on purpose: the demo's photos have faults to be found.",
+    )
     if not all(one.success for one in finished):
         raise typer.Exit(1)
     say(console, "See both runs in the web UI: imageworks ui")
@@ -228,12 +330,17 @@ def status() -> None:
 
 @app.command()
 def config() -> None:
-    """All settings, where they come from, and what they mean; secrets masked."""
+    """What is switched on for which application; all settings, whence and what they mean; secrets masked."""
     settings = _settings()
+    for line in switch_lines(settings, lambda setting: _source(settings, setting)):
+        say(console, line)
     for name, value in settings.masked().items():
-        source = "set" if name in settings.model_fields_set else "default"
+        source = _source(settings, name)
         say(console, f"{variable(name)} = {value}  ({source})", style="bold")
         say(console, indented(Settings.model_fields[name].description or ""))
+    for older in set_in(os.environ):
+        say(console, f"{older.name}  (of the older set-up)", style="bold")
+        say(console, indented(f"{older.words[:1].upper()}{older.words[1:]}."))
 
 
 @app.command()
@@ -258,12 +365,51 @@ def forget(
 ) -> None:
     """Remove photos from every table, kept answer and report. The files themselves are left alone."""
     from imageworks_dagster.command.forgetting import plan_forgetting  # noqa: PLC0415 - loads the store
+    from imageworks_dagster.instance import open_instance  # noqa: PLC0415 - loads Dagster
 
     plan = plan_forgetting(_settings(), path)
     if not yes:
         say(console, plan.words())
         typer.confirm("Remove all that?", abort=True)
-    say(console, plan.carry_out())
+    with open_instance(plan.store.home) as instance:
+        say(console, plan.carry_out(instance))
+
+
+@app.command()
+def doctor(
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")] = False,
+) -> None:
+    """Look at versions, disk, home, database, devices, models and prompts; exit code 1 if something is broken."""
+    from imageworks_dagster.command.doctor import tell_findings  # noqa: PLC0415 - loads the store
+
+    if not tell_findings(console, as_json=as_json):
+        raise typer.Exit(1)
+
+
+@app.command()
+def backup(
+    file: Annotated[Path, typer.Argument(help="The archive: .tar, .tar.gz or .tar.zst.")],
+    without_database: Annotated[
+        bool, typer.Option("--without-database", help="Leave out a PostgreSQL database that pg_dump took.")
+    ] = False,
+) -> None:
+    """Keep all of the home in one archive, also while runs go on; photos and weights are not inside."""
+    from imageworks_dagster.command.backup import tell_backup  # noqa: PLC0415 - loads the store
+
+    tell_backup(_settings(), file, console, database=not without_database)
+
+
+@app.command()
+def restore(
+    file: Annotated[
+        Path, typer.Argument(help="An archive of `imageworks backup`.", exists=True, dir_okay=False)
+    ],
+    home: Annotated[Path, typer.Option(help="The home to make: a folder that is new or empty.")],
+) -> None:
+    """Make a home of a backup; every file is held to its digest first."""
+    from imageworks_dagster.command.backup import tell_restore  # noqa: PLC0415 - loads the store
+
+    tell_restore(_settings(), file, home, console)
 
 
 @app.command()
@@ -272,6 +418,8 @@ def ui(
 ) -> None:
     """Dagster's web server and daemon, on this machine alone."""
     settings = _settings()
+    if told := told_at_start(os.environ):
+        say(errors, told, style="yellow")
     home = open_store(settings).home
     # The home first: whoever has it may have the port too, and its address is the better answer.
     take_home(home, port)
@@ -298,12 +446,14 @@ def up(
 
     settings = _settings()
     home = open_store(settings).home
+    check_files(home)
     served_at = gateway_port or settings.gateway_port
     take_home(home, port)
     check_port(port, again="imageworks up --port")
     check_port(served_at, again="imageworks up --gateway-port")
     prepare_dagster_home(home)
     dagster_url = f"http://127.0.0.1:{port}"
+    gateway_url = f"http://{settings.gateway_host}:{served_at}"
     gateway = [sys.executable, "-m", "gateway", "serve", "--port", str(served_at)]
     # The gateway's console shows runs that Dagster has.
     knowing = {"IMAGEWORKS_DAGSTER_URL": dagster_url, **os.environ}
@@ -313,7 +463,7 @@ def up(
     ]
     say(
         console,
-        f"Dagster {dagster_url}, gateway http://{settings.gateway_host}:{served_at}  (Ctrl-C ends both)",
+        f"console {gateway_url}/console, Dagster {dagster_url}, gateway {gateway_url}  (Ctrl-C ends both)",
     )
     asyncio.run(run_together(programs, show=_pass_on))
     say(console, "Both have ended.")
@@ -340,6 +490,14 @@ def _settings() -> Settings:
     return settings
 
 
+def _source(settings: Settings, name: str) -> str:
+    """Where a setting's value comes from."""
+    if name not in settings.model_fields_set:
+        return "default"
+    older = [one.name for one in set_in(os.environ) if one.setting == name]
+    return f"from {older[0]}" if older and not os.environ.get(variable(name)) else "set"
+
+
 def _ignored_variables(settings: Settings) -> list[str]:
     """Variables that look like settings and that nothing reads; the registry's addresses name some too."""
     unknown = unknown_variables(os.environ)
@@ -363,6 +521,16 @@ def _user() -> str:
 
 def _report(settings: Settings, pipeline: str, batch: str) -> Path:
     return Home.of(settings).reports / pipeline / batch / "report.html"
+
+
+def _tell_of_changes(settings: Settings, batch: str) -> None:
+    """Say what writing would do to the files: the first lines here, all of them in a file."""
+    from imageworks_dagster.tagging import telling  # noqa: PLC0415 - loads the store
+
+    rows = open_store(settings).tables.read("tagger/metadata", batch).to_pylist()
+    place = _report(settings, "tagger", batch).with_name(telling.CHANGES_FILE)
+    for line in telling.first_lines(telling.proposed_words(rows), whole=path_text(place)):
+        say(console, hanging(line))
 
 
 def _tell_of_files(settings: Settings, batch: str, finished: Finished, *, undo: str) -> None:

@@ -21,6 +21,11 @@ PATIENCE_S: Final = 40.0
 """Seconds, more than the gateway gives what is under way."""
 
 _LAST_LINES: Final = 15
+_KEPT_LINES: Final = 200
+
+# What DuckDB's binding counts when an interpreter ends; it has no switch for it in Python, and it says nothing of why
+# the program ended.
+_NOISE: Final = ("nanobind: ", " - leaked ", " - ... skipped")
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,5 +98,6 @@ async def run_together(
 
 
 def _ended_early(program: Program, how: str, output: Output) -> EndedEarly:
-    lines = "\n".join(f"  {line}" for line in output.last(_LAST_LINES)) or "  nothing"
+    said = [line for line in output.last(_KEPT_LINES) if not line.startswith(_NOISE)]
+    lines = "\n".join(f"  {line}" for line in said[-_LAST_LINES:]) or "  nothing"
     return EndedEarly(f"{program.name} {how}, and the others were ended. Its last words:\n{lines}")

@@ -29,9 +29,11 @@ def publish_command(pipeline: str, batch: str) -> str:
     )
 
 
-def choice_options(*, profile: str, model: str, iqa_model: str = "", fresh: bool) -> list[str]:
+def choice_options(
+    *, profile: str, model: str, iqa_model: str = "", judges: str = "", fresh: bool
+) -> list[str]:
     """The options that were given for what a run asks with: until its first stage began, nothing else knows them."""
-    named = {"--profile": profile, "--model": model, "--iqa-model": iqa_model}
+    named = {"--profile": profile, "--model": model, "--judges": judges, "--iqa-model": iqa_model}
     return [
         *(word for option, value in named.items() if value for word in (option, value)),
         *(["--fresh"] if fresh else []),

@@ -11,7 +11,7 @@ from uuid import uuid4
 import dagster as dg
 from dagster._core.errors import DagsterExecutionInterruptedError
 
-from imageworks.judge_vision.competition import load_competition
+from imageworks.judge_vision.competition_file import load_competition
 from imageworks_dagster.assets.nodes import observe_now
 from imageworks_dagster.choices import resolve_choices
 from imageworks_dagster.command.commands import VERBS
@@ -21,7 +21,9 @@ from imageworks_dagster.instance import open_instance
 from imageworks_dagster.opened import open_store
 from imageworks_dagster.partitions import add_batches
 from imageworks_dagster.pipelines import PIPELINES
+from imageworks_dagster.reasons import asset_of
 from imageworks_dagster.run_process import close_dead_runs, process_tags
+from imageworks_dagster.switches import default_reference, pins_in_force, refuse_switched_off
 from imageworks_dagster.turns import turn
 from prompt_hub.revisions.store import PromptStore
 from store.batches import batch as registered_batch
@@ -43,9 +45,6 @@ if TYPE_CHECKING:
 
 # The terminal shows progress; Dagster's own lines are in the web UI.
 QUIET = {"console": {"config": {"log_level": "CRITICAL"}}}
-
-ASSETS = {stage.op_name: stage.asset for pipeline in PIPELINES.values() for stage in pipeline.stages}
-"""Asset by the name of its step, which people are not shown."""
 
 INTERRUPTION = DagsterExecutionInterruptedError.__name__
 
@@ -151,14 +150,17 @@ def _check_choices(
     only: Sequence[str] | None,
 ) -> None:
     pipeline = PIPELINES[pipeline_name]
+    refuse_switched_off(pipeline, configured, parts.settings)
+    pins = registered_batch(store.database, pipeline_name, batch).pins
     resolve_choices(
         pipeline,
         planned=only or [stage.asset for stage in pipeline.stages],
         configured=configured,
-        pins=registered_batch(store.database, pipeline_name, batch).pins,
+        pins=pins_in_force(pipeline, pins, parts.settings),
         hub=parts.hub,
         prompts=PromptStore.over(store.database),
         registry=parts.registry,
+        default_profile=default_reference(pipeline, parts.settings),
     )
 
 
@@ -218,7 +220,7 @@ def _reasons(result: dg.ExecuteInProcessResult) -> Iterator[str]:
     for event in result.all_events:
         if event.is_step_failure:
             data = event.step_failure_data
-            asset = ASSETS.get(event.step_key or "", event.step_key)
+            asset = asset_of(event.step_key or "")
             if data.user_failure_data is not None:
                 yield f"{asset}: {data.user_failure_data.description}"
             elif data.error is not None:

@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import select
 
-from imageworks_dagster.tagging.written import writes_into
+from imageworks_dagster.tagging.written import places_of, writes_into
 from photos.errors import PictureError
 from photos.identity import file_sha256, photo_id
 from store.path_text import text_path
 from store.tables import metadata_writes, photo_identities
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping
+    from collections.abc import Collection, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from imageworks_dagster.tagging.written import RecordedWrite
@@ -30,20 +30,13 @@ def files_with(database: StateDatabase, ids: Collection[str], *, outside: Path) 
     place = outside.resolve()
     return {
         file: identity
-        for file, identity in _known(database, sorted(ids))
+        for file, identity in known_files(database, sorted(ids))
         if not file.is_relative_to(place) and file.exists() and _may_hold(file, identity)
     }
 
 
-def undo_to_keep(database: StateDatabase, files: Mapping[Path, str]) -> dict[Path, frozenset[str]]:
-    """By file in which a write of ours stands, the ids of the writes that take all of ours back."""
-    kept = {
-        file: frozenset(_standing(file, writes_into(database, identity))) for file, identity in files.items()
-    }
-    return {file: writes for file, writes in kept.items() if writes}
-
-
-def _known(database: StateDatabase, ids: list[str]) -> Iterator[tuple[Path, str]]:
+def known_files(database: StateDatabase, ids: Sequence[str]) -> Iterator[tuple[Path, str]]:
+    """Files that held these pictures when they were seen or written into, some twice, with the picture's id."""
     for start in range(0, len(ids), CHUNK):
         some = ids[start : start + CHUNK]
         for table in (photo_identities, metadata_writes):
@@ -51,6 +44,17 @@ def _known(database: StateDatabase, ids: list[str]) -> Iterator[tuple[Path, str]
             with database.read() as connection:
                 rows = connection.execute(query).all()
             yield from ((text_path(path), identity) for path, identity in rows)
+
+
+def undo_to_keep(database: StateDatabase, files: Mapping[Path, str]) -> dict[Path, frozenset[str]]:
+    """By file in which, or in whose sidecar, a write of ours stands, the ids of those that take all back."""
+    kept = {
+        file: frozenset(
+            write for place in places_of(file) for write in _standing(place, writes_into(database, identity))
+        )
+        for file, identity in files.items()
+    }
+    return {file: writes for file, writes in kept.items() if writes}
 
 
 def _may_hold(file: Path, identity: str) -> bool:

@@ -1,4 +1,4 @@
-"""What is looked at before the web server starts: its port is free, and no other serves the same home."""
+"""What is looked at before programs start: ports are free, nobody else serves the home, its files can be used."""
 
 from __future__ import annotations
 
@@ -58,3 +58,18 @@ def take_home(home: Home, port: int) -> None:
     os.truncate(descriptor, 0)
     os.pwrite(descriptor, f"http://127.0.0.1:{port}".encode("ascii"), 0)
     os.set_inheritable(descriptor, True)
+
+
+def check_files(home: Home) -> None:
+    """See that the home's registry and prompts can be used, as runs and the gateway use them.
+
+    Raises:
+        registry.errors.RegistryError, prompt_hub.errors.PromptHubError: one cannot; the message has file and line.
+    """
+    # Not at the top: `imageworks ui` looks at ports alone, and these take their time.
+    from imageworks.baseline.functions import embedded_revisions  # noqa: PLC0415 - see above
+    from prompt_hub.hub import PromptHub  # noqa: PLC0415 - see above
+    from registry.registry import Registry  # noqa: PLC0415 - see above
+
+    Registry.load(home.registry, embedded=embedded_revisions())
+    PromptHub.load_cached(home.prompts, home.cached_prompts)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import TYPE_CHECKING, Any
 
 from imageworks.counting import counted
+from imageworks_dagster.choices import DEFAULT
 from imageworks_dagster.command.commands import publish_command, run_command
 from imageworks_dagster.command.terminal import say
 from imageworks_dagster.instance import open_instance
@@ -38,13 +40,11 @@ def print_status(settings: Settings, console: Console) -> None:
         say(console, f"{error}", style="yellow")
     for manifest in found.runs:
         latest.setdefault((manifest.pipeline, manifest.batch), manifest)
-    stale = {(one.batch.pipeline, one.batch.name): one for one in overtaken(store)}
+    stale = {(one.batch.pipeline, one.batch.name): one for one in overtaken(store, settings)}
     for batch in known:
         last = latest.get((batch.pipeline, batch.name))
         say(console, f"{batch.pipeline} · {batch.name} · {batch.state}", style="bold")
-        say(console, f"    {path_text(batch.folder)}")
-        if not batch.has_folder:
-            say(console, f"    {_gone(batch)}", style="yellow")
+        _tell_of(batch, console)
         if last is None:
             say(console, f"    never run; begin with: {_again(batch)}")
             continue
@@ -60,6 +60,29 @@ def print_status(settings: Settings, console: Console) -> None:
                 f"    {lost} of its telemetry events are lost, or may be: look at the disk",
                 style="yellow",
             )
+
+
+def _tell_of(batch: Batch, console: Console) -> None:
+    say(console, f"    {path_text(batch.folder)}")
+    if not batch.has_folder:
+        say(console, f"    {_gone(batch)}", style="yellow")
+    if chosen := _remembered(batch):
+        say(console, f"    {chosen}")
+
+
+def _remembered(batch: Batch) -> str:
+    """What was chosen for the batch and holds for its next runs, and how to leave it; empty where nothing was."""
+    chosen: dict[str, str] = {}
+    for stage in PIPELINES[batch.pipeline].choosing:
+        pinned = batch.pins.get(stage.asset, {})
+        for name in ("profile", "model", "judges"):
+            if pinned.get(name):
+                chosen.setdefault("--iqa-model" if stage.asks is None else f"--{name}", str(pinned[name]))
+    if not chosen:
+        return ""
+    given = " ".join(f"{option} {shlex.quote(value)}" for option, value in chosen.items())
+    leaving = " ".join(f"{option} {DEFAULT}" for option in chosen)
+    return f"remembers {given}; leave that with: {_again(batch, *leaving.split())}"
 
 
 def _last_run(last: RunManifest, batch: Batch, store: OpenStore) -> str:

@@ -174,7 +174,8 @@ def asked_line(manifest: RunManifest) -> str:
     """One sentence on what was asked of which models."""
     asked = sum(stage.asked for stage in manifest.stages.values())
     recalled = sum(stage.recalled for stage in manifest.stages.values())
-    models = ", ".join(sorted({model.model for model in manifest.models.values()}))
+    several = (judge.model for judges in manifest.judges.values() for judge in judges)
+    models = ", ".join(sorted({model.model for model in (*manifest.models.values(), *several)}))
     if not models:
         return "This run asks no model."
     if asked == recalled == 0:
@@ -231,3 +232,17 @@ def answers_progress(console: Console) -> Iterator[Callable[[int, int, int], Non
 
         yield told
         shown.finished(name)
+
+
+def hanging(line: str) -> str:
+    """A line that may be long, in lines that fit; those after the first stand further in."""
+    text = line.lstrip(" ")
+    start = " " * (len(line) - len(text))
+    return fill(
+        text,
+        WIDTH,
+        initial_indent=start,
+        subsequent_indent=f"{start}{INDENT}",
+        break_long_words=False,
+        break_on_hyphens=False,
+    )

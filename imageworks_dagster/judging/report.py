@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
@@ -11,10 +11,17 @@ import dagster as dg
 
 from imageworks.judge_vision.compliance import Compliance
 from imageworks.judge_vision.critiquing import Critique, read_critique
+from imageworks.judge_vision.drift import drift
 from imageworks.judge_vision.naming import UNTITLED, category_of, name_parts
-from imageworks.judge_vision.report import ReportEntry, render_report
+from imageworks.judge_vision.panel import answers_named
+from imageworks.judge_vision.report import render_report
+from imageworks.judge_vision.report_entry import PersonsWord, ReportEntry, ShownOpinion
 from imageworks.judge_vision.result_files import EntryWords, results_csv, results_json
-from imageworks_dagster.picturing import Previews, contact_sheet, thumbnails
+from imageworks_dagster.judging.earlier import marks_of, rounds_before
+from imageworks_dagster.judging.evidence import kept_evidence, pictured
+from imageworks_dagster.judging.opinions import opinions_in
+from imageworks_dagster.judging.rules import pinned_rules
+from imageworks_dagster.picturing import Previews, contact_sheet, reduced, thumbnails
 from imageworks_dagster.pipelines import JUDGE
 from imageworks_dagster.reporting import (
     REPORT_PICTURES,
@@ -24,16 +31,28 @@ from imageworks_dagster.reporting import (
     run_facts,
 )
 from imageworks_dagster.tables import signal_values
+from store.overrides import in_force, overrides_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
+    from imageworks.judge_vision.anchors import Calibration
     from imageworks.judge_vision.competition import Competition
+    from imageworks.judge_vision.drift import Drift
+    from imageworks.judge_vision.findings import Finding
     from imageworks.judge_vision.results import Result, ResultRow
+    from imageworks_dagster.picturing import PhotoFile
     from imageworks_dagster.stages import Row, Stage
+    from store.database import StateDatabase
+
+REPORT_VERSION = 2
+"""Raised when reports are to be made anew though nothing else has changed."""
 
 PODIUM = 3
 SHOWN_IN_UI = 12
+FEW_PICTURES = 120
+MOST_EVIDENCE_BYTES = 3_000_000
+LARGE_SIDE, LARGE_QUALITY = 1280, 80
 
 
 @dataclass(frozen=True)
@@ -44,28 +63,55 @@ class PublishedReport:
     picture: bytes | None
 
 
-def publish_report(stage: Stage, competition: Competition, result: Result) -> PublishedReport:
+def publish_report(
+    stage: Stage, competition: Competition, result: Result, calibration: Calibration | None = None
+) -> PublishedReport:
     """Publish report.html, results.csv and results.json, unless those there say the same."""
     tables = {asset: stage.read_by_entry(asset) for asset in ONE_ROW_AN_ENTRY}
     playoff = stage.read("judge/playoff")
     folder = report_folder(stage)
+    words_of_people = persons_words(stage.store.database, stage.batch.name, tables["judge/entries"])
+    moved = _drift(stage, competition, list(tables["judge/critiques"].values()))
     key = made_from(
-        stage, (*ONE_ROW_AN_ENTRY, "judge/playoff"), result.model_dump(), competition.model_dump()
+        stage,
+        (*ONE_ROW_AN_ENTRY, "judge/playoff"),
+        result.model_dump(),
+        competition.model_dump(),
+        None if moved is None else asdict(moved),
+        None if calibration is None else asdict(calibration),
+        {entry: vars(word) for entry, word in words_of_people.items()},
+        REPORT_VERSION,
     )
 
     def make() -> dict[str, bytes]:
-        words = {row.entry_id: _words(row.entry_id, tables, competition) for row in result.rows}
+        words = {row.entry_id: _words(row.entry_id, tables, competition, calibration) for row in result.rows}
         facts = run_facts(
             stage,
             JUDGE,
-            {"judge/critiques": list(tables["judge/critiques"].values()), "judge/playoff": playoff},
+            {
+                "judge/critiques": _every_answer(tables["judge/critiques"].values()),
+                "judge/playoff": playoff,
+            },
         )
-        pictures = Previews(stage.settings)
+        pictures = Pictures.of(stage, len(result.rows))
         entries = [
-            _entry(stage, row, tables, competition, pictures, with_picture=number < REPORT_PICTURES)
+            _entry(
+                pictures if number < REPORT_PICTURES else None,
+                row,
+                tables,
+                competition,
+                word=words_of_people.get(row.entry_id),
+            )
             for number, row in enumerate(result.rows)
         ]
-        page = render_report(competition=competition, result=result, entries=entries, facts=facts)
+        page = render_report(
+            competition=competition,
+            result=result,
+            entries=entries,
+            facts=replace(facts, more=(*facts.more, *_rules_facts(stage))),
+            drift=moved,
+            calibration=calibration,
+        )
         return {
             "report.html": page.encode("utf-8"),
             "results.csv": results_csv(result.rows, words).encode("utf-8-sig"),
@@ -94,34 +140,142 @@ def shown_title(entry: Row) -> str:
     return title if title and title != UNTITLED else PurePosixPath(entry["relative_path"]).stem
 
 
-def _words(entry_id: str, tables: Mapping[str, Mapping[str, Row]], competition: Competition) -> EntryWords:
+def _words(
+    entry_id: str,
+    tables: Mapping[str, Mapping[str, Row]],
+    competition: Competition,
+    calibration: Calibration | None,
+) -> EntryWords:
     entry = tables["judge/entries"][entry_id]
     findings = json.loads(tables["judge/compliance"][entry_id]["findings"])
+    critique = tables["judge/critiques"][entry_id]
     return EntryWords(
         title=shown_title(entry),
         author=name_parts(entry["relative_path"], competition).author,
         file=entry["relative_path"],
         findings=tuple(finding["message"] for finding in findings),
+        calibrated=calibration.of(critique["score"])
+        if calibration is not None and critique["score"] is not None
+        else None,
+        score_low=critique.get("score_low"),
+        score_high=critique.get("score_high"),
+        judges=tuple(f"{one.judge} {one.score}" for one in _opinions(critique)),
     )
 
 
+def _opinions(critique: Row) -> tuple[ShownOpinion, ...]:
+    """What each judge gave; an entry that is put to a judge several times has as many of its answers."""
+    told = opinions_in(critique)
+    names = answers_named([one["judge"] for one in told])
+    return tuple(ShownOpinion(name, one["score"]) for name, one in zip(names, told, strict=True))
+
+
+def _every_answer(rows: Iterable[Row]) -> list[Row]:
+    """The rows with each of several judges in a row of its own, as the run's facts count them."""
+    return [answer for row in rows for answer in (opinions_in(row) or [row])]
+
+
+def persons_words(database: StateDatabase, batch: str, entries: Mapping[str, Row]) -> dict[str, PersonsWord]:
+    """The marks that people gave instead of the judge's, by entry; none that was given to another picture."""
+    said = overrides_of(database, "judge", batch)
+    words = {
+        entry_id: in_force([word for word in said[entry_id] if word.photo_id == entry["photo_id"]]).get(
+            "score"
+        )
+        for entry_id, entry in entries.items()
+        if entry_id in said
+    }
+    return {
+        entry_id: PersonsWord(score=word.value, who=word.who, reason=word.reason)
+        for entry_id, word in words.items()
+        if word is not None
+    }
+
+
+def _drift(stage: Stage, competition: Competition, critiques: Sequence[Row]) -> Drift | None:
+    """The round beside earlier ones of its competition; rounds without a rules file have nothing in common."""
+    if pinned_rules(stage).file is None:
+        return None
+    earlier = rounds_before(stage.store, stage.batch, competition.id)
+    return drift(marks_of(stage.batch.name, critiques), earlier)
+
+
+def _rules_facts(stage: Stage) -> list[tuple[str, str]]:
+    rules = pinned_rules(stage)
+    # The file's name alone: the page may be sent to people whom its folder is no concern of.
+    named = PurePosixPath(rules.file).name if rules.file else "the default rules"
+    return [("Rules", named), ("Digest of the rules", rules.digest[:12])]
+
+
+@dataclass
+class Pictures:
+    """Makes the pictures of a report: small WebP files, and smaller ones where there are many.
+
+    Attributes:
+        stage: whose batch it is.
+        previews: for the podium.
+        long_side: of a small picture, pixels.
+        quality: of a small picture, WebP's.
+        left: bytes that pictures of the evidence may still take: where most entries are like others, all of them would
+            make a page that no telephone opens.
+    """
+
+    stage: Stage
+    previews: Previews
+    long_side: int
+    quality: int
+    left: int = MOST_EVIDENCE_BYTES
+
+    @classmethod
+    def of(cls, stage: Stage, entries: int) -> Pictures:
+        """For so many entries; docs/judging.md says what they come to."""
+        long_side, quality = (480, 72) if entries <= FEW_PICTURES else (360, 66)
+        return cls(stage, Previews(stage.settings), long_side, quality)
+
+    def small(self, photo: PhotoFile) -> bytes | None:
+        """The picture in the gallery; None where the photo cannot be opened now."""
+        for made in thumbnails(self.stage.store.home, self.stage.settings, [photo]):
+            return reduced(made, long_side=self.long_side, quality=self.quality)
+        return None
+
+    def large(self, photo: PhotoFile) -> bytes:
+        """The picture on the podium."""
+        return reduced(self.previews.image(photo).load(), long_side=LARGE_SIDE, quality=LARGE_QUALITY)
+
+    def evidence(self, photo_id: str, findings: Sequence[Finding]) -> dict[str, bytes]:
+        """The pictures of the evidence that are kept, by name."""
+        found: dict[str, bytes] = {}
+        for finding in pictured(findings):
+            if finding.evidence is None:
+                continue
+            picture = kept_evidence(self.stage.store.home, photo_id, finding.evidence)
+            if picture is not None and len(picture) <= self.left:
+                found[finding.evidence] = picture
+                self.left -= len(picture)
+        return found
+
+
 def _entry(
-    stage: Stage,
+    pictures: Pictures | None,
     row: ResultRow,
     tables: Mapping[str, Mapping[str, Row]],
     competition: Competition,
-    pictures: Previews,
     *,
-    with_picture: bool,
+    word: PersonsWord | None,
 ) -> ReportEntry:
-    entry, compliance, measured, critique = (tables[asset][row.entry_id] for asset in ONE_ROW_AN_ENTRY)
+    entry, checked, measured, critique = (tables[asset][row.entry_id] for asset in ONE_ROW_AN_ENTRY)
+    compliance = Compliance(
+        entry_id=row.entry_id, verdict=checked["verdict"], findings=json.loads(checked["findings"])
+    )
     there = measured["error_class"] is None
     small = large = None
-    if there and with_picture:
-        photo = stage.photo_file(entry)
-        small = next(iter(thumbnails(stage.store.home, stage.settings, [photo])), None)
+    evidence: dict[str, bytes] = {}
+    if there and pictures is not None:
+        photo = pictures.stage.photo_file(entry)
+        small = pictures.small(photo)
         if small is not None and row.place is not None and row.place <= PODIUM:
-            large = pictures.image(photo).load()
+            large = pictures.large(photo)
+        evidence = pictures.evidence(photo.photo_id, compliance.findings)
     return ReportEntry(
         entry_id=row.entry_id,
         title=shown_title(entry),
@@ -134,10 +288,9 @@ def _entry(
             if critique["score"] is not None
             else None
         ),
-        compliance=Compliance(
-            entry_id=row.entry_id,
-            verdict=compliance["verdict"],
-            findings=json.loads(compliance["findings"]),
-        ),
+        compliance=compliance,
         signals=signal_values(measured) if there else None,
+        evidence=evidence,
+        word=word,
+        opinions=_opinions(critique),
     )

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from imageworks.judge_vision.competition import Competition, default_competition, load_competition
+from imageworks.judge_vision.competition import Competition, default_competition
+from imageworks.judge_vision.competition_file import load_competition
 from imageworks_dagster.errors import OtherRules
 from imageworks_dagster.pipelines import JUDGE
 from registry.digests import digest

@@ -18,7 +18,7 @@ SHEET_PHOTOS = 18
 
 def measure_entries(stage: Stage) -> Outcome:
     """One row an entry; a photo that cannot be decoded says so here."""
-    entries = stage.read("judge/entries")
+    entries = stage.entries("judge/entries")
     # First: a model that cannot be reached fails the step at once.
     scored = score_entries(stage, usable(entries))
     photos = [stage.photo_file(entry) for entry in usable(entries)]
@@ -29,7 +29,7 @@ def measure_entries(stage: Stage) -> Outcome:
         database=stage.store.database,
         progress=stage.progress,
     )
-    rows: list[Row] = []
+    rows: list[Row] = [*stage.gathered]
     for entry in entries:
         if entry["error_class"]:
             rows.append(stage.row(entry, **inherited_error(entry)))
@@ -41,7 +41,10 @@ def measure_entries(stage: Stage) -> Outcome:
             rows.append(stage.row(entry, **failed, **scores))
         else:
             rows.append(stage.row(entry, signals_version=SIGNALS_VERSION, **one.signals, **scores))
-    shown = [photo for photo in photos if measured[photo.photo_id].signals is not None][:SHEET_PHOTOS]
+    good = {row["entry_id"] for row in rows if not row.get("error_class")}
+    shown = [stage.photo_file(entry) for entry in stage.read("judge/entries") if entry["entry_id"] in good][
+        :SHEET_PHOTOS
+    ]
     sheet = contact_sheet(thumbnails(stage.store.home, stage.settings, shown))
     return Outcome(
         rows,

@@ -18,9 +18,10 @@ def caption_photos(stage: Stage) -> Outcome:
     return ask_each_photo(stage, caption_asking)
 
 
-def caption_asking(_: StageTemplate) -> PhotoAsking:
+def caption_asking(template: StageTemplate) -> PhotoAsking:
     """How captions are asked for."""
     return PhotoAsking(
+        template=template,
         column="caption",
         before=(),
         variables=lambda photo, _: photo_variables(photo),

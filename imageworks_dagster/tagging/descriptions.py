@@ -18,9 +18,10 @@ def describe_photos(stage: Stage) -> Outcome:
     return ask_each_photo(stage, description_asking)
 
 
-def description_asking(_: StageTemplate) -> PhotoAsking:
+def description_asking(template: StageTemplate) -> PhotoAsking:
     """How descriptions are asked for."""
     return PhotoAsking(
+        template=template,
         column="description",
         before=("tagger/captions", "tagger/keywords"),
         variables=lambda photo, mine: description_variables(

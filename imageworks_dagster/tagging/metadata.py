@@ -6,10 +6,12 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from imageworks.personal_tagger.changes import changes
 from imageworks.personal_tagger.merging import Merge, OurTags, merge
 from imageworks_dagster.stages import Outcome, inherited_error
 from imageworks_dagster.tagging.report import publish_report
 from imageworks_dagster.tagging.undoing import take_back, undo_words
+from imageworks_dagster.tagging.words import TABLES, photo_words
 from imageworks_dagster.tagging.written import (
     StandingWrite,
     record_prepared,
@@ -20,26 +22,26 @@ from imageworks_dagster.tagging.written import (
 from photos.errors import PictureError
 from photos.metadata.errors import MetadataError
 from photos.metadata.writing import MetadataWriter
-from store.overrides import in_force, overrides_of
+from store.overrides import overrides_of
 from store.path_text import path_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from imageworks_dagster.picturing import PhotoFile
     from imageworks_dagster.stages import Row, Stage
+    from imageworks_dagster.tagging.words import PhotoWords
     from photos.metadata.fields import MetadataFields, PhotoMetadata
-    from photos.metadata.writing import Written
+    from photos.metadata.written import Written
     from store.overrides import Override
-
-ANSWERS = ("captions", "keywords", "descriptions")
 
 
 def handle_metadata(stage: Stage) -> Outcome:
     """One row a photo: proposed, written, unchanged, undone, untouched, or why not."""
     action = stage.config["action"]
-    settle_prepared(stage.store.database, stage.batch.name)
     photos = stage.read("tagger/photos")
+    settle_prepared(stage.store.database, stage.batch.name, _files(stage, photos))
     stage.progress.expect(len(photos))
     tags = _Tags.of(stage, photos, complete=action != "undo")
     told = {}
@@ -47,8 +49,11 @@ def handle_metadata(stage: Stage) -> Outcome:
         rows = [_advanced(stage, tags.undone(photo)) for photo in photos]
         told["undo"] = undo_words(rows)
     else:
-        with MetadataWriter() as writer:
-            rows = [_advanced(stage, tags.row(photo, writer, write=action == "apply")) for photo in photos]
+        with MetadataWriter(sidecar_names=stage.settings.sidecar_names) as writer:
+            rows = [
+                _advanced(stage, tags.row(photo, writer, write=action == "apply" and tags.may_write(photo)))
+                for photo in photos
+            ]
     states = Counter(row.get("state") or "without_tags" for row in rows)
     report = publish_report(stage, photos, tags.answers, rows, tags.merges)
     counts = {f"photos_{state}": count for state, count in sorted(states.items())}
@@ -57,6 +62,10 @@ def handle_metadata(stage: Stage) -> Outcome:
         metadata={"action": action, **told, **counts, **report},
         headline=("entry_id", "state", "title", "added_keywords", "error_class"),
     )
+
+
+def _files(stage: Stage, photos: list[Row]) -> list[PhotoFile]:
+    return [stage.photo_file(photo) for photo in photos if photo["photo_id"]]
 
 
 def _advanced(stage: Stage, row: Row) -> Row:
@@ -75,6 +84,7 @@ class _Tags:
         standing: our last write into each photo, by path.
         words: what people say instead, by entry, the oldest first.
         merges: by entry, filled as rows are made.
+        changes: the same in lines for people.
     """
 
     stage: Stage
@@ -82,18 +92,18 @@ class _Tags:
     standing: dict[Path, StandingWrite]
     words: Mapping[str, list[Override]]
     merges: dict[str, Merge] = field(default_factory=dict)
+    changes: dict[str, list[str]] = field(default_factory=dict)
 
     @classmethod
     def of(cls, stage: Stage, photos: list[Row], *, complete: bool) -> _Tags:
         """Read the earlier tables; unless they have to be ``complete``, those that are missing are empty."""
-        files = [stage.photo_file(photo) for photo in photos if photo["photo_id"]]
         answers: dict[str, Mapping[str, Row]] = {}
-        for name in ANSWERS:
+        for name in TABLES.values():
             asset = f"tagger/{name}"
             there = complete or stage.store.tables.current(asset, stage.batch.name) is not None
             answers[name] = stage.read_by_entry(asset) if there else {}
         words = overrides_of(stage.store.database, "tagger", stage.batch.name)
-        return cls(stage, answers, standing_writes(stage.store.database, files), words)
+        return cls(stage, answers, standing_writes(stage.store.database, _files(stage, photos)), words)
 
     def row(self, photo: Row, writer: MetadataWriter, *, write: bool) -> Row:
         """The photo's row: written, or only proposed."""
@@ -107,11 +117,19 @@ class _Tags:
                 return self._write(photo, writer)
             if self._wanted(photo, writer.read(self.stage.path(photo))).is_empty:
                 return self._unchanged(photo)
+            return self._proposed(photo, writer)
         except MetadataError as error:
             return self.stage.row(
                 photo, state="refused", error_class=error.error_class, error_message=str(error)
             )
-        return self.stage.row(photo, state="proposed", **_columns(self.merges[entry]))
+
+    def may_write(self, photo: Row) -> bool:
+        """Whether the photo's tags may be written: all may, unless only those are wanted that a person approved."""
+        words = self._words_of(photo)
+        return not self.stage.config.get("approved_only") or (words is not None and words.is_approved)
+
+    def _words_of(self, photo: Row) -> PhotoWords | None:
+        return photo_words(photo, self.answers, self.words.get(photo["entry_id"], ()))
 
     def undone(self, photo: Row) -> Row:
         """The photo's row after all that we wrote into it was taken back."""
@@ -140,6 +158,21 @@ class _Tags:
             error_message=reason,
         )
 
+    def _proposed(self, photo: Row, writer: MetadataWriter) -> Row:
+        """What would be written, and where; a file that could not be written is a proposal that says why."""
+        entry, path = photo["entry_id"], self.stage.path(photo)
+        columns = _columns(self.merges[entry])
+        try:
+            into = self._below(path, writer.place_of(path))
+        except MetadataError as error:
+            return self.stage.row(
+                photo, state="proposed", **columns, changes=[*self.changes[entry], f"! {error}"]
+            )
+        return self.stage.row(photo, state="proposed", **columns, into=into, changes=self.changes[entry])
+
+    def _below(self, photo: Path, place: Path) -> str:
+        return path_text(photo.relative_to(self.stage.batch.folder).with_name(place.name))
+
     def _unchanged(self, photo: Row) -> Row:
         columns = _columns(self.merges[photo["entry_id"]])
         return self.stage.row(photo, state="unchanged", write_id=self._standing_id(photo), **columns)
@@ -151,20 +184,17 @@ class _Tags:
     def _wanted(self, photo: Row, existing: PhotoMetadata) -> MetadataFields:
         entry = photo["entry_id"]
         # A person's word goes into the file instead of the model's, as long as it is of this very picture.
-        own = in_force([word for word in self.words.get(entry, ()) if word.photo_id == photo["photo_id"]])
-        said = {
-            column: own[column].value if column in own else self.answers[table][entry][column]
-            for table, column in (
-                ("captions", "caption"),
-                ("descriptions", "description"),
-                ("keywords", "keywords"),
-            )
-        }
+        words = self._words_of(photo)
+        assert words is not None  # noqa: S101 - a photo without an answer has a row that says why
         ours = OurTags(
-            caption=said["caption"], description=said["description"], keywords=tuple(said["keywords"])
+            caption=words.caption,
+            description=words.description,
+            keywords=words.keywords,
+            paths=tuple(self.answers["keywords"][entry].get("keyword_paths") or ()),
         )
         before = self.standing.get(self.stage.path(photo))
         self.merges[entry] = merge(existing, ours, before.ours if before is not None else None)
+        self.changes[entry] = list(changes(existing, self.merges[entry]))
         return self.merges[entry].fields
 
     def _write(self, photo: Row, writer: MetadataWriter) -> Row:
@@ -191,7 +221,14 @@ class _Tags:
         if not written.changed:
             return self._unchanged(photo)
         record_state(database, write_ids[0], "written")
-        return self.stage.row(photo, state="written", write_id=write_ids[0], **_columns(self.merges[entry]))
+        return self.stage.row(
+            photo,
+            state="written",
+            write_id=write_ids[0],
+            **_columns(self.merges[entry]),
+            into=self._below(self.stage.path(photo), written.path),
+            changes=self.changes[entry],
+        )
 
 
 def _columns(merged: Merge) -> dict[str, Any]:
@@ -200,5 +237,6 @@ def _columns(merged: Merge) -> dict[str, Any]:
         "title": fields.title,
         "description": fields.description,
         "keywords": list(fields.keywords) if fields.keywords is not None else None,
+        "keyword_paths": list(fields.hierarchical) if fields.hierarchical is not None else None,
         "added_keywords": list(merged.ours.keywords),
     }

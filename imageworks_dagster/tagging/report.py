@@ -16,6 +16,7 @@ from imageworks_dagster.reporting import (
     report_folder,
     run_facts,
 )
+from imageworks_dagster.tagging.telling import CHANGES_FILE, proposed_words
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -31,11 +32,11 @@ def publish_report(
     rows: list[Row],
     merges: Mapping[str, Merge],
 ) -> dict[str, Any]:
-    """Publish report.html, unless the one there says the same; give its place for the metadata."""
+    """Publish the report and the diff, unless those there say the same; give the report's place for the metadata."""
     states = {row["entry_id"]: row for row in rows}
     folder = report_folder(stage)
     said = [
-        (entry, row.get("state"), row.get("error_class"), _stands(row))
+        (entry, row.get("state"), row.get("error_class"), _stands(row), row.get("changes"))
         for entry, row in sorted(states.items())
     ]
     key = made_from(stage, [declaration.asset for declaration in TAGGER.stages[:-1]], said)
@@ -57,7 +58,11 @@ def publish_report(
             )
             for number, photo in enumerate(photos)
         ]
-        return {"report.html": render_contact_sheet(photos=sheet, facts=facts).encode("utf-8")}
+        diff = "".join(f"{line}\n" for line in proposed_words(rows))
+        return {
+            "report.html": render_contact_sheet(photos=sheet, facts=facts).encode("utf-8"),
+            CHANGES_FILE: diff.encode("utf-8"),
+        }
 
     publish_unless_same(folder, key, make)
     return {"report": dg.MetadataValue.path(str(folder / "report.html"))}
@@ -85,6 +90,7 @@ def _photo(
         existing_keywords=tuple(photo["existing_keywords"] or ()),
         merge=merges.get(entry),
         written=_stands(row),
+        shared_from=(mine["captions"].get("shared_from") or "").partition("/")[2],
         problem=row.get("error_message") or "",
     )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from imageworks.counting import counted
-from imageworks_dagster.tagging.written import record_state, writes_into
+from imageworks_dagster.tagging.written import places_of, record_state, writes_into
 from photos.errors import PhotoError
 from photos.identity import file_sha256
 from photos.metadata.undo import undo
@@ -21,10 +21,10 @@ if TYPE_CHECKING:
 
 
 def take_back(database: StateDatabase, photo: PhotoFile) -> str | None:
-    """Take back every write of ours that stands in a file, the newest first.
+    """Take back every write of ours that stands in a file or in its sidecar, the newest first.
 
     A write is known by the picture and by the hash that the file had after it: neither changes when the folder is
-    moved, renamed or handled as another batch.
+    moved, renamed or handled as another batch. A sidecar that we made goes again.
 
     Returns:
         The id of the last write that was taken back; None when no write of ours stands in the file.
@@ -34,16 +34,28 @@ def take_back(database: StateDatabase, photo: PhotoFile) -> str | None:
             edited the file; the message says why.
         OSError: the file's folder cannot be read.
     """
-    left = writes_into(database, photo.photo_id)
+    writes = writes_into(database, photo.photo_id)
+    if not writes:
+        return None
+    path = photo.path.resolve()
+    taken = [
+        _take_back_from(database, place, [write for write in writes if write.is_beside == (place != path)])
+        for place in places_of(path)
+    ]
+    return next(filter(None, taken), None)
+
+
+def _take_back_from(database: StateDatabase, place: Path, left: list[RecordedWrite]) -> str | None:
     if not left:
         return None
-    place = photo.path.resolve()
     digest, taken = file_sha256(place), None
     while (write := _last_write(left, place, digest)) is not None:
         left.remove(write)
         digest, taken = undo(place, write.undo).sha256, write.write_id
         if not _stands_elsewhere(write, place):
             record_state(database, write.write_id, "undone")
+        if not place.exists():
+            return taken
     edited = next((write for write in left if _was_into(place, digest, write)), None)
     if taken is None and edited is not None:
         undo(place, edited.undo)  # refuses, unless somebody has put the old file back
@@ -85,4 +97,8 @@ def _was_into(place: Path, digest: str, write: RecordedWrite) -> bool:
     """Whether a write that is not what made the file may be in it: the file lay here then, or was moved and edited."""
     if write.state == "undone":
         return False
-    return write.path == place or (digest != write.before_sha256 and not write.path.exists())
+    if write.path == place:
+        return True
+    # Beside a photo there may be a sidecar that another program made, under another name.
+    moved = not write.path.exists() and (not write.is_beside or write.path.name == place.name)
+    return moved and digest != write.before_sha256

@@ -13,6 +13,7 @@ with warnings.catch_warnings():
     warnings.simplefilter("ignore")
     import dagster as dg
 
+from dagster_engines import keep_engines
 from made_up_photos import write_photo
 
 from imageworks_dagster.definitions import assemble, build_definitions
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from dagster._core.definitions.sensor_definition import SensorExecutionData as Tick
+
+keep_engines()
 
 QUIET = {"console": {"config": {"log_level": "CRITICAL"}}}
 
@@ -127,6 +130,14 @@ def platform(settings: Settings, instance: dg.DagsterInstance) -> Iterator[Platf
     close_stores()
 
 
+@pytest.fixture(scope="module")
+def module_platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
+    """One for all tests of a module that only look at what a run came to."""
+    with dg.DagsterInstance.ephemeral() as instance:
+        yield Platform(Settings(home=tmp_path_factory.mktemp("module") / "home"), instance)
+    close_stores()
+
+
 @contextmanager
 def _platform_on_disk(place: Path) -> Iterator[Platform]:
     instance_folder = place / "dagster"
@@ -151,13 +162,26 @@ def platform_on_disk(tmp_path: Path) -> Iterator[Platform]:
         yield platform
 
 
-@pytest.fixture
-def entries_folder(tmp_path: Path) -> Path:
-    """Six entries of a competition."""
-    folder = tmp_path / "Spring Round"
+def _write_entries(folder: Path) -> Path:
     for number in range(6):
         write_photo(folder / f"Title {number} by Member {number:02d}.jpg", seed=number)
     return folder
+
+
+@pytest.fixture
+def entries_folder(tmp_path: Path) -> Path:
+    """Six entries of a competition."""
+    return _write_entries(tmp_path / "Spring Round")
+
+
+@pytest.fixture(scope="module")
+def judged_round(
+    module_platform: Platform, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Platform, str, dg.ExecuteInProcessResult]:
+    """A platform with six entries judged, the batch and the run; nothing of it is to be changed."""
+    folder = _write_entries(tmp_path_factory.mktemp("entries") / "Spring Round")
+    batch = module_platform.register("judge", folder)
+    return module_platform, batch, module_platform.run("judge", batch)
 
 
 @pytest.fixture

@@ -65,6 +65,7 @@ def no_sync(_descriptor):
     raise OSError(errno.EIO, "Input/output error")
 
 
+@pytest.mark.slow
 def test_every_event_of_a_run_has_the_trace_id_of_the_run(platform, caption):
     result = caption()
 
@@ -136,6 +137,7 @@ def caption_by_server(platform, shoot_folder):
     return run
 
 
+@pytest.mark.slow
 def test_while_a_server_is_asked_the_devices_are_sampled_and_the_samples_name_the_run(
     platform, caption_by_server
 ):
@@ -163,6 +165,7 @@ def test_leases_are_made_beside_the_event_loop(caption_by_server, monkeypatch):
     assert beside == [True]
 
 
+@pytest.mark.slow
 def test_with_sampling_set_to_0_nothing_is_sampled(platform, caption_by_server):
     with VllmDouble() as double:
         caption_by_server(double, gpu_sample_s=0)

@@ -37,7 +37,8 @@ def checked(*rows, entries=(ROW,)):
 @pytest.fixture
 def critiqued(platform, entries_folder):
     batch = platform.register("judge", entries_folder)
-    result = platform.run("judge", batch)
+    stages = [stage.asset for stage in JUDGE.stages]
+    result = platform.run("judge", batch, only=stages[: stages.index("judge/critiques") + 1])
     assert result.success
     return platform, batch, result
 
@@ -100,8 +101,8 @@ def test_failures_are_no_answers_to_look_at():
     assert outcome.description == "there is no answer to look at"
 
 
-def test_every_kept_answer_is_looked_at(critiqued):
-    platform, batch, _ = critiqued
+def test_every_kept_answer_is_looked_at(judged_round):
+    platform, batch, _ = judged_round
 
     outcome = answers_fit_the_schema(critiques(platform, batch))
 
@@ -110,6 +111,7 @@ def test_every_kept_answer_is_looked_at(critiqued):
     assert outcome.metadata["looked_at"] == 6
 
 
+@pytest.mark.slow
 def test_a_kept_answer_that_misses_the_pinned_schema_fails_the_check(critiqued):
     platform, batch, _ = critiqued
     row = platform.rows("judge/critiques", batch)[0]
@@ -123,6 +125,7 @@ def test_a_kept_answer_that_misses_the_pinned_schema_fails_the_check(critiqued):
     assert outcome.description.startswith(f"{row['entry_id']}: The answer misses its schema")
 
 
+@pytest.mark.slow
 def test_answers_that_are_no_longer_kept_are_not_said_to_fit(critiqued):
     platform, batch, _ = critiqued
     rows = platform.rows("judge/critiques", batch)
@@ -142,6 +145,7 @@ def test_answers_that_are_no_longer_kept_are_not_said_to_fit(critiqued):
     assert outcome.description.endswith("2 more no longer kept")
 
 
+@pytest.mark.slow
 def test_without_the_runs_manifest_the_schema_is_not_known_and_nothing_is_said_to_fit(critiqued):
     platform, batch, result = critiqued
     (platform.store.home.manifests / f"{result.run_id}.json").unlink()

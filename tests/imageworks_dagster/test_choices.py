@@ -5,6 +5,7 @@ import pytest
 from imageworks.baseline.functions import embedded_revisions
 from imageworks_dagster.choices import explicit_pins, resolve_choices
 from imageworks_dagster.errors import WrongChoice
+from imageworks_dagster.judging.playoff import distinct_judges
 from imageworks_dagster.pipelines import JUDGE, TAGGER
 from prompt_hub.hub import PromptHub
 from prompt_hub.revisions.access import Identity
@@ -30,6 +31,14 @@ models:
     capabilities:
       chat: {context_tokens: 4096, max_output_tokens: 1024, structured_output: true}
       vision: {max_images: 1, max_long_side: 1024}
+    deployments: [{name: here, provider: vllm, base_url: "http://127.0.0.1:9"}]
+    revision: "1"
+  marker:
+    description: Marks, and compares nothing.
+    roles: [judge]
+    capabilities:
+      chat: {context_tokens: 4096, max_output_tokens: 1024, structured_output: true}
+      vision: {max_images: 2, max_long_side: 1024}
     deployments: [{name: here, provider: vllm, base_url: "http://127.0.0.1:9"}]
     revision: "1"
   blind:
@@ -237,6 +246,19 @@ def test_all_wrong_choices_of_a_run_are_told_at_once(resolve):
     assert second.startswith("judge/playoff: ")
 
 
+def test_what_is_wrong_of_several_stages_alike_is_told_once(resolve):
+    stages = ("tagger/keywords", "tagger/descriptions")
+    with pytest.raises(WrongChoice) as wrong:
+        resolve(TAGGER, configured={stage: {"profile": "libary"} for stage in stages})
+    assert str(wrong.value).startswith("tagger/keywords, tagger/descriptions: ")
+    assert str(wrong.value).count("'libary'") == 1
+
+
+def test_a_label_of_a_profile_that_nobody_knows_names_the_nearest_profiles(resolve):
+    with pytest.raises(WrongChoice, match=r"called 'libary'\. Did you mean library\?"):
+        resolve(TAGGER, configured={"tagger/captions": {"profile": "libary@production"}})
+
+
 def test_a_pinned_profile_that_has_gone_is_a_wrong_choice_and_no_silent_default(resolve):
     with pytest.raises(WrongChoice, match="'retired'"):
         resolve(TAGGER, pins={"tagger/captions": {"profile": "retired"}})
@@ -323,3 +345,71 @@ def test_a_kept_revision_is_chosen_by_label_or_hash_and_the_files_by_the_id(
 def test_a_reference_to_nothing_is_a_wrong_choice(resolve, profile, words):
     with pytest.raises(WrongChoice, match=words):
         resolve(JUDGE, configured={"judge/critiques": {"profile": profile}})
+
+
+def judges_of(choice):
+    return [judge.text for judge in choice.judges]
+
+
+@pytest.fixture
+def two(resolve, registry):
+    """The panel's second model has what both stages ask of it."""
+    assert "pairwise" in registry.models["baseline-judge"].roles
+    return "baseline-judge, baseline-judge:club-judge"
+
+
+def test_the_panel_of_a_batch_shares_its_playoff_whether_it_is_pinned_or_chosen_now(resolve, two):
+    for given in (
+        {"pins": {"judge/critiques": {"judges": two}}},
+        {"configured": {"judge/critiques": {"judges": two}}},
+    ):
+        choices = resolve(JUDGE, **given)
+        assert judges_of(choices["judge/playoff"]) == judges_of(choices["judge/critiques"]) == two.split(", ")
+        assert choices["judge/playoff"].profile_stage == "pairwise"
+
+    alone = resolve(JUDGE, pins={"judge/critiques": {"judges": two}}, planned=["judge/playoff"])
+    assert judges_of(alone["judge/playoff"]) == two.split(", ")
+
+
+def test_a_model_that_is_chosen_for_the_playoff_judges_it_alone(resolve, two):
+    panel = {"judge/critiques": {"judges": two}}
+    chosen = {"judge/playoff": {"model": "baseline-judge"}}
+    for given in (
+        {"pins": {**panel, **chosen}},
+        {"pins": panel, "configured": chosen},
+        {"configured": {**panel, **chosen}},
+    ):
+        choices = resolve(JUDGE, **given)
+        assert len(judges_of(choices["judge/critiques"])) == 2
+        assert judges_of(choices["judge/playoff"]) == []
+
+    ended = resolve(JUDGE, pins={**panel, **chosen}, configured={"judge/playoff": {"model": "default"}})
+    assert len(judges_of(ended["judge/playoff"])) == 2
+
+
+def test_a_panel_that_has_ended_is_asked_in_no_playoff(resolve, two):
+    choices = resolve(
+        JUDGE,
+        pins={"judge/critiques": {"judges": two}},
+        configured={"judge/critiques": {"judges": "default"}},
+    )
+    assert judges_of(choices["judge/playoff"]) == judges_of(choices["judge/critiques"]) == []
+
+
+def test_a_judge_of_the_panel_who_cannot_compare_is_named_before_any_work(resolve):
+    panel = {"judge/critiques": {"judges": "baseline-judge, marker*3"}}
+    with pytest.raises(WrongChoice) as refused:
+        resolve(JUDGE, configured=panel)
+    assert "judge/playoff: judge 'marker' of the panel" in str(refused.value)
+    assert "its model 'marker' has not the role 'pairwise'" in str(refused.value)
+    assert "--model is the playoff's" in str(refused.value)
+
+    choices = resolve(JUDGE, configured={**panel, "judge/playoff": {"model": "baseline-judge"}})
+    assert len(judges_of(choices["judge/critiques"])) == 2
+
+
+def test_judges_who_would_be_asked_the_same_are_one_in_the_playoff(resolve, two):
+    choices = resolve(JUDGE, configured={"judge/critiques": {"judges": two}})
+    assert distinct_judges(choices["judge/playoff"]) == ()
+    strict = resolve(JUDGE, configured={"judge/critiques": {"judges": "baseline-judge*5"}})
+    assert distinct_judges(strict["judge/playoff"]) == ()

@@ -112,6 +112,25 @@ def test_a_run_of_the_command_is_in_the_web_ui_too(made):
     ]
 
 
+def test_approved_without_apply_is_refused(tmp_path):
+    said = imageworks(tmp_path / "home", "tag", tmp_path, "--approved")
+
+    assert said.code == 2
+    assert "--approved goes with --apply" in said.err
+
+
+def test_a_vocabulary_is_told_in_words_and_a_wrong_one_stops_tagging(tmp_path):
+    words = tmp_path / "words.txt"
+    words.write_text("bird\n\theron\n", encoding="utf-8")
+    said = imageworks(tmp_path / "home", "vocabulary", "check", words)
+    assert said.code == 0
+    assert "2 keywords in 2 levels" in said.out
+    words.write_text("bird\n\t\t\theron\n", encoding="utf-8")
+    wrong = imageworks(tmp_path / "home", "tag", tmp_path, IMAGEWORKS_VOCABULARY=str(words))
+    complaint(wrong, "line 2: it is 3 tabs deep")
+    assert not (tmp_path / "home").exists()
+
+
 @pytest.mark.slow
 def test_a_second_run_asks_no_model_and_says_so(home, folders):
     again = imageworks(home, "judge", folders / "Spring Round")
@@ -135,6 +154,8 @@ def test_tagging_changes_no_file_and_says_how_to_write_the_tags(made):
 
     command = f"imageworks tag {shell_word(place / 'Harbor')} --batch harbor --apply"
     assert f"No file was changed. Write the tags with: {command}" in tagged.out
+    assert "other.jpg\n  + title: " in tagged.out
+    assert "\n  + keywords: " in tagged.out
     assert read_metadata(place / "Harbor" / "other.jpg").keywords == ()
 
 
@@ -200,8 +221,10 @@ def test_a_competitions_rules_are_taken_and_remembered(tmp_path, store_of):
 
 
 @pytest.mark.parametrize("command", ["judge", "tag"])
-def test_a_folder_that_is_not_there_is_refused(tmp_path, command):
-    complaint(imageworks(tmp_path / "home", command, tmp_path / "nowhere"), "does not exist", code=2)
+def test_a_folder_that_is_not_there_is_refused(tmp_path, command, monkeypatch):
+    # As in a narrow window, where no two words may stand in one line.
+    monkeypatch.setenv("COLUMNS", "30")
+    complaint(imageworks(tmp_path / "home", command, tmp_path / "nowhere"), "nowhere' does not exist", code=2)
     assert runs_in(tmp_path / "home") == []
 
 
@@ -243,6 +266,25 @@ def test_a_choice_is_remembered_for_the_batch(home, folders, store_of):
     assert {stage.asset: pins[stage.asset]["profile"] for stage in TAGGER.asking} == {
         stage.asset: "storyteller" for stage in TAGGER.asking
     }
+
+
+@pytest.mark.slow
+def test_judges_share_the_playoff_until_a_model_is_named_for_it_and_again_when_they_are_named_alone(
+    home, folders, store_of
+):
+    judges = "baseline-judge, baseline-judge:club-judge*2"
+
+    def playoffs_model(*options):
+        said = imageworks(home, "judge", folders / "Spring Round", *options)
+        assert said.code == 0, said
+        return (
+            batch(store_of(home).database, "judge", "spring-round").pins.get("judge/playoff", {}).get("model")
+        )
+
+    assert playoffs_model("--judges", judges, "--model", "baseline-judge") == "baseline-judge"
+    assert playoffs_model() == "baseline-judge"
+    assert playoffs_model("--judges", judges) is None
+    assert batch(store_of(home).database, "judge", "spring-round").pins["judge/critiques"]["judges"] == judges
 
 
 def test_a_name_that_another_folder_has_is_refused(home, folders):

@@ -13,6 +13,7 @@ def folder(tmp_path):
     return write_photo(tmp_path / "Round" / "a.jpg", seed=1).parent
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("command", "options"),
     [

@@ -45,6 +45,7 @@ def test_critiques_as_asked_pass_and_entries_without_one_are_passed_over(check):
         ({"critique": "Too short."}, "outside_length"),
         ({"score": 19}, "outside_score"),
         ({"critique": "This image shows " + "word " * 117}, "stock_phrases"),
+        ({"improvement": "Crop the left. Also lift the shadows."}, "improvements"),
     ],
 )
 def test_more_than_one_in_ten_that_is_not_so_is_a_warning_with_its_number(check, wrong, counted):
@@ -66,4 +67,4 @@ def test_claims_against_what_was_measured_are_counted_and_named(check):
         [{**RIGHT, "critique": "It is underexposed. " + "word " * 117}], {RIGHT["entry_id"]: measured}
     )
     assert not outcome.passed
-    assert outcome.metadata["contradicted"] == "round/a.jpg: 'underexposed', but it is bright"
+    assert outcome.metadata["contradicted"] == "round/a.jpg: It says 'underexposed', but it is bright."

@@ -70,6 +70,12 @@ def test_the_graph_is_the_one_in_the_snapshot(definitions):
     assert text == SNAPSHOT.read_text(encoding="utf-8")
 
 
+def test_a_platform_that_works_in_parts_has_the_same_graph(definitions, tmp_path):
+    in_parts = build_definitions(settings=Settings(home=tmp_path, part_photos=100))
+
+    assert describe(in_parts) == describe(definitions)
+
+
 def test_everything_in_the_graph_says_what_it_is(definitions):
     graph = definitions.resolve_asset_graph()
     repository = definitions.get_repository_def()
@@ -132,6 +138,7 @@ def test_the_definitions_cost_at_most_half_of_importing_dagster(fresh_environmen
     assert min(shares) <= MOST_OF_DAGSTER, shares
 
 
+@pytest.mark.slow
 def test_the_definitions_load_nothing_heavy(fresh_environment):
     modules = load(fresh_environment)["modules"]
 
@@ -191,7 +198,7 @@ def asset(definitions, spec):
     if spec.partitions_def is not None:
         yield f"    partitioned by {spec.partitions_def.name}"
     if kind == "asset":
-        schema = node.assets_def.op.config_schema.config_type
+        schema = node.assets_def.node_def.config_schema.config_type
         for name, option in sorted(schema.fields.items()):
             yield f"    option {name}: {option.config_type.given_name}, {option.default_value_as_json_str}"
         yield f"    resources {', '.join(sorted(node.assets_def.required_resource_keys - {'io_manager'}))}"

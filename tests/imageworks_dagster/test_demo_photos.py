@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from imageworks.judge_vision.competition import load_competition
+from imageworks.judge_vision.competition_file import load_competition
 from imageworks_dagster.demo import making, profiles
 from imageworks_dagster.demo.making import DemoFolders, make_demo
 from imageworks_dagster.demo.round_entries import ENTRIES

@@ -235,6 +235,19 @@ def test_the_fingerprint_is_of_names_sizes_and_times(database, tmp_path):
     assert len({before, touched, folder_fingerprint(database, photo.parent)}) == 3
 
 
+def test_notes_that_come_or_change_are_told_to_the_tagger_by_another_run(looking, inbox):
+    folder = inbox / "tag" / "Lake"
+    write_photo(folder / "a.jpg", seed=1)
+    looking(0)
+    (before,) = looking(30)
+    (folder / "notes.txt").write_text("A week at the lake.", encoding="utf-8")
+    looking(40)
+
+    (after,) = looking(70)
+
+    assert after.run_key != before.run_key
+
+
 @pytest.mark.parametrize("name", ["b.jpg.part", "b.tmp", ".b.jpg.Xy12Zw", "deep/b.crdownload"])
 def test_a_folder_into_which_a_file_is_being_copied_is_not_quiet(looking, inbox, name):
     folder = inbox / "judge" / "Spring"

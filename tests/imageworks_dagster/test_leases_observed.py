@@ -59,6 +59,7 @@ def test_it_blocks_nothing_and_tells_no_server_to_load_or_unload(platform, obser
     assert set(observed.loaded) == {"near-vlm", "far-vlm"}
 
 
+@pytest.mark.slow
 def test_its_would_block_decisions_name_both_models_and_why(platform, observed, monkeypatch):
     del observed
     monkeypatch.setenv("IMAGEWORKS_HOME", str(platform.settings.home))

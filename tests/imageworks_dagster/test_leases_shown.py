@@ -46,6 +46,7 @@ def caption(platform, shoot_folder):
     return run
 
 
+@pytest.mark.slow
 def test_a_stage_shows_how_often_it_waited_for_a_lease_and_what_was_loaded_for_it(caption):
     shown = caption("enforce")
     assert 1 <= shown["lease_waits"] <= 5

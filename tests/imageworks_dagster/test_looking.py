@@ -9,6 +9,10 @@ import numpy as np
 import pytest
 from made_up_photos import write_photo
 
+from imageworks_dagster.checking import Checked, text_looked_for
+from photos.errors import ReaderFailed
+from photos.overlay_text import NO_TEXT
+
 UP_TO_COMPLIANCE = ["judge/entries", "judge/compliance"]
 
 
@@ -42,7 +46,7 @@ def test_findings_stand_in_the_table_with_their_confidence_and_the_detectors_ver
     rows = platform.rows("judge/compliance", batch)
     assert verdicts(rows)["Plain.jpg"] == {"mono": "query"}
     assert verdicts(rows)["Framed.png"]["borders"] == "fail"
-    assert {row["detectors_version"] for row in rows} == {"1.1.1.1"}
+    assert {row["detectors_version"] for row in rows} == {"1.1.3.1.1"}
     told = [finding for row in rows for finding in json.loads(row["findings"])]
     assert all(0.5 <= finding["confidence"] <= 1 for finding in told if finding["rule"] == "borders")
 
@@ -53,3 +57,63 @@ def test_findings_stand_in_the_table_with_their_confidence_and_the_detectors_ver
     monkeypatch.setattr("imageworks_dagster.looking.find_borders", refuse)
     platform.run("judge", batch, only=UP_TO_COMPLIANCE)
     assert verdicts(platform.rows("judge/compliance", batch)) == verdicts(rows)
+
+
+def test_a_photo_whose_text_cannot_be_read_asks_a_person_and_fails_no_other(
+    platform, round_folder, monkeypatch
+):
+    def read(pixels, *, tesseract):
+        if pixels.shape[:2] != framed:
+            return NO_TEXT
+        raise ReaderFailed("tesseract took longer than 20 s and was stopped")
+
+    framed = cv2.imread(str(round_folder / "Colour" / "Framed.png")).shape[:2]
+    batch = platform.register("judge", round_folder, rules=round_folder.parent / "rules.toml")
+    with monkeypatch.context() as broken:
+        broken.setattr("imageworks_dagster.looking.find_text", read)
+        result = platform.run("judge", batch, only=UP_TO_COMPLIANCE)
+    assert result.success
+    found = {row["entry_id"]: json.loads(row["findings"]) for row in platform.rows("judge/compliance", batch)}
+    told = {
+        entry.rpartition("/")[2]: one["message"]
+        for entry, findings in found.items()
+        for one in findings
+        if one["rule"] == "text"
+    }
+    assert told == {
+        "Framed.png": "Text could not be looked for: tesseract took longer than 20 s and was stopped."
+    }
+    (made,) = [
+        one for one in result.get_asset_materialization_events() if one.asset_key.path[-1] == "compliance"
+    ]
+    assert made.materialization.metadata["text_not_looked_for"].value == 1
+    (check,) = result.get_asset_check_evaluations()
+    assert not check.passed
+    assert "tesseract failed for 1 of 3 pictures" in check.description
+    assert "took longer than 20 s" in check.description
+
+    # Nothing is kept of a failure: the next run looks again.
+    again = platform.run("judge", batch, only=UP_TO_COMPLIANCE)
+    assert "text" not in verdicts(platform.rows("judge/compliance", batch))["Framed.png"]
+    assert all(check.passed for check in again.get_asset_check_evaluations())
+
+
+def test_a_reader_that_fails_for_every_photo_is_said_in_the_check():
+    finding = {"rule": "text", "message": "Text could not be looked for: tesseract failed: no eng."}
+    rows = [{"findings": json.dumps([finding]), "error_class": None}] * 2
+    outcome = text_looked_for(Checked("judge/compliance", None, [], rows, None))
+    assert not outcome.passed
+    assert "tesseract failed for every picture" in outcome.description
+    assert outcome.metadata == {"not_looked_for": 2, "pictures": 2}
+
+
+def test_a_picture_is_decoded_once_for_detectors_and_signals(platform, round_folder, monkeypatch):
+    batch = platform.register("judge", round_folder)
+    platform.run("judge", batch, only=UP_TO_COMPLIANCE)
+
+    def refuse(*_, **__):
+        raise AssertionError("decoded again")
+
+    monkeypatch.setattr("imageworks_dagster.measuring.decoded", refuse)
+    platform.run("judge", batch, only=["judge/signals"])
+    assert all(row["sharpness"] > 0 for row in platform.rows("judge/signals", batch))

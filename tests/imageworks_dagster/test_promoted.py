@@ -17,6 +17,7 @@ from imageworks_dagster.checking import Checked, prompt_tested
 from imageworks_dagster.command.status import print_status
 from imageworks_dagster.pipelines import TAGGER
 from imageworks_dagster.progress import Silent
+from imageworks_dagster.prompt_facts import MOST_CHARACTERS
 from prompt_hub.hub import PromptHub
 from prompt_hub.revisions.access import Identity
 from prompt_hub.revisions.store import PromptStore
@@ -298,7 +299,7 @@ def test_a_prompts_node_says_its_labels_its_last_tests_and_what_changed(platform
     assert (facts["labels"], facts["revision"]) == ("production", promoted.hash)
     assert facts["last_tests"].startswith("prompt: ")
     assert facts["change"].startswith("stages.keywords.system\n")
-    assert len(facts["change"]) <= 4_000
+    assert len(facts["change"]) <= MOST_CHARACTERS
     assert node_facts("models/baseline-tagger", parts.hub, platform.settings) == {}
     told = changed_observations(platform.instance, parts, hub=parts.hub, registry=parts.registry)
     by_key = {one.asset_key.to_user_string(): one.metadata for one in told}

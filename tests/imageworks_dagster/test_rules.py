@@ -2,7 +2,8 @@
 
 import pytest
 
-from imageworks.judge_vision.competition import Competition, load_competition
+from imageworks.judge_vision.competition import Competition
+from imageworks.judge_vision.competition_file import load_competition
 from imageworks_dagster.judging import critiques
 from registry.digests import digest
 

@@ -1,10 +1,13 @@
 import json
+import os
 import subprocess
 import sys
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 
 import dagster as dg
 
-from imageworks_dagster.run_process import HOST, close_dead_runs, process_tags, tagged_process
+from imageworks_dagster.run_process import HOST, PID, close_dead_runs, process_tags, tagged_process
 
 TAGS_OF_A_CHILD = (
     "import json; from imageworks_dagster.run_process import process_tags; print(json.dumps(process_tags()))"
@@ -30,6 +33,15 @@ def tags_of_a_process_that_ended():
 
 def started_run(instance, tags):
     return instance.create_run_for_job(small_job, tags=tags, status=dg.DagsterRunStatus.STARTED).run_id
+
+
+def test_the_process_of_a_step_names_the_one_that_started_it_and_goes_on():
+    with ProcessPoolExecutor(1, get_context("forkserver")) as pool:
+        of_the_run = pool.submit(process_tags, "multiprocess").result()
+        own = pool.submit(process_tags).result()
+
+    assert of_the_run == process_tags()
+    assert own[PID] != str(os.getpid())
 
 
 def test_tags_name_the_process_and_are_read_back():

@@ -52,6 +52,7 @@ def test_a_signal_before_there_is_a_run_leaves_none(judge, settings, monkeypatch
         assert instance.get_runs() == []
 
 
+@pytest.mark.slow
 def test_a_signal_between_a_runs_record_and_its_first_step_cancels_the_run(judge, settings, monkeypatch):
     created = interrupting(dg.DagsterInstance.create_run_for_job)
     monkeypatch.setattr(dg.DagsterInstance, "create_run_for_job", created)
@@ -63,6 +64,7 @@ def test_a_signal_between_a_runs_record_and_its_first_step_cancels_the_run(judge
         assert [run.status for run in instance.get_runs()] == [dg.DagsterRunStatus.CANCELED]
 
 
+@pytest.mark.slow
 def test_a_signal_while_a_step_is_set_up_is_an_interrupt_and_no_failure(judge, monkeypatch):
     begun = interrupting(TelemetryResource.yield_for_execution)
     monkeypatch.setattr(TelemetryResource, "yield_for_execution", begun)

@@ -54,6 +54,7 @@ def test_an_interrupt_after_a_stages_table_was_published_closes_the_manifest(rou
     assert platform.store.tables.current("judge/entries", batch).run_id == result.run_id
 
 
+@pytest.mark.slow
 def test_an_interrupt_between_two_stages_ends_the_run_before_the_second_begins(round_of, monkeypatch):
     platform, batch = round_of
     store_event = platform.instance.handle_new_event
@@ -72,6 +73,7 @@ def test_an_interrupt_between_two_stages_ends_the_run_before_the_second_begins(r
     assert_canceled(platform, result, after=["judge/entries", "judge/compliance"])
 
 
+@pytest.mark.slow
 def test_an_interrupt_in_a_check_closes_the_manifest(round_of, monkeypatch):
     platform, batch = round_of
     monkeypatch.setitem(checking.CHECKS, SPREAD, interrupting(checking.CHECKS[SPREAD]))
@@ -83,6 +85,7 @@ def test_an_interrupt_in_a_check_closes_the_manifest(round_of, monkeypatch):
     )
 
 
+@pytest.mark.slow
 def test_a_check_that_blocks_what_comes_after_fails_the_run_and_its_manifest(round_of, monkeypatch):
     platform, batch = round_of
 

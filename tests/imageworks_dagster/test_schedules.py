@@ -64,6 +64,7 @@ def test_a_published_batch_is_not_requested(nightly, platform_on_disk, folder):
     assert requested(nightly("judge")) == ["may"]
 
 
+@pytest.mark.slow
 def test_each_night_is_another_run(nightly, platform_on_disk, folder):
     platform_on_disk.register("judge", folder("april"))
 

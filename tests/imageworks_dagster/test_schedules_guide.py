@@ -34,7 +34,8 @@ def test_every_sensor_is_in_the_guide_with_how_often_it_looks(repository):
         every, first = told[sensor.name]
         assert every == f"{sensor.minimum_interval_seconds} s"
         runs = sensor.default_status is dg.DefaultSensorStatus.RUNNING
-        assert first == ("runs" if runs else "runs if `IMAGEWORKS_INBOX` is set")
+        setting = f"IMAGEWORKS_{sensor.name.removesuffix('_sensor').upper()}"
+        assert first == ("runs" if runs else f"runs if `{setting}` is set")
 
 
 def test_every_schedule_is_in_the_guide_with_its_hour(repository):

@@ -4,11 +4,13 @@ import json
 import subprocess
 import sys
 import time
+from datetime import UTC, datetime
 
 import dagster as dg
 import pytest
 from made_up_photos import write_photo
 
+from backends.recall import KeptAnswer, keep, look_up
 from imageworks_dagster.pipelines import JUDGE
 from photos.metadata.fields import MetadataFields
 from photos.metadata.writing import MetadataWriter
@@ -42,6 +44,7 @@ def keys(tick):
     return {event.asset_key.to_user_string() for event in tick.asset_events}
 
 
+@pytest.mark.slow
 def test_the_first_look_observes_every_node_of_the_graph_and_the_second_none(platform):
     nodes = {
         spec.key.to_user_string()
@@ -141,6 +144,7 @@ def test_what_somebody_else_wrote_into_a_photo_of_ours_asks_for_another_run(with
     assert with_inbox.tick(INBOX).run_requests[0].run_key != before
 
 
+@pytest.mark.slow
 def test_a_published_folder_is_requested_no_more(with_inbox, tmp_path):
     write_photo(tmp_path / "inbox" / "judge" / "Spring" / "a.jpg", seed=1)
     with_inbox.tick(INBOX)
@@ -163,6 +167,7 @@ def test_what_the_inbox_requests_runs_and_judges_by_the_folders_rules(with_inbox
     assert [row["verdict"] for row in with_inbox.rows("judge/compliance", "spring")] == ["fail"]
 
 
+@pytest.mark.slow
 def test_upkeep_closes_runs_whose_process_is_gone(platform):
     child = subprocess.run(
         [sys.executable, "-c", TAGS_OF_A_CHILD], capture_output=True, check=True, text=True
@@ -189,6 +194,7 @@ def test_upkeep_tells_of_a_damaged_manifest_and_marks_the_others(platform):
     assert f"{home.manifests}/a.json is not a run manifest" in tick.skip_message
 
 
+@pytest.mark.slow
 def test_upkeep_compacts_the_telemetry_once_an_hour(platform, tmp_path):
     write_photo(tmp_path / "Harbor" / "a.jpg", seed=1)
     batch = platform.register("tagger", tmp_path / "Harbor")
@@ -201,3 +207,27 @@ def test_upkeep_compacts_the_telemetry_once_an_hour(platform, tmp_path):
     if tick.cursor == str(int(time.time() // 3600)):  # else the hour has just struck
         assert "compacted" not in platform.tick(UPKEEP, cursor=tick.cursor).skip_message
     assert "compacted 0 events" in platform.tick(UPKEEP, cursor="0").skip_message
+
+
+def test_upkeep_lets_go_what_is_too_old(platform):
+    platform.settings = platform.settings.model_copy(update={"telemetry_days": 30, "kept_answers_days": 30})
+    place = Home.of(platform.settings).create().events / "date=2020-01-01"
+    place.mkdir(parents=True)
+    (place / "a.parquet").touch()
+    old = KeptAnswer(
+        request_digest="a",
+        answered_by="b",
+        model="m",
+        model_revision="1",
+        deployment="d",
+        provider="vllm",
+        text="{}",
+        kept_at=datetime(2020, 1, 1, tzinfo=UTC),
+    )
+    platform.store.database.write(lambda connection: keep(connection, [old]))
+
+    tick = platform.tick(UPKEEP)
+
+    assert "let 1 days of telemetry go, let 1 kept answers go" in tick.skip_message
+    assert not place.exists()
+    assert look_up(platform.store.database, ["a"]) == {}

@@ -30,6 +30,7 @@ def digests(folder):
     return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(folder.iterdir())}
 
 
+@pytest.mark.slow
 def test_a_folder_becomes_a_tagged_library_and_no_file_changes(tagged, shoot_folder):
     platform, batch, result = tagged
 
@@ -40,6 +41,7 @@ def test_a_folder_becomes_a_tagged_library_and_no_file_changes(tagged, shoot_fol
     assert all(read_metadata(path).keywords == () for path in shoot_folder.iterdir())
 
 
+@pytest.mark.slow
 def test_the_profiles_own_maxitems_says_how_many_keywords_there_are(platform, shoot_folder):
     prompts = platform.settings.home / "prompts"
     prompts.mkdir(parents=True)
@@ -54,6 +56,7 @@ def test_the_profiles_own_maxitems_says_how_many_keywords_there_are(platform, sh
     assert {len(row["keywords"]) for row in rows} == {2}
 
 
+@pytest.mark.slow
 def test_no_photo_is_opened_by_the_metadata_library_in_dagsters_own_process(
     platform, shoot_folder, monkeypatch
 ):
@@ -80,6 +83,7 @@ def test_tags_are_written_on_request_and_the_pictures_are_unchanged(tagged, shoo
         assert said.description
 
 
+@pytest.mark.slow
 def test_a_persons_word_is_written_in_the_models_place_if_it_is_of_this_picture(tagged, shoot_folder):
     platform, batch, _ = tagged
     row, other = platform.rows("tagger/photos", batch)[:2]
@@ -126,6 +130,7 @@ def test_writing_makes_no_earlier_stage_different(tagged, shoot_folder):
     assert {asset: platform.store.tables.current(asset, batch).data_version for asset in assets} == before
 
 
+@pytest.mark.slow
 def test_undo_gives_the_files_back_byte_for_byte(tagged, shoot_folder):
     platform, batch, _ = tagged
     before = digests(shoot_folder)
@@ -138,6 +143,7 @@ def test_undo_gives_the_files_back_byte_for_byte(tagged, shoot_folder):
     assert {row["state"] for row in platform.rows("tagger/metadata", batch)} == {"undone"}
 
 
+@pytest.mark.slow
 def test_the_photographers_own_words_stay(platform, shoot_folder):
     mine = shoot_folder / "IMG_0000.jpg"
     with MetadataWriter() as writer:
@@ -164,6 +170,7 @@ def test_what_we_wrote_is_not_taken_for_the_photographers_own(tagged, shoot_fold
     assert all(row["existing_keywords"] == [] and row["existing_title"] is None for row in rows)
 
 
+@pytest.mark.slow
 def test_a_read_only_photo_is_refused_with_a_clear_word(tagged, shoot_folder):
     platform, batch, _ = tagged
     (shoot_folder / "IMG_0001.jpg").chmod(0o444)
@@ -177,6 +184,7 @@ def test_a_read_only_photo_is_refused_with_a_clear_word(tagged, shoot_folder):
     assert rows["IMG_0002.jpg"]["state"] == "written"
 
 
+@pytest.mark.slow
 def test_a_file_that_somebody_edited_since_is_not_undone(tagged, shoot_folder):
     platform, batch, _ = tagged
     run_metadata(platform, batch, "apply")
@@ -239,3 +247,49 @@ def test_the_undo_of_a_photo_that_is_away_is_kept(tagged, shoot_folder):
     run_metadata(platform, batch, "undo")
 
     assert digests(shoot_folder) == before
+
+
+@pytest.mark.slow
+def test_a_vocabulary_files_keywords_and_its_paths_are_written_and_taken_back(
+    platform, shoot_folder, tmp_path
+):
+    file = tmp_path / "vocabulary.txt"
+    batch = platform.register("tagger", shoot_folder)
+    platform.run("tagger", batch)
+    known = {word for row in platform.rows("tagger/keywords", batch) for word in row["keywords"]}
+    chosen = min(known)
+    file.write_text(f"Looks\n\t{chosen}\n", encoding="utf-8")
+    platform.settings = platform.settings.model_copy(
+        update={"vocabulary": file, "vocabulary_strict": True, "keyword_samples": 3}
+    )
+    before = digests(shoot_folder)
+
+    result = platform.run("tagger", batch, config={"tagger/metadata": {"action": "apply"}})
+
+    assert result.success
+    rows = platform.rows("tagger/keywords", batch)
+    assert {tuple(row["keywords"]) for row in rows} <= {(chosen, "Looks"), ()}
+    assert {row["samples"] for row in rows} == {3}
+    assert platform.asked(result)["tagger/keywords"] == 3 * len(rows)
+    assert all(chosen not in row["suggestions"] for row in rows)
+    named = [row for row in rows if row["keywords"]]
+    assert named
+    assert all(row["keyword_confidence"] == [1.0, 1.0] for row in named)
+    for row in named:
+        said = read_metadata(shoot_folder / row["entry_id"].split("/", 1)[1])
+        assert said.hierarchical_keywords == (f"Looks|{chosen}",)
+        assert {chosen, "Looks"} <= set(said.keywords)
+    platform.run("tagger", batch, only=["tagger/photos"])
+    assert {tuple(row["existing_keywords"]) for row in platform.rows("tagger/photos", batch)} == {()}
+    run_metadata(platform, batch, "undo")
+    assert digests(shoot_folder) == before
+
+
+def test_a_wrong_vocabulary_ends_the_run_before_anything_is_asked(platform, shoot_folder, tmp_path):
+    file = tmp_path / "vocabulary.txt"
+    file.write_text("sea\n\t\ttoo deep\n", encoding="utf-8")
+    platform.settings = platform.settings.model_copy(update={"vocabulary": file})
+    batch = platform.register("tagger", shoot_folder)
+
+    assert not platform.run("tagger", batch).success
+    assert platform.store.tables.current("tagger/photos", batch) is None

@@ -8,7 +8,7 @@ from rich.progress import Task
 
 from imageworks_dagster.command.terminal import RateColumn, TerminalProgress, asked_line, prompt_lines
 from imageworks_dagster.progress import StageProgress
-from telemetry.manifest import PinnedModel, PinnedProfile, PinnedShare, RunManifest, StageSummary
+from telemetry.manifest import PinnedJudge, PinnedModel, PinnedProfile, PinnedShare, RunManifest, StageSummary
 
 
 @pytest.mark.parametrize(
@@ -30,6 +30,21 @@ def test_what_was_asked_is_one_sentence_of_right_grammar(asked, recalled, line):
     )
 
     assert asked_line(manifest) == line
+
+
+def test_of_several_judges_every_model_that_was_asked_is_named():
+    near, far = (PinnedModel(model=name, model_revision="1") for name in ("near-vlm", "far-vlm"))
+    judges = [
+        PinnedJudge(judge=one.model, profile=pinned("critique", "ab"), model=one) for one in (near, far)
+    ]
+    manifest = RunManifest(
+        run_id="r1",
+        pipeline="judge",
+        models={"judge/critiques": near},
+        judges={"judge/critiques": judges},
+        stages={"judge/critiques": StageSummary(asked=4)},
+    )
+    assert asked_line(manifest) == "far-vlm, near-vlm: 4 requests asked."
 
 
 def pinned(stage, profile_hash, **how):
@@ -152,6 +167,7 @@ def test_a_rate_is_shown_only_for_what_took_time(seconds, rate):
     assert RateColumn().render(task).plain == rate
 
 
+@pytest.mark.slow
 def test_a_stage_that_a_run_cannot_do_is_stopped_and_not_finished(platform, entries_folder):
     told = []
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+import soak
 from dagster import DagsterRunStatus
 from durable_home import (
     DurableHome,
@@ -31,6 +32,8 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 STAGES = [stage.asset for pipeline in (JUDGE, TAGGER) for stage in pipeline.stages]
 ASKING = {stage.asset for pipeline in (JUDGE, TAGGER) for stage in pipeline.asking}
+# One that measures, one that asks, one that publishes and one that writes into files; under --soak, every one.
+TERMINATED = STAGES if soak.FULL else ["judge/signals", "judge/critiques", "judge/results", "tagger/metadata"]
 PHOTOS = 12
 ANSWERED = 5
 END_S = 10
@@ -171,7 +174,7 @@ def assert_goes_on(durable, double, kept, asked_before):
     durable.assert_accounts_are_right()
 
 
-@pytest.mark.parametrize("asset", STAGES)
+@pytest.mark.parametrize("asset", TERMINATED)
 def test_a_run_terminated_in_the_web_ui_ends_canceled_in_10_s_and_the_next_goes_on(
     web, durable, double, held, asset
 ):
@@ -282,7 +285,8 @@ def test_a_command_interrupted_while_measuring_keeps_what_was_measured(durable, 
     measured = durable.measured() - before
 
     assert 0 < measured < entries
-    assert list(durable.last_manifest().stages) == ["judge/entries", "judge/compliance"]
+    # Signals are measured on the decode that the detectors look at.
+    assert list(durable.last_manifest().stages) == ["judge/entries"]
     again = go_on(durable, resume)
     assert again.stages["judge/signals"].ok == entries
     assert durable.measured() - before == entries

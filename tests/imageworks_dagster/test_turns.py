@@ -85,6 +85,39 @@ def test_a_process_that_has_its_turn_does_not_wait_for_itself(settings):
             pass
 
 
+def test_steps_that_have_a_part_each_work_together_and_wait_for_whoever_has_it_alone(settings, held):
+    together = {"who": "run 2", "waiting": lambda _: held.kill(), "together": True}
+    home = Home.of(settings)
+
+    with turn(home, "judge", BATCH, **together), turn(home, "judge", BATCH, **together):
+        assert held.wait(30)
+        with pytest.raises(InterruptedError), turn(home, "judge", BATCH, who="run 3", waiting=interrupted):
+            pytest.fail("it is theirs")
+
+
+def interrupted(_):
+    raise InterruptedError
+
+
+def test_who_waits_for_steps_that_work_together_is_told_whose_they_are(settings):
+    home, told = Home.of(settings).create(), []
+
+    def wait(words):
+        told.append(words)
+        raise InterruptedError
+
+    with (
+        turn(home, "judge", BATCH, who="run 2", waiting=pytest.fail, together=True),
+        pytest.raises(InterruptedError),
+        turn(home, "judge", BATCH, who="run 3", waiting=wait, then="It is not begun."),
+    ):
+        pytest.fail("it is theirs")
+
+    (words,) = told
+    assert words.startswith(f"Batch {BATCH!r} is being worked on by run 2, process ")
+    assert words.endswith(" UTC. It is not begun.")
+
+
 def test_a_run_begins_when_the_batch_is_free(platform, entries_folder, held):
     batch = platform.register("judge", entries_folder)
     assert batch == BATCH
@@ -133,6 +166,7 @@ def test_a_run_that_is_interrupted_while_it_waits_ends_as_canceled(platform, ent
     assert platform.store.tables.current("judge/entries", batch) is None
 
 
+@pytest.mark.slow
 def test_the_command_says_for_whom_it_waits(settings, entries_folder, held, monkeypatch):
     monkeypatch.setenv("DAGSTER_HOME", "")
 

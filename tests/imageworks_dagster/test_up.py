@@ -96,7 +96,7 @@ def test_both_answer_and_no_process_is_left_however_it_ends(tmp_path, number):
     command = [str(IMAGEWORKS), "up", "--port", str(port), "--gateway-port", str(gateway_port)]
     with serving(command, port=port, env=environment(tmp_path / "home"), cwd=tmp_path) as started:
         until(lambda: answers(f"http://127.0.0.1:{gateway_port}/readyz"), END_S, "the gateway is ready")
-        assert answers(f"{started.url}/server_info")
+        until(lambda: answers(f"{started.url}/server_info"), END_S, "the web UI answers")
         family = psutil.Process(started.process.pid).children(recursive=True)
         os.kill(started.process.pid, number)
         started.process.wait(END_S)
@@ -124,3 +124,45 @@ def answers(url):
         return httpx.get(url, timeout=5).status_code == httpx.codes.OK
     except httpx.HTTPError:
         return False
+
+
+EMBEDDED_WITHOUT_CODE = """
+models:
+  mine:
+    roles: [judge]
+    capabilities: {chat: {context_tokens: 8192, max_output_tokens: 1024, structured_output: true}}
+    deployments: [{name: embedded, provider: embedded, served_model_id: baseline-judge}]
+    revision: "1"
+"""
+
+
+@pytest.mark.parametrize(
+    "command", [[IMAGEWORKS, "up"], [sys.executable, "-m", "gateway", "serve", "--port", "0"]]
+)
+def test_a_registry_that_cannot_be_used_is_told_in_words_before_anything_starts(tmp_path, command):
+    (tmp_path / "registry.yaml").write_text(EMBEDDED_WITHOUT_CODE, encoding="utf-8")
+    told = subprocess.run(
+        command, env=environment(tmp_path), capture_output=True, text=True, timeout=END_S, check=False
+    )
+    said = told.stdout + told.stderr
+    assert told.returncode == 1
+    assert "embedded needs code" in "".join(said.splitlines())
+    assert "Traceback" not in said
+    assert "nanobind" not in said
+
+
+LEAKS = """
+import sys
+print("no such card", file=sys.stderr)
+print("nanobind: leaked 40 functions!", file=sys.stderr)
+for number in range(40):
+    print(f' - leaked function "of_{number}"', file=sys.stderr)
+sys.exit(3)
+"""
+
+
+@pytest.mark.anyio
+async def test_last_words_are_not_what_a_binding_counts_at_the_end():
+    with pytest.raises(EndedEarly, match="no such card") as ended:
+        await run_together([program("The first", LEAKS)], show=lambda _: None)
+    assert "leaked" not in str(ended.value)

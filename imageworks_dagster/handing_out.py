@@ -1,0 +1,259 @@
+"""Dagster's Celery executor, except that a step whose worker is lost is handed out again.
+
+Celery alone gives a lost worker's message out again after a fixed time, to whomever, be the first one dead or at work
+on a long step; and what Redis has sent into a dead connection, never. Here the run's process looks at the step's claim.
+"""
+
+from __future__ import annotations
+
+import time
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final
+
+import dagster as dg
+from celery.exceptions import TaskRevokedError, WorkerLostError
+from dagster._core.execution.retries import RetryMode
+from dagster._grpc.types import ExecuteStepArgs
+from dagster._serdes import pack_value
+from dagster_celery.config import TASK_EXECUTE_PLAN_NAME
+from dagster_celery.core_execution_loop import core_celery_execution_loop
+from dagster_celery.executor import CELERY_CONFIG, CeleryExecutor
+
+from imageworks_dagster.errors import StepLost
+from imageworks_dagster.opened import open_store
+from imageworks_dagster.step_claims import StepClaim, forget, look, void
+from store.settings import Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from store.database import StateDatabase
+
+_DAY_S: Final = 86_400
+
+CELERY: Final = {
+    "broker_connection_retry_on_startup": True,
+    "broker_transport_options": {
+        # Longer than a run may last: claims say who is lost, and Celery does not.
+        "visibility_timeout": 2 * _DAY_S,
+        "socket_keepalive": True,
+        "health_check_interval": 10,
+    },
+    "redis_socket_keepalive": True,
+    "redis_backend_health_check_interval": 10,
+    # A message is a worker's as long as it works on it: none waits behind a long step while others idle.
+    "task_acks_late": True,
+    "worker_prefetch_multiplier": 1,
+    # What a step told is in Dagster's event log.
+    "result_expires": 2 * _DAY_S,
+}
+"""What the run's process and the workers say to Celery."""
+
+
+@dg.executor(
+    name="celery",
+    config_schema=CELERY_CONFIG,
+    requirements=dg.multiple_process_executor_requirements(),
+)
+def watched_celery_executor(context: dg.InitExecutorContext) -> CeleryExecutor:
+    """Hands steps out to Celery's workers, and again when one is lost."""
+    said = context.executor_config
+    return _WatchedCeleryExecutor(  # type: ignore[no-untyped-call]
+        broker=said.get("broker"),
+        backend=said.get("backend"),
+        config_source=CELERY,
+        include=said.get("include"),
+        retries=RetryMode.from_config(said["retries"]),  # type: ignore[arg-type]
+    )
+
+
+class _WatchedCeleryExecutor(CeleryExecutor):
+    def execute(self, plan_context: Any, execution_plan: Any) -> Iterator[Any]:
+        settings = Settings()
+        database = open_store(settings).database
+        try:
+            yield from core_celery_execution_loop(  # type: ignore[no-untyped-call]
+                plan_context,
+                execution_plan,
+                step_execution_fn=partial(_hand_out, database=database, settings=settings),
+            )
+        finally:
+            forget(database, plan_context.dagster_run.run_id)
+
+
+def _hand_out(  # noqa: PLR0917 - as Dagster's loop calls it
+    app: Any,
+    plan_context: Any,
+    step: Any,
+    queue: str,
+    priority: int,
+    known_state: Any,
+    *,
+    database: StateDatabase,
+    settings: Settings,
+) -> HandedOut:
+    job = plan_context.reconstructable_job
+    packed = pack_value(
+        ExecuteStepArgs(
+            job_origin=job.get_python_origin(),
+            run_id=plan_context.dagster_run.run_id,
+            step_keys_to_execute=[step.key],
+            instance_ref=plan_context.instance.get_ref(),
+            retry_mode=plan_context.executor.retries.for_inner_plan(),
+            known_state=known_state,
+            print_serialized_events=True,
+        )
+    )
+
+    def send(start: int) -> Any:
+        return app.send_task(
+            TASK_EXECUTE_PLAN_NAME,
+            kwargs={
+                "execute_step_args_packed": packed,
+                "executable_dict": job.to_dict(),
+                "step": step.key,
+                "run_id": plan_context.dagster_run.run_id,
+                "start": start,
+            },
+            priority=priority,
+            queue=queue,
+            routing_key=f"{queue}.execute_plan",
+        )
+
+    return HandedOut(
+        send,
+        database,
+        plan_context.dagster_run.run_id,
+        step.key,
+        told=plan_context.log.warning,
+        ttl_s=settings.step_ttl_s,
+        starts=settings.step_starts,
+    )
+
+
+class HandedOut:
+    """A step in the hands of workers, in the place of a Celery result: Dagster's loop looks at it every second.
+
+    Once sent, it is sent again when its worker is lost, and when nobody takes it up for long: a message may be lost
+    with the connection that it was sent into. The second one to take it up is turned away by the claim.
+    """
+
+    def __init__(
+        self,
+        send: Callable[[int], Any],
+        database: StateDatabase,
+        run_id: str,
+        step: str,
+        *,
+        told: Callable[[str], object],
+        ttl_s: float,
+        starts: int,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Send it for the first time.
+
+        Args:
+            send: sends it to the workers, as this start of it, from 1; gives Celery's result.
+            database: where claims are.
+            run_id: the run.
+            step: the step's key.
+            told: told in words that it is sent again.
+            ttl_s: seconds after which a worker that says nothing is lost, and after which a message that nobody has
+                taken up is sent again, then after twice as long, and so on.
+            starts: workers that it may be lost with.
+            clock: seconds.
+        """
+        self._send = send
+        self._database = database
+        self._run_id = run_id
+        self._step = step
+        self._told = told
+        self._ttl_s = ttl_s
+        self._starts = starts
+        self._clock = clock
+        self._wait_s = ttl_s
+        self._start = 0
+        self._sent_at = clock()
+        self._results: dict[int, Any] = {}
+        self._lost: list[str] = []
+        self._given_up = False
+        self._revoked = False
+        self._done: Any = None
+        self._over_since: float | None = None
+        self._send_next()
+
+    def ready(self) -> bool:
+        """Whether it is over; sends it again where it must."""
+        if self._revoked or self._given_up:
+            return True
+        standing = look(self._database, self._run_id, self._step)
+        for start, result in list(self._results.items()):
+            if not result.ready():
+                continue
+            if isinstance(result.result, WorkerLostError):
+                del self._results[start]
+                void(self._database, StepClaim(self._run_id, self._step, start))
+                self._lose("a process that ended", start)
+                return self._given_up
+            self._done = result
+            return True
+        if standing is not None and standing.start in self._results:
+            if standing.over:
+                self._await_result(standing.start)
+            elif standing.lost:
+                void(self._database, StepClaim(self._run_id, self._step, standing.start))
+                self._lose(standing.worker, standing.start)
+            return self._given_up
+        if self._clock() - self._sent_at >= self._wait_s:
+            # Taken up by nobody: lost on its way, or all are at work.
+            self._wait_s *= 2
+            self._send_next()
+        return False
+
+    def get(self) -> Any:
+        """What the step told, as Dagster's loop takes it.
+
+        Raises:
+            celery.exceptions.TaskRevokedError: the run was terminated.
+            StepLost: it was lost with as many workers as it may be.
+        """
+        if self._revoked:
+            raise TaskRevokedError
+        if self._given_up:
+            raise StepLost(
+                f"Step {self._step} was lost with {', then '.join(self._lost)}, and is not started again "
+                f"(IMAGEWORKS_STEP_STARTS={self._starts}). See whether a photo of the batch, or the memory of the "
+                f"workers, ends them; what was answered is kept."
+            )
+        return self._done.get()
+
+    def revoke(self) -> None:
+        """Take it back from whoever has it: it ends its process within a part of ``ttl_s``."""
+        self._revoked = True
+        for start, result in self._results.items():
+            result.revoke()
+            void(self._database, StepClaim(self._run_id, self._step, start))
+
+    def _await_result(self, start: int) -> None:
+        """Of a step that is over the result may be lost, with a worker or a connection, in the last moment."""
+        if self._over_since is None:
+            self._over_since = self._clock()
+        elif self._clock() - self._over_since >= self._ttl_s:
+            self._over_since = None
+            void(self._database, StepClaim(self._run_id, self._step, start))
+            self._lose("a worker that told nothing", start)
+
+    def _lose(self, worker: str, start: int) -> None:
+        self._results.pop(start, None)
+        self._lost.append(worker)
+        if len(self._lost) >= self._starts:
+            self._given_up = True
+            return
+        self._told(f"Step {self._step} was lost with {worker}; it is started again.")
+        self._wait_s = self._ttl_s
+        self._send_next()
+
+    def _send_next(self) -> None:
+        self._start += 1
+        self._results[self._start] = self._send(self._start)
+        self._sent_at = self._clock()

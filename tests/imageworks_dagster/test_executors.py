@@ -1,0 +1,177 @@
+"""The same definitions under each executor, in the run's process, in one a step, and by a Celery worker over Redis; and
+with their tables on this disk and in a store of objects; and a batch in parts.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+from contextlib import closing, contextmanager, nullcontext
+from pathlib import Path
+
+import dagster as dg
+import judging_run
+import pytest
+from made_up_photos import write_photo
+from object_store import BUCKET, object_store, variables
+
+from imageworks_dagster.opened import close_stores, open_store
+from imageworks_dagster.pipelines import JUDGE
+from store.home import Home
+from store.object_paths import ObjectPath
+from store.settings import Settings
+from telemetry.manifest import read_manifest
+
+REDIS = ("127.0.0.1", 6379)
+# A database of its own: whoever else uses this Redis begins at 0.
+BROKER = "redis://127.0.0.1:6379/11"
+
+pytestmark = pytest.mark.real
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    place = tmp_path_factory.mktemp("executors") / "Round"
+    for number in range(3):
+        write_photo(place / f"Title {number} by Member {number:02d}.jpg", seed=number)
+    return place
+
+
+@pytest.fixture(scope="module")
+def endpoint():
+    with object_store() as endpoint:
+        yield endpoint
+
+
+@pytest.fixture(params=["on the disk", "in a store of objects"])
+def artifacts(request, tmp_path, monkeypatch):
+    """Where the tables are: None, or the URL."""
+    if request.param == "on the disk":
+        return None
+    for name, value in variables(request.getfixturevalue("endpoint")).items():
+        monkeypatch.setenv(name, value)
+    return f"s3://{BUCKET}/{tmp_path.name}"
+
+
+def environment(place, executor, artifacts):
+    dagster = place / "dagster"
+    dagster.mkdir()
+    (dagster / "dagster.yaml").write_text("telemetry: {enabled: false}\n", encoding="utf-8")
+    return {
+        **os.environ,
+        "IMAGEWORKS_HOME": str(place / "home"),
+        "DAGSTER_HOME": str(dagster),
+        "IMAGEWORKS_EXECUTOR": executor,
+        "IMAGEWORKS_BROKER_URL": BROKER,
+        "IMAGEWORKS_ARTIFACTS_URL": artifacts or "",
+        # Workers find the job by the name of its module.
+        "PYTHONPATH": str(Path(judging_run.__file__).parent),
+    }
+
+
+def judged(folder, place, executor, artifacts=None):
+    """What each stage's table says after one run, and who carried its steps out."""
+    done = subprocess.run(
+        [sys.executable, "-m", "judging_run", folder],
+        env=environment(place, executor, artifacts),
+        cwd=place,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-4000:]
+    settings = Settings(home=place / "home", artifacts_url=artifacts)
+    manifest = read_manifest(Home.of(settings), done.stdout)
+    assert manifest.status == "ok"
+    assert set(manifest.stages) == {stage.asset for stage in JUDGE.stages}
+    tables = open_store(settings).tables
+    try:
+        current = [tables.current(stage.asset, judging_run.BATCH) for stage in JUDGE.stages]
+        assert all(isinstance(one.path, ObjectPath) == (artifacts is not None) for one in current)
+        assert bool(list((place / "home" / "assets").rglob("*.parquet"))) == (artifacts is None)
+        assert all(tables.read(one.asset, one.batch).num_rows == one.rows for one in current)
+        return {one.asset: one.data_version for one in current}
+    finally:
+        close_stores()
+
+
+@pytest.fixture(scope="module")
+def in_one_process(folder, tmp_path_factory):
+    return judged(folder, tmp_path_factory.mktemp("in_process"), "in_process")
+
+
+@contextmanager
+def celery_worker(place, artifacts):
+    """A worker as the stack starts one, until it is ready; it sees what the run sees."""
+    command = [str(Path(sys.executable).with_name("celery")), "-A", "imageworks_dagster.worker", "worker"]
+    options = ["--prefetch-multiplier", "1", "--concurrency", "1", "--loglevel", "info"]
+    shared = {
+        **os.environ,
+        "IMAGEWORKS_BROKER_URL": BROKER,
+        "IMAGEWORKS_HOME": str(place / "home"),
+        "IMAGEWORKS_ARTIFACTS_URL": artifacts or "",
+        "PYTHONPATH": str(Path(judging_run.__file__).parent),
+    }
+    with subprocess.Popen(
+        [*command, *options],
+        env=shared,
+        cwd=place,
+        stderr=subprocess.STDOUT,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as worker:
+        assert worker.stdout is not None
+        said = []
+        for line in worker.stdout:
+            said.append(line)
+            if " ready." in line:
+                break
+        else:
+            pytest.fail("the worker ended before it was ready:\n" + "".join(said))
+        # Its lines are for its own log; a full pipe would stop it.
+        drained = subprocess.Popen(["cat"], stdin=worker.stdout, stdout=subprocess.DEVNULL)
+        try:
+            yield worker
+        finally:
+            worker.terminate()
+            worker.wait(30)
+            drained.wait(30)
+
+
+def test_one_process_finds_the_same_with_its_tables_in_a_store_of_objects(
+    folder, in_one_process, endpoint, tmp_path, monkeypatch
+):
+    for name, value in variables(endpoint).items():
+        monkeypatch.setenv(name, value)
+    assert judged(folder, tmp_path, "in_process", f"s3://{BUCKET}/in-process") == in_one_process
+
+
+def test_a_process_a_step_finds_the_same(folder, in_one_process, artifacts, tmp_path):
+    assert judged(folder, tmp_path, "multiprocess", artifacts) == in_one_process
+
+
+@pytest.mark.parametrize("executor", ["in_process", "multiprocess", "celery"])
+def test_a_batch_in_parts_finds_the_same_under_each(folder, in_one_process, executor, tmp_path, monkeypatch):
+    with closing(socket.socket()) as probe:
+        if executor == "celery" and probe.connect_ex(REDIS):
+            pytest.skip("no Redis answers on the loopback")
+    monkeypatch.setenv("IMAGEWORKS_PART_PHOTOS", "2")
+    with celery_worker(tmp_path, None) if executor == "celery" else nullcontext():
+        assert judged(folder, tmp_path, executor) == in_one_process
+
+    with dg.DagsterInstance.from_config(str(tmp_path / "dagster")) as instance:
+        (run,) = instance.get_runs()
+        steps = {stats.step_key for stats in instance.get_run_step_stats(run.run_id)}
+    for stage in ("judge__signals", "judge__critiques"):
+        kinds = ("divide", "part[1_of_2]", "part[2_of_2]", "gather")
+        assert {f"{stage}.{kind}" for kind in kinds} <= steps
+
+
+def test_a_celery_worker_finds_the_same(folder, in_one_process, artifacts, tmp_path):
+    with closing(socket.socket()) as probe:
+        if probe.connect_ex(REDIS):
+            pytest.skip("no Redis answers on the loopback")
+    with celery_worker(tmp_path, artifacts):
+        assert judged(folder, tmp_path, "celery", artifacts) == in_one_process

@@ -1,0 +1,145 @@
+"""A step that workers have is sent again when one is lost, when nobody takes it up, and so often at most."""
+
+from __future__ import annotations
+
+import pytest
+from celery.exceptions import TaskRevokedError, WorkerLostError
+from sqlalchemy import update
+
+from imageworks_dagster.errors import StepLost
+from imageworks_dagster.handing_out import HandedOut
+from imageworks_dagster.step_claims import StepClaim, held, look, take
+from store.database import StateDatabase
+from store.tables import step_claims
+
+TTL_S = 60.0
+STEP = ("run", "judge__critiques")
+
+
+class Result:
+    """Celery's, in the hands of a test."""
+
+    def __init__(self) -> None:
+        self.result = None
+        self.revoked = False
+
+    def ready(self) -> bool:
+        return self.result is not None
+
+    def get(self):
+        return self.result
+
+    def revoke(self) -> None:
+        self.revoked = True
+
+
+class Workers:
+    """Those that steps are sent to."""
+
+    def __init__(self, database) -> None:
+        self.database = database
+        self.now = 1000.0
+        self.sent: dict[int, Result] = {}
+        self.told: list[str] = []
+        self.step = HandedOut(
+            self.send,
+            database,
+            *STEP,
+            told=self.told.append,
+            ttl_s=TTL_S,
+            starts=2,
+            clock=lambda: self.now,
+        )
+
+    def send(self, start):
+        self.sent[start] = Result()
+        return self.sent[start]
+
+    def take_up(self, start):
+        return take(self.database, StepClaim(*STEP, start), worker=f"worker {start}", ttl_s=TTL_S)
+
+    def lose(self):
+        self.database.write(lambda connection: connection.execute(update(step_claims).values(expires_at=1.0)))
+
+
+@pytest.fixture
+def workers(settings):
+    with StateDatabase.open(settings) as database:
+        yield Workers(database)
+
+
+def test_a_step_that_is_carried_out_is_sent_once(workers):
+    assert not workers.step.ready()
+    assert workers.take_up(1)
+    workers.now += 100 * TTL_S
+    assert not workers.step.ready()
+    workers.sent[1].result = ["done"]
+    assert workers.step.ready()
+    assert workers.step.get() == ["done"]
+    assert list(workers.sent) == [1]
+
+
+def test_a_step_whose_worker_says_nothing_any_longer_is_sent_again(workers):
+    assert workers.take_up(1)
+    workers.lose()
+    assert not workers.step.ready()
+    assert list(workers.sent) == [1, 2]
+    assert workers.told == ["Step judge__critiques was lost with worker 1; it is started again."]
+    assert workers.take_up(2)
+    workers.sent[2].result = ["done"]
+    assert workers.step.ready()
+
+
+def test_what_the_lost_worker_says_later_is_not_heard(workers):
+    assert workers.take_up(1)
+    workers.lose()
+    assert not workers.step.ready()
+    workers.sent[1].result = ["late"]
+    assert not workers.step.ready()
+
+
+def test_a_step_whose_process_ended_is_sent_again_at_once(workers):
+    assert workers.take_up(1)
+    workers.sent[1].result = WorkerLostError("signal 9 (SIGKILL)")
+    assert not workers.step.ready()
+    assert workers.take_up(2)
+
+
+def test_a_step_that_is_lost_too_often_fails_and_says_with_whom(workers):
+    for start in (1, 2):
+        assert workers.take_up(start)
+        workers.lose()
+        workers.step.ready()
+    assert workers.step.ready()
+    assert list(workers.sent) == [1, 2]
+    with pytest.raises(StepLost, match=r"worker 1, then worker 2.*IMAGEWORKS_STEP_STARTS=2"):
+        workers.step.get()
+
+
+def test_a_message_that_nobody_takes_up_is_sent_again_ever_more_seldom(workers):
+    for waits, sent in ((1, 2), (1, 2), (1, 3), (3, 3), (1, 4)):
+        workers.now += waits * TTL_S
+        assert not workers.step.ready()
+        assert len(workers.sent) == sent
+    assert workers.take_up(2)
+    assert not workers.take_up(4)
+
+
+def test_a_result_that_is_lost_in_the_last_moment_is_made_again(workers):
+    assert workers.take_up(1)
+    with held(workers.database, StepClaim(*STEP, 1), ttl_s=TTL_S):
+        pass
+    assert not workers.step.ready()
+    workers.now += TTL_S
+    assert not workers.step.ready()
+    assert workers.take_up(2)
+
+
+def test_a_step_that_is_taken_back_is_taken_from_its_worker(workers):
+    assert workers.take_up(1)
+    workers.step.revoke()
+    assert workers.step.ready()
+    assert look(workers.database, *STEP).lost
+    assert workers.sent[1].revoked
+    with pytest.raises(TaskRevokedError):
+        workers.step.get()
