@@ -1,6 +1,7 @@
 """The gateway's command line: serve it, and make and revoke its API keys."""
 
 import gc
+import os
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -13,10 +14,15 @@ from gateway.app import create_app
 from gateway.errors import BadRequest, GatewayError
 from gateway.keys import Keys
 from gateway.serving import refuse_unguarded, web_server
+from imageworks.baseline.functions import embedded_revisions
 from prompt_hub.errors import PromptHubError
+from prompt_hub.hub import PromptHub
 from registry.errors import RegistryError
+from registry.registry import Registry
 from store.database import StateDatabase
 from store.errors import StoreError
+from store.home import Home
+from store.older_variables import told_at_start
 from store.path_text import path_text
 from store.settings import Settings
 
@@ -52,6 +58,9 @@ def serve(
         update={name: value for name, value in changes.items() if value is not None}
     )
     refuse_unguarded(settings)
+    _check_files(Home.of(settings))
+    if told := told_at_start(os.environ):
+        typer.echo(told, err=True)
     server = web_server(create_app(settings=settings), settings, log_level="info")
     # The collector is not to look through all that is loaded again and again.
     gc.freeze()
@@ -131,6 +140,12 @@ def main() -> None:
     except (GatewayError, StoreError, RegistryError, PromptHubError) as error:
         typer.echo(str(error), err=True)
         sys.exit(1)
+
+
+def _check_files(home: Home) -> None:
+    """Refuse what cannot be used before the server starts: there it would be a stack and not a sentence."""
+    Registry.load(home.registry, embedded=embedded_revisions())
+    PromptHub.load_cached(home.prompts, home.cached_prompts)
 
 
 def _text_of(path: Path) -> str:

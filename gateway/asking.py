@@ -1,11 +1,11 @@
-"""Ask a model for a request: let in by turns, within its deadline, and no longer than somebody listens."""
+"""Ask a model for a request: let in by turns, and within its deadline."""
 
 from __future__ import annotations
 
 import asyncio
 import math
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Final
 
 from backends.errors import BackendError, InvalidRequest, ModelMisconfigured, ModelUnreachable
 from backends.providers.gateway import ANSWERED_BY, CLASS, ERROR_CLASS
@@ -21,7 +21,7 @@ from gateway.errors import (
 from registry.errors import MissingCapability, UnknownModel
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Coroutine
+    from collections.abc import AsyncIterator
 
     from starlette.requests import Request
 
@@ -31,8 +31,6 @@ if TYPE_CHECKING:
     from gateway.parts import Parts
     from registry.registry import Registry
     from registry.schema import Model
-
-_Result = TypeVar("_Result")
 
 CLASS_HEADER: Final = CLASS.lower()
 """``batch`` for a request that may wait; ``interactive`` for one that somebody waits for."""
@@ -45,10 +43,6 @@ RECALL_HEADER: Final = "x-imageworks-recall"
 
 _WAITED: Final = frozenset({"first_byte_timeout", "stalled", "request_timeout", "connect_timeout"})
 _AWAY: Final = frozenset({"connect_failed", "reset"})
-
-
-class Gone(Exception):
-    """Whoever asked has left."""
 
 
 def class_of(request: Request) -> Class:
@@ -116,31 +110,6 @@ async def let_in(request: Request, parts: Parts, caller: Caller) -> AsyncIterato
             yield
     except TimeoutError as error:
         raise DeadlineExceeded(f"No answer within the {seconds:g} s that the request may take.") from error
-
-
-async def while_heard(request: Request, work: Coroutine[Any, Any, _Result]) -> _Result:
-    """What the work comes to, unless whoever asked leaves before: then it is canceled. The body was read before.
-
-    Raises:
-        Gone: They left.
-    """
-    task = asyncio.ensure_future(work)
-    gone = asyncio.ensure_future(_left(request))
-    try:
-        await asyncio.wait({task, gone}, return_when=asyncio.FIRST_COMPLETED)
-        if task.done():
-            return task.result()
-        raise Gone
-    finally:
-        for one in (task, gone):
-            if not one.done():
-                one.cancel()
-        await asyncio.gather(task, gone, return_exceptions=True)
-
-
-async def _left(request: Request) -> None:
-    while (await request.receive())["type"] != "http.disconnect":
-        pass
 
 
 def resolved(registry: Registry, name: str, *, needs: frozenset[str]) -> Model:

@@ -27,6 +27,7 @@ _HEADERS: Final = (
     (b"content-security-policy", _POLICY),
 )
 _FAILED: Final = 500
+_CLIENT_LEFT: Final = 499
 
 
 class Edge:
@@ -80,6 +81,11 @@ def json_response(said: Any, *, status: int = 200, headers: dict[str, str] | Non
     return Response(orjson.dumps(said), status, headers, "application/json")
 
 
+def unheard_response() -> Response:
+    """The answer to somebody who has left: nobody hears it; our own log and figures do."""
+    return Response(status_code=_CLIENT_LEFT)
+
+
 def failed_response(request_id: str) -> Response:
     """The answer where something of ours went wrong: nothing of what is told of it."""
     error = GatewayError(f"Something went wrong here. The gateway's log says what, under {request_id}.")
@@ -93,5 +99,5 @@ def _count(scope: Scope, status: int, seconds: float) -> None:
     route = scope.get("route")
     # Paths that nothing serves are without number.
     path = getattr(route, "path", "other")
-    parts.meters.requests.labels(path, str(status or _FAILED)).inc()
-    parts.meters.seconds.labels(path).observe(seconds)
+    parts.meters.requests(path, str(status or _FAILED)).inc()
+    parts.meters.seconds(path).observe(seconds)

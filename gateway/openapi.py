@@ -62,8 +62,11 @@ class ErrorBody(BaseModel):
     error: Told
 
 
+# By reference: as a model of each of a dozen answers of each route, FastAPI would build it hundreds of times.
+_ERROR: Final = {"application/json": {"schema": {"$ref": _REFS.format(model=ErrorBody.__name__)}}}
+
 ERRORS: Final[dict[int | str, dict[str, Any]]] = {
-    kind.status: {"model": ErrorBody, "description": (kind.__doc__ or "").strip()}
+    kind.status: {"description": (kind.__doc__ or "").strip(), "content": _ERROR}
     for kind in (
         BadRequest,
         Unauthorized,
@@ -129,6 +132,8 @@ def _put_together(app: FastAPI) -> dict[str, Any]:
         operation["responses"].pop(_UNPROCESSABLE, None)
         for taken in operation.get("requestBody", {}).get("content", {}).values():
             schemas |= taken["schema"].pop("$defs", {})
+    error = ErrorBody.model_json_schema(ref_template=_REFS)
+    schemas |= {**error.pop("$defs"), ErrorBody.__name__: error}
     said["components"]["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer"}}
     said["security"] = [{}, {"key": []}]
     return said

@@ -1,4 +1,4 @@
-"""How the gateway is served: uvicorn on uvloop and httptools, with a bound on what a request's head may hold."""
+"""How the gateway is served: uvicorn on uvloop and httptools, drained before it stops."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from backends.trusted_hosts import is_loopback
 from gateway.errors import GatewayError
 from gateway.keys import Keys
+from gateway.leaving import EXTENSION, Leaving
+from gateway.wire import HeadWithBody
 from store.database import StateDatabase
 
 if TYPE_CHECKING:
@@ -41,12 +43,25 @@ class _HeadTooLong(Exception):
     """Within the parser alone, which makes a 400 of it."""
 
 
-class BoundedHead(HttpToolsProtocol):
-    """httptools takes headers without end: a connection whose head is too long is closed."""
+class Connection(HttpToolsProtocol):
+    """uvicorn's, which tells who works for it that its client has left, and bounds a request's head.
+
+    httptools takes headers without end: a connection whose head is too long is closed.
+    """
 
     _unread_bytes = 0
     _read_bytes = 0
     _in_head = True
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Begin."""
+        self._leaving = Leaving()
+        super().connection_made(HeadWithBody(transport))  # type: ignore[arg-type]
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """End."""
+        super().connection_lost(exc)
+        self._leaving.leave()
 
     def data_received(self, data: bytes) -> None:
         """Take what came."""
@@ -60,6 +75,8 @@ class BoundedHead(HttpToolsProtocol):
         """A head begins."""
         self._in_head, self._unread_bytes, self._read_bytes = True, 0, 0
         super().on_message_begin()
+        # ASGI's own extensions are mappings; this one is between this server and its application.
+        self.scope["extensions"] = {EXTENSION: self._leaving}  # type: ignore[dict-item]
 
     def on_url(self, url: bytes) -> None:
         """Some of the first line."""
@@ -128,7 +145,7 @@ def web_server(app: FastAPI, settings: Settings, **options: Any) -> Server:
             app,
             host=settings.gateway_host,
             port=settings.gateway_port,
-            http=BoundedHead,
+            http=Connection,
             ws="none",
             # It would show what is asked for.
             access_log=False,

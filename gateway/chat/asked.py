@@ -69,11 +69,13 @@ def request_of(
 
 def conversation_of(body: ChatBody) -> Conversation:
     """The messages and tools of a body, without what it did not say."""
-    options = body.model_dump(include={"tool_choice", "parallel_tool_calls"}, exclude_none=True)
+    messages = [message.model_dump(exclude_none=True) for message in body.messages or ()]
+    if not body.tools:
+        return Conversation(messages=messages)
     return Conversation(
-        messages=[message.model_dump(exclude_none=True) for message in body.messages or ()],
-        tools=[tool.model_dump(exclude_none=True) for tool in body.tools or ()],
-        options=options if body.tools else {},
+        messages=messages,
+        tools=[tool.model_dump(exclude_none=True) for tool in body.tools],
+        options=body.model_dump(include={"tool_choice", "parallel_tool_calls"}, exclude_none=True),
     )
 
 

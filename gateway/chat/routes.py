@@ -7,18 +7,17 @@ from contextlib import AsyncExitStack
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
+from fastapi.routing import APIRoute
 from starlette.requests import Request  # noqa: TC002 - FastAPI reads the annotations
 from starlette.responses import Response
 
 from backends.errors import BackendError
 from gateway.asking import (
-    Gone,
     as_gateway_error,
     class_of,
     let_in,
     raise_failed,
     wants_recall,
-    while_heard,
 )
 from gateway.bodies import read_json
 from gateway.callers import caller_of
@@ -28,6 +27,7 @@ from gateway.chat.replies import DONE, Chunks, Completion, completion, error_eve
 from gateway.edge import error_response, json_response
 from gateway.errors import BadRequest, GatewayError
 from gateway.labels import allow_labels
+from gateway.leaving import Gone, while_heard
 from gateway.openapi import answers, takes
 
 if TYPE_CHECKING:
@@ -51,8 +51,8 @@ _EVENT_STREAM: Final = [
 ]
 
 
-def add_chat_route(app: FastAPI) -> None:
-    """Let models be asked."""
+def add_chat_route(app: FastAPI) -> APIRoute:
+    """Let models be asked, at the route that this gives."""
     said = answers(Completion, "One completion; with ``stream``, server-sent events of its parts.")
     said[200]["content"] = {"text/event-stream": {"schema": {"type": "string"}}}
     app.add_api_route(
@@ -63,6 +63,9 @@ def add_chat_route(app: FastAPI) -> None:
         responses=said,
         openapi_extra=takes(ChatBody),
     )
+    route = app.router.routes[-1]
+    assert isinstance(route, APIRoute)  # noqa: S101 - it was added just now
+    return route
 
 
 async def chat_completions(request: Request) -> Response:
@@ -107,8 +110,8 @@ async def _asked(request: Request, parts: Parts, body: ChatBody, registry: Regis
 
 def _count(parts: Parts, answer: Answer) -> None:
     if not answer.recalled:
-        parts.meters.tokens.labels(answer.model, "input").inc(answer.input_tokens or 0)
-        parts.meters.tokens.labels(answer.model, "output").inc(answer.output_tokens or 0)
+        parts.meters.tokens(answer.model, "input").inc(answer.input_tokens or 0)
+        parts.meters.tokens(answer.model, "output").inc(answer.output_tokens or 0)
 
 
 class _Streamed(Response):

@@ -52,6 +52,7 @@ _GET: Final[dict[str, Callable[[Visit], Response]]] = {
     f"{_BATCH}/covers": results.show_covers,
     f"{_BATCH}/entry": results.show_entry,
     f"{_BATCH}/picture": results.show_picture,
+    f"{_BATCH}/evidence": results.show_evidence,
     f"{_BATCH}/compare": results.show_comparison,
     f"{_BATCH}/metadata": acting.show_metadata,
     f"{_BATCH}/publish": acting.ask_publish,
@@ -85,6 +86,11 @@ _POST: Final[dict[str, Callable[[Visit], Response]]] = {
 }
 
 
+async def to_console() -> Response:
+    """The console's first page, from the gateway's own."""
+    return RedirectResponse(PATH, 303)
+
+
 def add_console(app: FastAPI) -> None:
     """Put the console's pages into an application."""
     app.state.console = Desk()
@@ -100,6 +106,10 @@ def add_console(app: FastAPI) -> None:
         methods=["GET", "POST"],
         include_in_schema=False,
         response_class=Response,
+    )
+    # Whoever opens the gateway's bare address in a browser wants its pages.
+    app.add_api_route(
+        "/", to_console, methods=["GET"], include_in_schema=False, response_class=RedirectResponse
     )
     add("/static/{name}", told(send_static), "GET")
     for path, handler in _GET.items():

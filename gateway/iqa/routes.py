@@ -20,7 +20,6 @@ from gateway.asking import (
     let_in,
     resolved,
     wants_recall,
-    while_heard,
 )
 from gateway.callers import caller_of
 from gateway.edge import json_response
@@ -28,6 +27,7 @@ from gateway.errors import DeadlineExceeded, GatewayError, Overloaded, Unavailab
 from gateway.iqa.asked import ScoreBody, read_pictures, score_requests
 from gateway.iqa.replies import Scored, scored
 from gateway.labels import allow_labels
+from gateway.leaving import while_heard
 from gateway.openapi import answers, takes
 
 if TYPE_CHECKING:

@@ -12,6 +12,7 @@ import orjson
 
 from gateway.errors import BadRequest, DeadlineExceeded, Overloaded, Unavailable
 from gateway.queries.child import HEAD_BYTES
+from store.object_paths import STORE_VARIABLES
 
 if TYPE_CHECKING:
     from asyncio.subprocess import Process
@@ -28,7 +29,7 @@ LONGEST_S: Final = 30.0
 """Seconds for one query."""
 
 _SPARE_S: Final = 5
-# What Python itself needs; secrets are in the others.
+# What Python itself needs; secrets are in the others, of which a store of objects needs its own.
 _PASSED_ON: Final = (
     "PATH",
     "HOME",
@@ -127,16 +128,24 @@ class Analyst:
             "gateway.queries.child",
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
-            env={name: os.environ[name] for name in _PASSED_ON if name in os.environ},
+            env=self._environment(),
             start_new_session=True,
         )
         url = self._settings.state_url
         settings = {
             "home": str(self._settings.home),
             "state_url": None if url is None else url.get_secret_value(),
+            "artifacts_url": self._settings.artifacts_url,
         }
         await _send(process, {"settings": settings})
         return process
+
+    def _environment(self) -> dict[str, str]:
+        known = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
+        if self._settings.artifacts_url is not None:
+            # The tables are where these lead.
+            known |= {name: value for name, value in os.environ.items() if name.startswith(STORE_VARIABLES)}
+        return known
 
 
 async def _send(process: Process, said: dict[str, Any]) -> None:

@@ -9,9 +9,9 @@ from fastapi import Query
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from starlette.requests import Request  # noqa: TC002 - FastAPI reads the annotations
 
-from gateway.asking import while_heard
 from gateway.bodies import read_json
 from gateway.callers import caller_of
+from gateway.leaving import while_heard
 from gateway.openapi import answers, takes
 from telemetry.decisions import DECISION_FIELDS
 

@@ -1,7 +1,8 @@
 """What may be asked of telemetry: one SELECT over its views, which calls nothing that reaches beyond them.
 
 The first of three walls. Behind it DuckDB is locked, and reads telemetry's folders alone; and it runs in a process of
-its own, which has no secrets in its environment and is ended when it takes too long or too much.
+its own, which has no secrets in its environment but those of a store of objects, if the tables are in one, and is
+ended when it takes too long or too much.
 """
 
 from __future__ import annotations

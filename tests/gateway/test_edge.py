@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import httpx
 import pytest
+from supervised import wait_until
 
 from gateway.tracing import trace_of
 
@@ -90,7 +91,8 @@ def test_what_goes_wrong_here_is_told_to_our_log_alone(gateway, client, monkeypa
     assert answer.status_code == 500
     assert "secret" not in answer.text
     assert "mine-1" in answer.json()["error"]["message"]
-    assert "mine-1" in caplog.text
+    # The log has it once the answer is on its way.
+    wait_until(lambda: "mine-1" in caplog.text, "the log tells of it")
 
 
 def test_figures_have_few_labels_whatever_is_asked(client):

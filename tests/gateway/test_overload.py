@@ -18,6 +18,7 @@ import psutil
 import pytest
 from gateway_process import GatewayProcess
 from served_gateway import registry_of
+from soak import amount
 from supervised import free_port, served_by_double, wait_until, within
 from vllm_double import VllmDouble
 
@@ -30,7 +31,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 DOUBLE = Path(__file__).parents[1] / "doubles" / "vllm_double.py"
 CHAT = "/v1/chat/completions"
 HELLO = {"model": "talker", "messages": [{"role": "user", "content": "Hello"}]}
-CLIENTS = 2000
+CLIENTS = amount(2000, 1000)
 
 
 @contextmanager
@@ -105,7 +106,7 @@ def is_quiet(url):
     )
 
 
-def test_two_thousand_clients_of_whom_half_vanish_leave_nothing_behind(tmp_path):
+def test_a_crowd_of_clients_of_whom_half_vanish_leaves_nothing_behind(tmp_path):
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     assert hard > 2 * CLIENTS
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))

@@ -8,13 +8,17 @@ from pathlib import Path
 
 import anyio
 import httpx
+import pyarrow as pa
 import pytest
+from object_store import BUCKET, object_store, variables
 from served_gateway import Gateway, registry_of
 from supervised import wait_until
 from vllm_double import VllmDouble
 
-from gateway.errors import DeadlineExceeded, Overloaded
+from gateway.errors import BadRequest, DeadlineExceeded, Overloaded
 from gateway.queries.analyst import AT_ONCE, Analyst
+from store.artifacts import TableStore
+from store.database import StateDatabase
 from store.settings import Settings
 
 QUERY = "/v1/telemetry/query"
@@ -259,6 +263,27 @@ async def test_a_query_that_takes_too_long_is_ended(tmp_path):
             await analyst.ask(ENDLESS, 10)
     finally:
         await analyst.close()
+
+
+@pytest.mark.anyio
+async def test_tables_in_a_store_of_objects_are_asked_as_others_are(tmp_path, monkeypatch):
+    with object_store() as endpoint:
+        for name, value in variables(endpoint).items():
+            monkeypatch.setenv(name, value)
+        settings = Settings(home=tmp_path / "home", artifacts_url=f"s3://{BUCKET}/asked")
+        with StateDatabase.open(settings) as database:
+            rows = pa.table({"entry_id": ["a", "b"], "photo_id": ["p", "q"]})
+            TableStore(database.home, database).publish(
+                asset="judge/critiques", batch="spring", run_id="one", table=rows, expected=None
+            )
+        analyst = Analyst(settings)
+        try:
+            said = await analyst.ask("SELECT entry_id FROM judge_critiques ORDER BY ALL", limit=10)
+            with pytest.raises(BadRequest):
+                await analyst.ask("SELECT * FROM read_parquet('artifacts://club/other')", limit=10)
+        finally:
+            await analyst.close()
+    assert said["rows"] == [["a"], ["b"]]
 
 
 @pytest.mark.anyio

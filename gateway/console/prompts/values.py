@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from gateway.errors import NotFound
-from imageworks.judge_vision.competition import default_competition, load_competition
+from imageworks.judge_vision.competition import default_competition
+from imageworks.judge_vision.competition_file import load_competition
 from imageworks.judge_vision.critiquing import critique_variables
 from imageworks.judge_vision.naming import category_of
-from imageworks.personal_tagger.keywords import folder_words
+from imageworks.personal_tagger.context import context_variables, told_about
 from imageworks.personal_tagger.tagging import (
     caption_variables,
     description_variables,
@@ -173,20 +174,19 @@ def entry_values(batch: Batch, card: Card, stage: str, profile: PromptProfile) -
                 competition=competition,
             )
         )
+    row = {"existing_keywords": (), **card.first}
+    told, besides = told_about(row), context_variables(row, profile.stage(stage).variables)
     photo = caption_variables(
-        signals=card.first,
-        existing_keywords=card.first.get("existing_keywords") or (),
-        folder_words=folder_words(card.first["relative_path"]),
+        signals=card.first, existing_keywords=told["existing_keywords"], folder_words=told["folder_words"]
     )
     if stage == "caption":
-        return dict(photo)
+        return {**photo, **besides}
     caption = card.rows["captions"].get("caption") or ""
     if stage == "keywords":
         most = most_keywords(profile.stage(stage).output)
-        return dict(keywords_variables(photo, caption=caption, max_keywords=most))
-    return dict(
-        description_variables(photo, caption=caption, keywords=card.rows["keywords"].get("keywords") or ())
-    )
+        return {**keywords_variables(photo, caption=caption, max_keywords=most), **besides}
+    keywords = card.rows["keywords"].get("keywords") or ()
+    return {**description_variables(photo, caption=caption, keywords=keywords), **besides}
 
 
 def _has_values(card: Card, stage: str) -> bool:

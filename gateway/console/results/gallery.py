@@ -10,12 +10,15 @@ from functools import cached_property
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any, Final, Literal
 
+from imageworks.judge_vision.findings import Finding
+from imageworks.judge_vision.panel import answers_named
 from store.artifacts import TableStore
 from store.errors import MissingTable
 from store.overrides import in_force
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
     from store.batches import Batch, Pipeline
     from store.database import StateDatabase
@@ -46,6 +49,19 @@ _NO_TITLE: Final = "untitled"
 _LAST: Final = 10**9
 
 Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Opinion:
+    """One answer of one of several judges.
+
+    Attributes:
+        name: The judge, and the answer's number where it gave several.
+        told: Its marks, its words, and who was asked, as the table has them.
+    """
+
+    name: str
+    told: Row
 
 
 @dataclass(frozen=True)
@@ -108,10 +124,43 @@ class Card:
         return reason
 
     @property
-    def findings(self) -> list[dict[str, Any]]:
+    def findings(self) -> list[Finding]:
         """What breaks the rules of the competition, or may."""
-        found: list[dict[str, Any]] = json.loads(self.rows.get("compliance", {}).get("findings") or "[]")
-        return found
+        found = json.loads(self.rows.get("compliance", {}).get("findings") or "[]")
+        return [Finding.model_validate(one) for one in found]
+
+    @property
+    def opinions(self) -> list[Opinion]:
+        """What each of several judges said; none where one was asked."""
+        # A table of an earlier version has no such column.
+        told = json.loads(self.rows.get("critiques", {}).get("opinions") or "[]")
+        names = answers_named([one["judge"] for one in told])
+        return [Opinion(name, one) for name, one in zip(names, told, strict=True)]
+
+    @property
+    def authors(self) -> list[tuple[str, str | None, str | None, str]]:
+        """Of each table, and of each judge: the table, the prompt, the model and the run."""
+        found: dict[tuple[str, str | None, str | None, str], None] = {}
+        for name, row in self.rows.items():
+            asked = [one.told for one in self.opinions] if name == "critiques" else []
+            for one in asked or [row]:
+                found[name, one.get("profile_id"), one.get("model"), row["run_id"]] = None
+        return list(found)
+
+    @property
+    def spread(self) -> str:
+        """The lowest and the highest mark of several judges, `14 to 18`; empty where they agree, or one was asked."""
+        critique = self.rows.get("critiques", {})
+        low, high = critique.get("score_low"), critique.get("score_high")
+        return f"{low} to {high}" if low != high else ""
+
+    def evidence(self, home: Home, finding: Finding) -> Path | None:
+        """The picture of a finding's evidence; None where none was drawn, or it is gone."""
+        version = self.rows.get("compliance", {}).get("detectors_version")
+        if finding.evidence is None or self.photo_id is None or not version:
+            return None
+        path = home.evidence_of(self.photo_id, finding.evidence, version)
+        return path if path.is_file() and path.stat().st_size else None
 
 
 @dataclass(frozen=True)
@@ -151,7 +200,7 @@ class Gallery:
         if order == "score":
             return sorted(found, key=lambda entry_id: (-self._score(entry_id, words), entry_id))
         return sorted(
-            found, key=lambda entry_id: (self._place(entry_id), -self._score(entry_id, {}), entry_id)
+            found, key=lambda entry_id: (*self._place(entry_id), -self._score(entry_id, {}), entry_id)
         )
 
     def _score(self, entry_id: str, words: Mapping[str, list[Override]]) -> float:
@@ -159,9 +208,27 @@ class Gallery:
         score = card.overrides["score"].value if "score" in card.overrides else card.said("score")
         return -1.0 if score is None else float(score)
 
-    def _place(self, entry_id: str) -> int:
-        place: int | None = self.rows[entry_id].get("results", {}).get("place")
-        return _LAST if place is None else place
+    @cached_property
+    def compared(self) -> int:
+        """How many comparisons there are: a pair in both orders is one."""
+        pairs = {
+            (row["playoff_round"], *sorted((row["entry_id"], row["opponent_id"]))) for row in self.comparisons
+        }
+        return len(pairs)
+
+    @cached_property
+    def categories(self) -> tuple[str, ...]:
+        """The categories in which entries have places, by name; each has a first place of its own."""
+        results = (row.get("results", {}) for row in self.rows.values())
+        return tuple(sorted({row.get("category") or "" for row in results if row.get("place") is not None}))
+
+    def _place(self, entry_id: str) -> tuple[bool, str, int]:
+        """Where it comes by place: category by category, and those without a place last."""
+        result = self.rows[entry_id].get("results", {})
+        place: int | None = result.get("place")
+        if place is None:
+            return True, "", _LAST
+        return False, result.get("category") or "", place
 
     def duels(self, entry_id: str) -> list[Row]:
         """The comparisons that an entry was in, each as that entry's: `won`, `lost` or `drew`."""

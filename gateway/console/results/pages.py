@@ -9,7 +9,7 @@ from gateway.console.pages import query
 from gateway.console.results.asked import address_of, card_of, open_gallery
 from gateway.console.results.comparing import COMPARED, pairs, runs_of, values_of
 from gateway.console.results.gallery import ENTRIES, ORDERS, TABLES
-from gateway.console.results.pictures import send_picture
+from gateway.console.results.pictures import send_evidence, send_picture
 from gateway.errors import NotFound
 from store.artifacts import TableStore
 from store.batches import batches
@@ -190,6 +190,25 @@ def show_picture(visit: Visit) -> Response:
     )
 
 
+def show_evidence(visit: Visit) -> Response:
+    """The picture on which a finding about an entry is drawn, by the entry's id and the picture's name.
+
+    Raises:
+        NotFound: No table of the batch has such an entry, no finding of it such a picture, or it is gone.
+    """
+    one, gallery = open_gallery(visit)
+    card, name = card_of(one, gallery, visit.asked("entry")), visit.asked("name")
+    found = (
+        card.evidence(visit.parts.home, finding) for finding in card.findings if finding.evidence == name
+    )
+    path = next((path for path in found if path is not None), None)
+    if path is None:
+        raise NotFound(
+            f"No picture {name[:12]!r} is kept for {card.entry_id}: materialize the batch, and it is drawn."
+        )
+    return send_evidence(path, known=visit.request.headers.get("if-none-match", ""))
+
+
 def photo_path(one: Batch, card: Card) -> Path:
     """Where an entry's photo lies, as its table says."""
     return one.folder / text_path(card.first["relative_path"])
@@ -221,6 +240,7 @@ def _entry_page(visit: Visit, one: Batch, gallery: Gallery, entry_id: str) -> Re
     around = gallery.chosen(order=order, words=words)
     here = around.index(entry_id)
     signals = card.rows.get("signals") or card.rows.get("photos") or {}
+    home = visit.parts.home
     return visit.page(
         "entry.html",
         section="results",
@@ -229,7 +249,9 @@ def _entry_page(visit: Visit, one: Batch, gallery: Gallery, entry_id: str) -> Re
         words=list(reversed(words.get(entry_id, []))),
         columns=COLUMNS[one.pipeline],
         duels=gallery.duels(entry_id),
+        drawn={finding.evidence for finding in card.findings if card.evidence(home, finding) is not None},
         titles=gallery.titles,
+        categories=gallery.categories,
         signals=[
             (name, form.format(signals[key])) for key, name, form in _SIGNALS if signals.get(key) is not None
         ],

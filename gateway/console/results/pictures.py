@@ -54,6 +54,20 @@ def send_picture(
     return Response(jpeg, media_type="image/jpeg", headers=headers)
 
 
+def send_evidence(path: Path, *, known: str = "") -> Response:
+    """A picture that is kept, on which a finding is drawn, as WebP.
+
+    Args:
+        path: Where it lies; its name says what it shows, and by which detectors.
+        known: The tags of what the browser has of it.
+    """
+    etag = f'"{path.stem}"'
+    headers = {"Cache-Control": _CACHED, "ETag": etag}
+    if etag in known:
+        return Response(status_code=304, headers=headers)
+    return Response(path.read_bytes(), media_type="image/webp", headers=headers)
+
+
 def _kept(home: Home, settings: Settings, photo_id: str, path: Path) -> bytes:
     kept = home.thumbnail(photo_id)
     try:

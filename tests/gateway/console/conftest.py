@@ -47,6 +47,12 @@ def visiting(gateway: Gateway, key: str | None = None) -> Iterator[Visitor]:
         yield visitor
 
 
+@pytest.fixture
+def visiting_at():
+    """Lets somebody visit a gateway of the test's own."""
+    return visiting
+
+
 @pytest.fixture(scope="module")
 def module_double() -> Iterator[VllmDouble]:
     with VllmDouble() as double:

@@ -287,6 +287,24 @@ def test_it_works_by_keyboard_alone_and_the_focus_is_seen(served):
         assert errors == []
 
 
+def test_the_picture_of_a_finding_is_there_and_opened_by_keyboard(served):
+    gateway, keys = served
+    with chromium(width=390, height=844) as (page, errors):
+        sign_in(page, gateway.url, keys["viewer"])
+        page.goto(
+            f"{gateway.url}/console/results/judge/demo-round/entry?entry=demo-round/Lift Off by Member 04.jpg"
+        )
+        picture = page.locator(".findings .evidence img")
+        expect(picture).to_be_visible()
+        page.wait_for_function("document.querySelector('.evidence img').naturalWidth > 0")
+        assert page.evaluate("document.documentElement.scrollWidth") <= 390
+        # A browser that shows a picture alone has a style of its own, which the policy forbids it, and says so.
+        assert errors == []
+        page.locator(".evidence a").focus()
+        page.keyboard.press("Enter")
+        page.wait_for_url("**/evidence?**")
+
+
 @pytest.mark.parametrize("width", WIDTHS)
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_axe_finds_no_serious_fault_and_no_page_is_wider_than_the_screen(served, axe, width, scheme):

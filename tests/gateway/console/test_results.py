@@ -108,6 +108,8 @@ def test_a_value_is_read_by_its_column():
     assert read_value("judge", "score", " 20 ") == 20
     assert read_value("judge", "score", " ") is None
     assert read_value("tagger", "caption", "  Two\n lines ") == "Two lines"
+    assert read_value("tagger", "description", " Two\r\nlines \n\n\n and  more\n") == "Two\nlines\n\nand more"
+    assert read_value("tagger", "keywords", "sea,sky, 10,000 steps") == ["sea", "sky", "10,000 steps"]
     assert (
         read_value("tagger", "caption", "L'\u00e9t\u00e9\u00a0: \U0001f469\u200d\U0001f33e")
         == "L'\u00e9t\u00e9 : \U0001f469\u200d\U0001f33e"

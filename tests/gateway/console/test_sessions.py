@@ -175,3 +175,9 @@ def test_a_form_of_too_many_bytes_or_fields_is_refused(admin):
     assert large.status_code == 413
     many = admin.post("/prompts/club-judge/draft", **{f"field-{number}": "" for number in range(201)})
     assert many.status_code == 400
+
+
+def test_the_gateways_bare_address_leads_to_the_console(guarded):
+    answer = httpx.get(f"{guarded[0].url}/")
+
+    assert (answer.status_code, answer.headers["location"]) == (303, "/console")
