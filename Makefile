@@ -7,7 +7,10 @@ PYTEST := $(BIN)/python -m pytest
 PORT   ?= 3000
 GATEWAY_PORT ?= 8700
 
-.PHONY: demo tf optimizer ui test test-full test-real lint bench lock clean
+# Tests start hundreds of processes, and each would compile the program and pytest's assertions anew.
+unexport PYTHONDONTWRITEBYTECODE
+
+.PHONY: demo tf optimizer ui docs test test-full test-real test-soak lint bench lock clean
 .DEFAULT_GOAL := demo
 
 $(UV):
@@ -45,14 +48,20 @@ optimizer: $(VENV)/.optimize ## GEPA, which `imageworks prompts optimize` needs
 ui: $(VENV)/.base ## Dagster's web server and daemon on http://127.0.0.1:$(PORT), and the gateway on $(GATEWAY_PORT)
 	$(BIN)/imageworks up --port $(PORT) --gateway-port $(GATEWAY_PORT)
 
+docs: $(VENV)/.dev ## The guides as pages, in site/
+	$(BIN)/mkdocs build --strict
+
 test: $(VENV)/.dev ## What must hold before every commit; minutes
-	$(PYTEST) -n 2 --dist loadfile -m "not slow and not real"
+	$(PYTEST) -n 3 --dist loadfile -m "not slow and not real"
 
 test-full: test ## Everything that needs no real server: what `test` runs, and the slow ones
-	$(PYTEST) -n 2 --dist loadfile -m "slow and not real"
+	$(PYTEST) -n 3 --dist loadfile -m "slow and not real"
 
 test-real: $(VENV)/.tf ## Against real servers and programs
 	$(PYTEST) -n 2 --dist loadfile -m real
+
+test-soak: $(VENV)/.tf ## All of it, with the tests in great numbers at their full counts; hours
+	$(PYTEST) -n 2 --dist loadfile --soak
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check
@@ -65,11 +74,11 @@ bench: $(VENV)/.dev ## Ratios measured in one run, into bench/results.json
 
 lock: $(UV) ## Resolve the dependencies anew, with hashes and without an index
 	$(UV) pip compile --quiet --no-header --generate-hashes --no-emit-index-url --python-version 3.11 pyproject.toml -o requirements/base.txt
-	$(UV) pip compile --quiet --no-header --generate-hashes --no-emit-index-url --python-version 3.11 pyproject.toml --extra dev --extra postgres --extra celery -c requirements/base.txt -o requirements/dev.txt
-	$(UV) pip compile --quiet --no-header --generate-hashes --no-emit-index-url --python-version 3.11 pyproject.toml --extra postgres --extra celery -c requirements/dev.txt -o requirements/server.txt
+	$(UV) pip compile --quiet --no-header --generate-hashes --no-emit-index-url --python-version 3.11 pyproject.toml --extra dev --extra postgres --extra celery --extra k8s -c requirements/base.txt -o requirements/dev.txt
+	$(UV) pip compile --quiet --no-header --generate-hashes --no-emit-index-url --python-version 3.11 pyproject.toml --extra postgres --extra celery --extra k8s -c requirements/dev.txt -o requirements/server.txt
 	$(UV) pip compile --quiet --no-header --generate-hashes --no-emit-index-url --python-version 3.11 pyproject.toml --extra tf -c requirements/dev.txt -o requirements/tf.txt
 	$(UV) pip compile --quiet --no-header --generate-hashes --no-emit-index-url --python-version 3.11 pyproject.toml --extra optimize -c requirements/dev.txt -o requirements/optimize.txt
 	printf "uv\nhatchling\neditables\n" | $(UV) pip compile --quiet --no-header --generate-hashes --no-emit-index-url --python-version 3.11 - -o requirements/build.txt
 
 clean: ## What the targets here made; .imageworks/ is the user's: results, undo records, prompts, registry.yaml
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+	rm -rf $(VENV) site .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

@@ -19,11 +19,13 @@ BENCHES = (
     "own_time",
     "critiques",
     "noop",
+    "library",
     "planning",
     "leases",
     "waits",
     "prompts",
     "ranking",
+    "metadata",
     "gateway",
     "gateway_memory",
 )

@@ -19,9 +19,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import aiohttp
 import cv2
 import httpx
-from httpx_aiohttp import AiohttpTransport
 
 from backends.providers.openai_compatible import chat_body
 from backends.providers.parameters import VLLM, map_parameters
@@ -128,18 +128,18 @@ async def bare(ready: list[Ready], url: str) -> Spent:
     slots = asyncio.Semaphore(CONCURRENCY)
     loop = asyncio.get_running_loop()
     with ThreadPoolExecutor(os.cpu_count()) as threads:
-        timeout = httpx.Timeout(60.0)
-        async with httpx.AsyncClient(transport=AiohttpTransport(), timeout=timeout) as client:
+        async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as client:
 
             async def one(photo: Ready) -> None:
                 async with slots:
                     content = await loop.run_in_executor(threads, body, photo)
-                    response = await client.post(
+                    async with client.post(
                         f"{url}/v1/chat/completions",
-                        content=content,
+                        data=content,
                         headers={"Content-Type": "application/json"},
-                    )
-                    json.loads(response.json()["choices"][0]["message"]["content"])
+                    ) as response:
+                        said = await response.json()
+                    json.loads(said["choices"][0]["message"]["content"])
 
             began, spent = time.perf_counter(), time.process_time()
             await asyncio.gather(*(one(photo) for photo in ready))

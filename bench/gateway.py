@@ -1,8 +1,9 @@
 """What the gateway adds to a request, and how many it carries, beside LiteLLM's proxy: `python -m bench gateway`.
 
 One run, one machine, before one server that answers at once: direct, through ours (leases enforced, telemetry, an API
-key) and through LiteLLM's proxy (no logging, a master key), each with one process. All three have each case in turn, so
-that whatever else the machine does falls on all of them. What is added is the difference to direct.
+key) and through LiteLLM's proxy (no logging, a master key), each with one process. All three have each case in turn,
+in rounds of which the medians count, so that whatever else the machine does falls on all of them. What is added is the
+difference to direct.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from PIL import Image
 from rich.console import Console
 from rich.table import Table
 
-from bench.http_load import ROOT, Carried, Load, carried
+from bench.http_load import ROOT, Carried, Load, carried, medians
 from bench.litellm_proxy import KEY, litellm_proxy
 from bench.own_process import free_port, served
 from bench.result import Result
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 MODEL = "bench-vlm"
+ROUNDS = 3
+ROUND_S = 2.0
 
 
 @dataclass(frozen=True)
@@ -83,9 +86,11 @@ def run() -> list[Result]:
         folder = Path(place)
         with own_gateway(folder, url) as ours, litellm_proxy(folder, url) as theirs:
             targets = (Target("direct", url, SERVED), ours, Target("LiteLLM", theirs, MODEL, KEY))
-            measured = {
-                (target.name, case): carried(load(target, case)) for case in CASES for target in targets
-            }
+            rounds = [
+                {(target.name, case): carried(load(target, case)) for case in CASES for target in targets}
+                for _ in range(ROUNDS)
+            ]
+    measured = {key: medians([one[key] for one in rounds]) for key in rounds[0]}
     Console().print(as_table(measured))
     return results(measured)
 
@@ -137,7 +142,12 @@ def load(target: Target, case: Case, *, requests: int = 0) -> Load:
     }
     headers = {"Authorization": f"Bearer {target.key}"} if target.key else {}
     return Load(
-        f"{target.url}/v1/chat/completions", json.dumps(body), headers, case.at_once, requests=requests
+        f"{target.url}/v1/chat/completions",
+        json.dumps(body),
+        headers,
+        case.at_once,
+        seconds=ROUND_S,
+        requests=requests,
     )
 
 

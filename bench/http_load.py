@@ -21,7 +21,7 @@ import httptools
 import uvloop
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 ROOT = Path(__file__).parent.parent
 
@@ -64,6 +64,16 @@ class Carried:
     a_second: float
     p50_ms: float
     first_byte_p50_ms: float
+
+
+def medians(rounds: Sequence[Carried]) -> Carried:
+    """What came of the same load several times."""
+    return Carried(
+        requests=sum(one.requests for one in rounds),
+        a_second=statistics.median(one.a_second for one in rounds),
+        p50_ms=statistics.median(one.p50_ms for one in rounds),
+        first_byte_p50_ms=statistics.median(one.first_byte_p50_ms for one in rounds),
+    )
 
 
 def carried(load: Load) -> Carried:

@@ -36,11 +36,11 @@ class TimedRun:
 class Bench:
     """One home and one batch of the judge pipeline."""
 
-    def __init__(self, home: Path, folder: Path, **settings: Any) -> None:
+    def __init__(self, home: Path, folder: Path, *, rules: Path | None = None, **settings: Any) -> None:
         self.settings = Settings(home=home, **settings)
         self.instance = dg.DagsterInstance.ephemeral()
         self.store = open_store(self.settings)
-        register(self.store.database, pipeline="judge", name="bench", folder=folder)
+        register(self.store.database, pipeline="judge", name="bench", folder=folder, rules=rules)
         self.instance.add_dynamic_partitions(PARTITIONS["judge"].name or "", ["bench"])
 
     def rows(self, asset: str) -> list[dict[str, Any]]:

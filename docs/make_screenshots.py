@@ -2,7 +2,8 @@
 
 Needs Debian's chromium. Runs the demo in a temporary home, starts the web UI on a free port, and walks it with the
 code that the test of the web UI uses. Writes docs/images/asset-graph.png, the asset graph after the demo, and
-docs/images/report.png, the top of the demo's judge report. Look at both before committing them.
+docs/images/report.png, the top of the demo's judge report, with three more of it for docs/judging.md: a finding with
+its evidence, the page on a telephone, and on a projector. Look at all of them before committing them.
 """
 
 # ruff: noqa: INP001 - a script, in no package
@@ -39,7 +40,9 @@ def main() -> None:
         command = [str(IMAGEWORKS), "ui", "--port", str(port)]
         with serving(command, port=port, env=environment(home), cwd=home.parent) as server:
             picture_of_graph(server.url)
-        picture_of_report(home / "reports" / "judge" / "demo-round" / "report.html")
+        report = home / "reports" / "judge" / "demo-round" / "report.html"
+        picture_of_report(report)
+        pictures_for_organizers(report)
 
 
 def picture_of_graph(url: str) -> None:
@@ -58,6 +61,34 @@ def picture_of_report(report: Path) -> None:
         page.goto(report.as_uri())
         page.wait_for_load_state("networkidle")
         keep(page, "report.png")
+
+
+def pictures_for_organizers(report: Path) -> None:
+    """A finding with its evidence, the page on a telephone, and one award alone on a projector."""
+    with chromium(width=1280, height=2400) as (page, _errors):
+        shown(page, report)
+        page.locator("article.card", has=page.locator(".evidence")).first.screenshot(
+            path=IMAGES / "judging-evidence.png", animations="disabled"
+        )
+        keep_png((IMAGES / "judging-evidence.png").read_bytes(), "judging-evidence.png")
+    with chromium(width=390, height=1500) as (page, _errors):
+        shown(page, report)
+        keep(page, "judging-phone.png", largest=LARGEST_BYTES // 2)
+    with chromium(width=1920, height=1080) as (page, _errors):
+        page.emulate_media(color_scheme="dark")
+        shown(page, report)
+        page.locator("label[for='show-award-1']").click()
+        page.locator(".filters").evaluate("bar => scrollTo(0, bar.offsetTop)")
+        keep(page, "judging-projector.png")
+
+
+def shown(page: Page, report: Path) -> None:
+    """Open the report and wait until every picture in it is there, those far below too."""
+    page.goto(report.as_uri())
+    page.wait_for_load_state("networkidle")
+    page.evaluate(
+        "Promise.all([...document.images].map(i => { i.loading = 'eager'; i.decoding = 'sync'; return i.decode() }))"
+    )
 
 
 def keep(page: Page, name: str, *, largest: int = LARGEST_BYTES) -> None:

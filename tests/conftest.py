@@ -16,6 +16,7 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 # Tests are imported by path (importmode=importlib), so a folder of shared doubles has to be named.
 sys.path.insert(0, str(Path(__file__).parent / "doubles"))
 
+import soak
 from own_postgresql import postgresql_url
 from real_vllm import real_vllm
 
@@ -28,6 +29,18 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 # No test is timed: a loaded machine is no failure.
 settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--soak",
+        action="store_true",
+        help="try at random, and in great numbers, as often as it was ever held: an hour instead of minutes",
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    soak.FULL = config.getoption("soak")
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import sys
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
@@ -50,4 +51,9 @@ def complaint(said, *parts, code=1):
     assert said.code == code, said
     assert "Traceback" not in said.err + said.out
     for part in parts:
-        assert part in said.err
+        assert unwrapped(part) in unwrapped(said.err), (part, said.err)
+
+
+def unwrapped(text):
+    """Text without white space and the boxes around errors: where a terminal ends its lines says nothing."""
+    return "".join(re.sub("[\u2500-\u257f]", "", text).split())

@@ -140,12 +140,19 @@ class Handler(BaseHTTPRequestHandler):
     def _told_to_go_on(self) -> bool:
         """Wait for the test's word; False when the client hung up before it came."""
         while not self.double.go_on.acquire(timeout=0.02):
-            readable, _, _ = select.select([self.connection], [], [], 0)
-            if readable and self.connection.recv(1, socket.MSG_PEEK) == b"":
+            if self._is_left():
                 self.double.cancelled += 1
                 self.close_connection = True
                 return False
         return True
+
+    def _is_left(self) -> bool:
+        """Whether the client has hung up; one that had something unread yet resets the connection."""
+        readable, _, _ = select.select([self.connection], [], [], 0)
+        try:
+            return bool(readable) and self.connection.recv(1, socket.MSG_PEEK) == b""
+        except ConnectionResetError:
+            return True
 
     def _double(self, what: str, options: dict[str, str]) -> None:
         match what:
@@ -155,8 +162,6 @@ class Handler(BaseHTTPRequestHandler):
                 self.double.health = int(options["status"])
             case "hang":
                 self.double.hangs = True
-            case "go-on":
-                self.double.go_on.release()
             case "say":
                 say(options["text"])
             case _:
@@ -169,6 +174,9 @@ class Handler(BaseHTTPRequestHandler):
             "environ": dict(os.environ),
         }
         self._send(200, json.dumps(seen).encode())
+        if what == "go-on":
+            # Once answered: with its last request done, a draining double is stopped at once.
+            self.double.go_on.release()
 
     def _send(self, status: int, body: bytes, headers: dict[str, str] | None = None) -> None:
         self.send_response(status)

@@ -197,6 +197,8 @@ def _shoot(folder: Path) -> Iterator[tuple[str, list[dict[str, Any]]]]:
         "description": None,
         "keywords": ["boat", HOSTILE],
         "added_keywords": [HOSTILE],
+        "into": "IMG_1.jpg",
+        "changes": [f"+ keywords: {HOSTILE}"],
     }
     yield "tagger/metadata", [{**row, **proposed, "state": "proposed", "write_id": None}]
 

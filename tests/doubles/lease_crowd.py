@@ -57,9 +57,15 @@ class Worker:
 
 
 class Crowd:
-    """Keeps so many processes at it until each has asked so often, whatever happens to them."""
+    """Keeps so many processes at it until each has asked so often, whatever happens to them.
 
-    def __init__(self, config: Path, *, processes: int, each: int, seed: int) -> None:
+    At each look one of them is killed with the chance ``disturbed``, and as often one is stopped for a while.
+    """
+
+    def __init__(
+        self, config: Path, *, processes: int, each: int, seed: int, disturbed: float = 0.008
+    ) -> None:
+        self.disturbed = disturbed
         self.config = config
         self.rng = random.Random(seed)
         self.begun = 0
@@ -102,10 +108,10 @@ class Crowd:
         if len(worker.told) < 3 or worker.stopped_until is not None:
             return
         chance = self.rng.random()
-        if chance < 0.008:
+        if chance < self.disturbed:
             worker.process.kill()
             self.killed += 1
-        elif chance < 0.016:
+        elif chance < 2 * self.disturbed:
             os.kill(worker.process.pid, signal.SIGSTOP)
             # Past the end of its leases; others take them for dead.
             worker.stopped_until = now + TTL_S * self.rng.uniform(1.2, 2.0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 import time
 from typing import TYPE_CHECKING, Any, Self
@@ -57,6 +58,9 @@ class Gateway:
         )
         self.app = create_app(settings=self.settings)
         self._server = web_server(self.app, self.settings, log_level="error")
+        # uvicorn's own looks ten times a second whether it is to stop, which hundreds of tests would wait for.
+        self._server.main_loop = self._until_told  # type: ignore[method-assign]
+        self._told: asyncio.Event | None = None
         self._thread = threading.Thread(target=self._server.run, daemon=True)
 
     def __enter__(self) -> Self:
@@ -68,8 +72,16 @@ class Gateway:
             time.sleep(0.01)
         return self
 
+    async def _until_told(self) -> None:
+        self._loop, self._told = asyncio.get_running_loop(), asyncio.Event()
+        # It tells whether it is to stop already.
+        if not await self._server.on_tick(0):
+            await self._told.wait()
+
     def __exit__(self, *_: object) -> None:
         self._server.should_exit = True
+        if self._told is not None:
+            self._loop.call_soon_threadsafe(self._told.set)
         self._thread.join()
 
     @property

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 import psycopg
 import pytest
 from compose import DOCKER
+from model_program import install
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
 SOCKETS = Path("/var/run/postgresql")
 PATIENCE_S = 180
+STOP_S = 10
 _HOLDER = "mount --make-rprivate / && ip link set lo up && echo ready && exec sleep infinity"
 
 
@@ -86,11 +88,10 @@ class Stack:
         return done.stdout
 
     def stop(self, name: str) -> int:
-        """Send one its stop signal; what it ended with, within the time that Compose gives it."""
+        """Send one its stop signal; what it ended with, within ten seconds: Compose gives no service less."""
         service, process = self._services.pop(name)
         process.send_signal(signal.Signals[service.stop_signal])
-        grace_s = float(str(service.raw.get("stop_grace_period", "10s")).removesuffix("s"))
-        return process.wait(grace_s)
+        return process.wait(STOP_S)
 
     def close(self) -> None:
         """End what still runs."""
@@ -106,7 +107,12 @@ class Stack:
     def _environment(self, service: Service) -> dict[str, str]:
         said = {**service.environment, **self._extra}
         path = said.get("PATH", "$PATH").replace("$PATH", os.environ["PATH"])
-        return {"HOME": "/home/imageworks", "LANG": "C.UTF-8", **said, "PATH": path}
+        return {
+            "HOME": "/home/imageworks",
+            "LANG": "C.UTF-8",
+            **said,
+            "PATH": f"{self._root}/programs:{path}",
+        }
 
     def _within(self, service: Service, command: Sequence[str]) -> subprocess.CompletedProcess[str]:
         entered = self._entered(command, service)
@@ -152,6 +158,8 @@ def stack(root: Path, databases: tuple[str, str], **extra: str) -> Iterator[Stac
     (root / "hosts").write_text(f"127.0.0.1 {' '.join(names)}\n")
     for folder in ("kept", "dagster", "photos", "etc"):
         (root / folder).mkdir()
+    # What the images of model servers bring.
+    install(root / "programs")
     for file in ("dagster.yaml", "workspace.yaml"):
         shutil.copy(DOCKER / file, root / "dagster" / file)
     shutil.copy(DOCKER / "registry.yaml", root / "kept" / "registry.yaml")
