@@ -27,6 +27,19 @@ if TYPE_CHECKING:
 _BUSY_TIMEOUT_S = 30
 _SILENCE_S = 30
 _HELD_S = 15
+# How PostgreSQL watches those who are connected. A host that is cut off while it sends a pipeline would keep its locks
+# for hours: the limit on idle transactions does not count there. And whoever died while a lock was waited for would be
+# given it in turn.
+_WATCHED = " ".join(
+    f"-c {name}={value}"
+    for name, value in {
+        "tcp_keepalives_idle": _HELD_S // 3,
+        "tcp_keepalives_interval": _HELD_S // 5,
+        "tcp_keepalives_count": 3,
+        "tcp_user_timeout": _HELD_S * 1000,
+        "client_connection_check_interval": _HELD_S * 1000 // 3,
+    }.items()
+)
 
 
 @dataclass(frozen=True)
@@ -173,7 +186,7 @@ def _postgresql_engine(
         "keepalives_idle": _SILENCE_S // 2,
         "keepalives_interval": _SILENCE_S // 6,
         "keepalives_count": 3,
-        "options": f"{url.query.get('options', '')} {session}".strip(),
+        "options": f"{_WATCHED} {url.query.get('options', '')} {session}".strip(),
     }
     try:
         return create_engine(url, json_serializer=_json, connect_args=connecting, **options)

@@ -6,6 +6,7 @@ import json
 import time
 from uuid import uuid4
 
+import psycopg
 import pytest
 from compose import read_compose
 from sqlalchemy import select
@@ -101,6 +102,14 @@ def selected(services, sql):
 def stop_in_turn(services, names):
     ended = {name: services.stop(name) for name in reversed(names)}
     assert set(ended.values()) <= {0, 130, 143, -15, -2}, ended
+
+
+def test_postgresql_takes_the_settings_that_it_is_started_with(postgresql_url):
+    settings = SERVICES["postgres"].command[1:]
+    # Each may be given for one connection too.
+    with psycopg.connect(postgresql_url, options=" ".join(settings)) as connection:
+        assert connection.execute("SHOW tcp_keepalives_idle").fetchone() == ("5",)
+        assert connection.execute("SHOW client_connection_check_interval").fetchone() == ("5s",)
 
 
 def test_it_comes_up_in_order_judges_a_round_and_stops_when_it_is_told_to(running, tmp_path):

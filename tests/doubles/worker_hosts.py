@@ -10,6 +10,7 @@ import os
 import random
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _CHUNK = 64 * 1024
+_SILENT_S, _ASKED_EVERY_S, _ASKED = 5, 3, 3
 
 
 class WorkerHost:
@@ -130,6 +132,7 @@ async def _pass_on(address: str, ports: Sequence[int]) -> None:
 
 
 async def _pass(near: asyncio.StreamReader, back: asyncio.StreamWriter, port: int) -> None:
+    _watch(back.get_extra_info("socket"))
     try:
         far, on = await asyncio.open_connection("127.0.0.1", port)
     except OSError:
@@ -142,12 +145,23 @@ async def _pass(near: asyncio.StreamReader, back: asyncio.StreamWriter, port: in
             one.transport.abort()
 
 
+def _watch(connection: socket.socket) -> None:
+    """Ask a silent host whether it is there, as the database would that hosts are connected to here."""
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, _SILENT_S)
+    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, _ASKED_EVERY_S)
+    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, _ASKED)
+
+
 async def _copy(source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
-    with suppress(OSError):
+    try:
         while chunk := await source.read(_CHUNK):
             target.write(chunk)
             await target.drain()
         target.write_eof()
+    except OSError:
+        # A host that is gone is gone for both ends.
+        target.transport.abort()
 
 
 if __name__ == "__main__":

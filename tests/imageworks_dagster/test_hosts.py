@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
 from collections import Counter
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 
 import httpx
@@ -232,6 +233,7 @@ def test_a_host_that_is_cut_off_and_one_that_dies_cost_no_batch_and_no_answer(  
                 cwd=tmp_path,
                 stdout=output,
                 stderr=subprocess.STDOUT,
+                start_new_session=True,
             )
         try:
             wait_until(
@@ -254,7 +256,9 @@ def test_a_host_that_is_cut_off_and_one_that_dies_cost_no_batch_and_no_answer(  
             alpha.put_back()
             runs.wait(PATIENCE_S)
         finally:
-            runs.kill()
+            # Its batches are processes of their own.
+            with suppress(ProcessLookupError):
+                os.killpg(runs.pid, signal.SIGKILL)
             runs.wait()
         judged = said.read_text(errors="replace")
         assert runs.returncode == 0, judged[-6000:]

@@ -17,6 +17,7 @@ import pytest
 from pydantic import SecretStr
 from sqlalchemy import insert, select, text
 from sqlalchemy.exc import IntegrityError, StatementError
+from supervised import wait_until
 
 from store.database import StateDatabase
 from store.errors import DatabaseBusy, DatabaseClosed, DatabaseFull, DatabaseUnreachable, HomeError
@@ -345,8 +346,43 @@ def test_a_json_column_holds_what_photos_say(database):
 
 @pytest.mark.real
 def test_postgresql_ends_what_a_host_that_is_cut_off_has_begun(tmp_path, postgresql_url):
+    watched = {
+        "idle_in_transaction_session_timeout": "15s",
+        # While a pipeline is sent no transaction counts as idle.
+        "tcp_keepalives_idle": "5",
+        "tcp_keepalives_interval": "3",
+        "tcp_keepalives_count": "3",
+        "tcp_user_timeout": "15000",
+        "client_connection_check_interval": "5s",
+    }
+
+    def said(connection):
+        return {name: connection.execute(text(f"SHOW {name}")).scalar_one() for name in watched}
+
     with StateDatabase.open(Settings(home=tmp_path, state_url=postgresql_url)) as database:
-        asked = text("SHOW idle_in_transaction_session_timeout")
-        assert database.write(lambda connection: connection.execute(asked).scalar_one()) == "15s"
+        assert database.write(said) == watched
         with database.passing() as connection:
-            assert connection.execute(asked).scalar_one() == "15s"
+            assert said(connection) == watched
+
+
+@pytest.mark.real
+def test_who_dies_while_waiting_for_a_lock_is_not_given_it(tmp_path, postgresql_url):
+    settings = Settings(home=tmp_path, state_url=SecretStr(postgresql_url))
+    with StateDatabase.open(settings) as database, database.passing() as connection:
+        connection.execute(text("LOCK TABLE kept_answers IN EXCLUSIVE MODE"))
+        ours = connection.execute(text("SELECT pg_backend_pid()")).scalar_one()
+        waiting = text("SELECT count(*) FROM pg_stat_activity WHERE :pid = ANY (pg_blocking_pids(pid))")
+
+        def waiters():
+            # A transaction sees the same activity for all its length, so each look is one of its own.
+            with database.read() as looking:
+                return looking.execute(waiting, {"pid": ours}).scalar_one()
+
+        with subprocess.Popen(
+            [sys.executable, PROCESSES, "keep_answers", settings.home],
+            stdout=subprocess.DEVNULL,
+            env={"STATE_URL": postgresql_url},
+        ) as process:
+            wait_until(lambda: waiters() == 1, "it waits for the table")
+            process.kill()
+        wait_until(lambda: waiters() == 0, "it is no longer waited for")
