@@ -114,6 +114,8 @@ def _hand_out(  # noqa: PLR0917 - as Dagster's loop calls it
                 "step": step.key,
                 "run_id": plan_context.dagster_run.run_id,
                 "start": start,
+                # How the batch is divided is the run's, whatever a worker's own setting says.
+                "part_photos": settings.part_photos,
             },
             priority=priority,
             queue=queue,

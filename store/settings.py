@@ -186,7 +186,7 @@ class Settings(BaseSettings):
         description=(
             "Photos that one step of a stage works on at most: a larger batch is divided into parts, each a step that "
             "any worker may take, 32 at most; 0 gives every stage one step. The same for the web server, the daemon "
-            "and all workers."
+            "and whoever carries out runs; a worker divides as the run does, whatever it is set to."
         ),
     )
     inbox: AbsolutePath | None = Field(

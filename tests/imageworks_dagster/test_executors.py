@@ -104,7 +104,7 @@ def in_one_process(folder, tmp_path_factory):
 
 @contextmanager
 def celery_worker(place, artifacts):
-    """A worker as the stack starts one, until it is ready; it sees what the run sees."""
+    """A worker as the stack starts one, until it is ready; it sees what the run sees, and divides no batch itself."""
     command = [str(Path(sys.executable).with_name("celery")), "-A", "imageworks_dagster.worker", "worker"]
     options = ["--prefetch-multiplier", "1", "--concurrency", "1", "--loglevel", "info"]
     shared = {
@@ -112,6 +112,8 @@ def celery_worker(place, artifacts):
         "IMAGEWORKS_BROKER_URL": BROKER,
         "IMAGEWORKS_HOME": str(place / "home"),
         "IMAGEWORKS_ARTIFACTS_URL": artifacts or "",
+        # A batch is divided as the run says, on a host that is set otherwise too.
+        "IMAGEWORKS_PART_PHOTOS": "0",
         "PYTHONPATH": str(Path(judging_run.__file__).parent),
     }
     with subprocess.Popen(
