@@ -73,9 +73,8 @@ def test_a_run_that_has_its_turn_to_the_end_lets_the_batch_go_before_dagster_kno
     home, instance, begin, take
 ):
     first, second = begin(), begin()
-    with owned(home, "judge", BATCH, run_id=first, began=False, instance=instance):
-        with pytest.raises(BatchTaken):
-            take(second)
+    with owned(home, "judge", BATCH, run_id=first, began=False, instance=instance), pytest.raises(BatchTaken):
+        take(second)
     take(second)
     with pytest.raises(BatchTaken), owned(home, "judge", BATCH, run_id=first, began=True, instance=instance):
         pytest.fail("it is the second's")
