@@ -1,4 +1,4 @@
-"""The settings of alerts: who is told of a run that failed, and how it is sent; `store.settings` has them in its class."""
+"""The settings of alerts: who is told of a run that failed, and how; `store.settings` has them in its class."""
 
 # The Dagster floor imports this module at definition time: nothing heavier than pydantic belongs here.
 
