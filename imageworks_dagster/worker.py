@@ -19,10 +19,12 @@ from dagster._core.definitions.reconstruct import ReconstructableJob
 from dagster_celery.make_app import make_app
 from dagster_celery.tasks import create_task
 
-from imageworks_dagster.errors import CannotExecute
+from imageworks_dagster.errors import CannotExecute, OtherHome
 from imageworks_dagster.handing_out import CELERY
+from imageworks_dagster.home_mark import mark_of
 from imageworks_dagster.opened import open_store
 from imageworks_dagster.step_claims import StepClaim, held, take
+from store.path_text import path_text
 from store.settings import PREFIX, Settings
 
 log = logging.getLogger(__name__)
@@ -53,11 +55,20 @@ class _UnderClaim(Task):  # type: ignore[misc]
     # What the claim needs comes beside the arguments of Dagster's function.
     typing = False
 
-    def __call__(self, *, run_id: str, step: str, start: int, part_photos: int, **arguments: Any) -> Any:
+    def __call__(
+        self, *, run_id: str, step: str, start: int, part_photos: int, home: str, **arguments: Any
+    ) -> Any:
         settings = Settings()
-        database = open_store(settings).database
+        store = open_store(settings)
+        database = store.database
         claim = StepClaim(run_id, step, start)
         worker = f"process {os.getpid()} on {socket.gethostname()}"
+        if mark_of(store.home) != home:
+            raise OtherHome(
+                f"The home of {worker}, {path_text(store.home.root)}, is another than that of run {run_id}, so it has "
+                f"not begun step {step}. Mount the run's home there under IMAGEWORKS_HOME, and start the worker anew; "
+                "what was answered is kept."
+            )
         if not take(database, claim, worker=worker, ttl_s=settings.step_ttl_s):
             log.warning(
                 "Start %d of step %s of run %s is passed over: it is taken or over.", start, step, run_id

@@ -177,3 +177,24 @@ def test_a_celery_worker_finds_the_same(folder, in_one_process, artifacts, tmp_p
             pytest.skip("no Redis answers on the loopback")
     with celery_worker(tmp_path, artifacts):
         assert judged(folder, tmp_path, "celery", artifacts) == in_one_process
+
+
+def test_a_run_whose_step_is_taken_by_a_worker_with_a_home_of_its_own_fails_and_says_so(folder, tmp_path):
+    with closing(socket.socket()) as probe:
+        if probe.connect_ex(REDIS):
+            pytest.skip("no Redis answers on the loopback")
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    with celery_worker(elsewhere, None):
+        done = subprocess.run(
+            [sys.executable, "-m", "judging_run", folder],
+            env=environment(tmp_path, "celery", None),
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    assert done.returncode == 1, done.stderr[-4000:]
+    with dg.DagsterInstance.from_config(str(tmp_path / "dagster")) as instance:
+        said = [str(entry.dagster_event or entry.message) for entry in instance.all_logs(done.stdout)]
+    assert any(f"{elsewhere / 'home'}, is another than that of run {done.stdout}" in one for one in said)
