@@ -64,7 +64,12 @@ def serve(
     server = web_server(create_app(settings=settings), settings, log_level="info")
     # The collector is not to look through all that is loaded again and again.
     gc.freeze()
-    server.run()
+    try:
+        server.run()
+    finally:
+        # At the end it is to look through it: what is kept from it outlives the interpreter, DuckDB's types among it,
+        # and each is told of in the terminal.
+        gc.unfreeze()
     if not server.started:
         raise typer.Exit(1)
 

@@ -4,24 +4,23 @@ from __future__ import annotations
 
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
+from itertools import islice
 from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import UUID
 
-from backends.errors import ModelUnreachable
 from backends.output_schemas import canonical_schema
 from backends.recall import let_go, look_up
 from backends.request import Labels, Request, request_digest
 from imageworks.errors import AnswerMisread
 from imageworks_dagster.interruption import run_interruptible
 from imageworks_dagster.picturing import Previews
+from imageworks_dagster.reaching import client_of, see_all_reachable, see_reachable
 from prompt_hub.rendering import render
-from store.batches import batch as registered_batch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from backends.answer import Answer
-    from backends.client import Client
     from imageworks_dagster.picturing import PhotoFile
     from imageworks_dagster.stages import Row, Stage
     from prompt_hub.schema import PromptProfile
@@ -29,6 +28,8 @@ if TYPE_CHECKING:
     from store.settings import Settings
 
 T = TypeVar("T")
+
+_LOOKED_UP = 200
 
 
 @dataclass(frozen=True)
@@ -138,6 +139,22 @@ class Asker:
             registry_version=manifest.registry_version,
         )
 
+    @property
+    def model(self) -> Model:
+        """The one that is asked."""
+        return self._model
+
+    def must_ask(self, questions: Iterable[Question]) -> bool:
+        """Whether the model has to be asked: somebody wants fresh answers, or one is not kept."""
+        if self._stage.config.get("fresh"):
+            return any(True for _ in questions)
+        made = (self._requests.request(question, self._labels) for question in questions)
+        # Few at a time: where nothing is kept, the first few say so.
+        while some := list(islice(made, _LOOKED_UP)):
+            if _some_not_kept(self._stage, some):
+                return True
+        return False
+
     def ask(
         self, questions: Iterable[Question], *, read: Callable[[object], T]
     ) -> dict[str, tuple[Answer, T | None]]:
@@ -176,6 +193,20 @@ class Asker:
         }
 
 
+def see_panel(stage: Stage, panel: Iterable[tuple[str, Asker, Iterable[Question]]]) -> None:
+    """See that each judge is there who has to be asked something, before the first is asked.
+
+    Args:
+        stage: the stage.
+        panel: each judge's name, who asks it, and what it is to be asked.
+
+    Raises:
+        backends.errors.BackendError: some are not; the message names each of them.
+    """
+    wanted = {judge: asker.model for judge, asker, questions in panel if asker.must_ask(questions)}
+    see_all_reachable(stage, wanted)
+
+
 def ask_all(
     stage: Stage,
     model: Model,
@@ -211,19 +242,10 @@ def ask_all(
     async def main() -> None:
         spool = stage.resources.telemetry.spool()
         try:
-            client = await stage.resources.models.client(
-                stage.settings,
-                registry=stage.registry,
-                store=stage.store,
-                spool=spool,
-                embedded=stage.embedded,
-                labels={"run_id": stage.run.run_id, "batch": stage.batch.name, "stage": stage.asset},
-                heard=stage.tally.hear,
-            )
-            async with client:
+            async with await client_of(stage, spool) as client:
                 # What is all kept needs no server.
                 if wanted and must_ask:
-                    await _check(client, model, stage)
+                    await see_reachable(client, model, stage)
                 async with aclosing(client.map(wanted, fresh=fresh)) as done:
                     async for request, answer in done:
                         _count(stage, answer)
@@ -244,24 +266,6 @@ def ask_all(
         if misread:
             stage.store.database.write(lambda connection: let_go(connection, misread))
     return answers
-
-
-async def _check(client: Client, model: Model, stage: Stage) -> None:
-    """See that the model is there; of one that the batch has chosen, say that it stays its choice."""
-    try:
-        await client.check(model)
-    except ModelUnreachable as error:
-        batch = registered_batch(stage.store.database, stage.batch.pipeline, stage.batch.name)
-        pins = batch.pins.get(stage.asset, {})
-        choice = "judges" if pins.get("judges") else "model"
-        named = pins.get(choice)
-        if not named:
-            raise
-        option = f"--{choice}" if stage.scorer is None else "--iqa-model"
-        raise ModelUnreachable(
-            f"{error} {named!r} stays the choice of batch {batch.name!r} until another is chosen; {option} default "
-            f"ends it."
-        ) from error
 
 
 def _some_not_kept(stage: Stage, requests: Sequence[Request]) -> bool:

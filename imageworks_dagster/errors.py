@@ -9,6 +9,7 @@ PlatformError
 ├── NothingToTry       a trial of prompts in which nothing would be compared
 ├── CannotExecute      an executor that is set and cannot be had
 ├── BatchTaken         a batch that another run works on
+├── OtherHome          a step in the hands of a worker whose home is another than the run's
 ├── StepLost           a step that was lost with one worker after the other
 ├── AlreadyServed      a web UI whose port or home another program has
 ├── EndedEarly         a program that was to go on ended by itself
@@ -54,6 +55,10 @@ class CannotExecute(PlatformError):
 
 class BatchTaken(PlatformError):
     """A batch to work on, or to forget photos of, that another run works on."""
+
+
+class OtherHome(PlatformError):
+    """A step in the hands of a worker whose home is another than the run's."""
 
 
 class StepLost(PlatformError):

@@ -20,6 +20,7 @@ from dagster_celery.core_execution_loop import core_celery_execution_loop
 from dagster_celery.executor import CELERY_CONFIG, CeleryExecutor
 
 from imageworks_dagster.errors import StepLost
+from imageworks_dagster.home_mark import mark_of
 from imageworks_dagster.opened import open_store
 from imageworks_dagster.step_claims import StepClaim, forget, look, void
 from store.settings import Settings
@@ -27,6 +28,7 @@ from store.settings import Settings
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from imageworks_dagster.opened import OpenStore
     from store.database import StateDatabase
 
 _DAY_S: Final = 86_400
@@ -70,15 +72,15 @@ def watched_celery_executor(context: dg.InitExecutorContext) -> CeleryExecutor:
 class _WatchedCeleryExecutor(CeleryExecutor):
     def execute(self, plan_context: Any, execution_plan: Any) -> Iterator[Any]:
         settings = Settings()
-        database = open_store(settings).database
+        store = open_store(settings)
         try:
             yield from core_celery_execution_loop(  # type: ignore[no-untyped-call]
                 plan_context,
                 execution_plan,
-                step_execution_fn=partial(_hand_out, database=database, settings=settings),
+                step_execution_fn=partial(_hand_out, store=store, settings=settings),
             )
         finally:
-            forget(database, plan_context.dagster_run.run_id)
+            forget(store.database, plan_context.dagster_run.run_id)
 
 
 def _hand_out(  # noqa: PLR0917 - as Dagster's loop calls it
@@ -89,9 +91,10 @@ def _hand_out(  # noqa: PLR0917 - as Dagster's loop calls it
     priority: int,
     known_state: Any,
     *,
-    database: StateDatabase,
+    store: OpenStore,
     settings: Settings,
 ) -> HandedOut:
+    home = mark_of(store.home)
     job = plan_context.reconstructable_job
     packed = pack_value(
         ExecuteStepArgs(
@@ -114,6 +117,9 @@ def _hand_out(  # noqa: PLR0917 - as Dagster's loop calls it
                 "step": step.key,
                 "run_id": plan_context.dagster_run.run_id,
                 "start": start,
+                # How the batch is divided is the run's, whatever a worker's own setting says.
+                "part_photos": settings.part_photos,
+                "home": home,
             },
             priority=priority,
             queue=queue,
@@ -122,7 +128,7 @@ def _hand_out(  # noqa: PLR0917 - as Dagster's loop calls it
 
     return HandedOut(
         send,
-        database,
+        store.database,
         plan_context.dagster_run.run_id,
         step.key,
         told=plan_context.log.warning,

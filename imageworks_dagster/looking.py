@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import select
 
 from imageworks.judge_vision.seen import Seen
+from imageworks_dagster.generation import find_generations
 from imageworks_dagster.measuring import Measured, remember_signals
 from imageworks_dagster.picturing import decoded, keep_thumbnail
 from photos.borders import BORDERS_VERSION, Borders, find_borders
@@ -26,7 +27,7 @@ from photos.overlay_text import (
     find_text,
     installed_tesseract,
 )
-from photos.provenance import PROVENANCE_VERSION, find_generation
+from photos.provenance import PROVENANCE_VERSION
 from photos.signals import measure
 from store.tables import measurements
 from store.upserting import insert_new
@@ -60,6 +61,7 @@ def _kept_version(tesseract: Path | None) -> str:
 
 def look_at(
     photos: Mapping[str, PhotoFile],
+    digests: Mapping[str, str],
     *,
     home: Home,
     settings: Settings,
@@ -67,6 +69,8 @@ def look_at(
     progress: StageProgress,
 ) -> dict[str, Seen]:
     """What the detectors see in each photo, by the key given; nothing of one that cannot be decoded.
+
+    ``digests`` are those of the files' bytes, by the same keys: what depends on the metadata is kept by them.
 
     Where tesseract fails, `Seen.text_unknown` says why. Nothing is kept of that: another run looks again.
     """
@@ -111,12 +115,12 @@ def look_at(
             for _ in some:
                 progress.advance()
             progress.tick()
+    opened = {key: photo for key, photo in photos.items() if photo.photo_id in looks}
+    generations = find_generations(opened, digests, settings=settings, database=database)
     seen: dict[str, Seen] = {}
-    for key, photo in photos.items():
-        if photo.photo_id in looks:
-            provenance = find_generation(photo.path, max_file_bytes=settings.max_file_bytes)
-            borders, monochrome, text = looks[photo.photo_id]
-            seen[key] = Seen(borders, monochrome, provenance, text, unknown.get(photo.photo_id, ""))
+    for key, photo in opened.items():
+        borders, monochrome, text = looks[photo.photo_id]
+        seen[key] = Seen(borders, monochrome, generations[key], text, unknown.get(photo.photo_id, ""))
     return seen
 
 

@@ -1,12 +1,13 @@
-"""Owners: which run works the parts of a batch.
+"""Owners: which run works on a batch.
 
-The steps that have a part each share the batch's turn, and between two of them nobody may have it. So a run owns the
-batch that it divides until the run is over: meanwhile no other divides it or works a part of it, which would ask
-everything twice.
+Where each step has a process of its own, nobody has the batch's turn between two of them, and those that have a part
+each share it. So a run owns its batch from its first stage until it is over: meanwhile no other works on it, which
+would ask everything twice, and put tables of two runs together.
 """
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from imageworks_dagster.errors import BatchTaken
@@ -14,6 +15,7 @@ from imageworks_dagster.run_process import tagged_process
 from store.locking import locked
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     import dagster as dg
@@ -31,7 +33,7 @@ def own(
         pipeline: the batch's pipeline.
         batch: the name of a registered batch.
         run_id: the run.
-        began: whether the run has divided the batch already; who lost it since then does not take it back.
+        began: whether the run has worked on the batch before; who lost it since then does not take it back.
         instance: where Dagster keeps what became of runs.
 
     Raises:
@@ -44,19 +46,37 @@ def own(
             return
         if owner and is_under_way(owner, instance):
             raise BatchTaken(
-                f"Batch {batch!r} is being worked on by run {owner}, which has divided it. This run asks nothing about "
-                "it: start this one again when that one has ended, or terminate that one first."
+                f"Batch {batch!r} is being worked on by run {owner}. This run asks nothing about it: start this one "
+                "again when that one has ended, or terminate that one first."
             )
         if owner and began:
             raise BatchTaken(
-                f"Batch {batch!r} was divided anew by run {owner}, while this run was taken for ended. What this one "
-                "was answered is kept, and nothing more is asked: materialize again to go on."
+                f"Batch {batch!r} was worked on by run {owner}, while this run was taken for ended. What this one was "
+                "answered is kept, and nothing more is asked: materialize again to go on."
             )
         path.write_text(run_id, encoding="ascii")
 
 
+@contextmanager
+def owned(
+    home: Home, pipeline: str, batch: str, *, run_id: str, began: bool, instance: dg.DagsterInstance
+) -> Iterator[None]:
+    """As `own`, and let go of the batch at the end of the block.
+
+    For a run that has its turn to the end: the next has the turn before Dagster knows that this one has ended.
+    """
+    own(home, pipeline, batch, run_id=run_id, began=began, instance=instance)
+    try:
+        yield
+    finally:
+        path = _place(home, pipeline, batch)
+        with locked(path):
+            if path.read_text(encoding="ascii") == run_id:
+                path.write_text("", encoding="ascii")
+
+
 def owner_of(home: Home, pipeline: str, batch: str, instance: dg.DagsterInstance) -> str | None:
-    """The run under way that works the parts of a batch; None where there is none."""
+    """The run under way that works on a batch; None where there is none."""
     try:
         owner = _place(home, pipeline, batch).read_text(encoding="ascii")
     except FileNotFoundError:

@@ -36,7 +36,7 @@ def divide_stage(step: StageStep) -> list[str]:
         dg.Failure: with an explained error's message.
     """
     with explained():
-        stage, _ = enter_stage(step, in_parts=True)
+        stage, _ = enter_stage(step)
         sweep(stage.store.home, step.context.instance)
         plan = _plan(stage, step.pipeline)
         if len(plan.parts) <= 1:
@@ -52,7 +52,7 @@ def work_part(step: StageStep, body: Callable[[Stage], Outcome]) -> None:
         dg.Failure: with an explained error's message.
     """
     with explained():
-        stage, _ = enter_stage(step, in_parts=True, together=True)
+        stage, _ = enter_stage(step, together=True)
         files = _files(stage)
         plan = files.plan()
         if plan is None:
@@ -81,7 +81,7 @@ def gather_stage(step: StageStep, body: Callable[[Stage], Outcome]) -> dg.Materi
         dg.Failure: with an explained error's message.
     """
     with explained():
-        stage, hub = enter_stage(step, in_parts=True)
+        stage, hub = enter_stage(step)
         files, began = _files(stage), time.monotonic()
         plan = files.plan()
         if plan is not None:

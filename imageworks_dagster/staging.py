@@ -14,8 +14,7 @@ from imageworks_dagster.assets.chosen import promoted_facts, promoted_version, s
 from imageworks_dagster.assets.stage import as_failure, picture_markdown, table_markdown
 from imageworks_dagster.explained import EXPLAINED
 from imageworks_dagster.opened import open_store
-from imageworks_dagster.owning import own
-from imageworks_dagster.parts import PartFiles
+from imageworks_dagster.owning import own, owned
 from imageworks_dagster.process_memory import settle
 from imageworks_dagster.progress import StageProgress
 from imageworks_dagster.provenance import provenance_tags
@@ -32,6 +31,7 @@ from telemetry.manifest import StageSummary
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
+    from pathlib import Path
 
     from imageworks_dagster.assembly import Assembly
     from imageworks_dagster.assets.stage import StageStep
@@ -72,18 +72,15 @@ def run_stage(step: StageStep, body: Callable[[Stage], Outcome]) -> dg.Materiali
         return end_stage(step, stage, outcome=outcome, pointer=pointer, seconds=seconds, hub=hub)
 
 
-def enter_stage(
-    step: StageStep, *, in_parts: bool = False, together: bool = False
-) -> tuple[Stage, PromptHub]:
+def enter_stage(step: StageStep, *, together: bool = False) -> tuple[Stage, PromptHub]:
     """The prepared stage of the run's partition, and the prompts as they are now.
 
     Args:
         step: the step.
-        in_parts: whether the run divides the batch, which it has to own.
         together: whether other steps of this stage work at the same time, each on its part of the batch.
 
     Raises:
-        imageworks_dagster.errors.BatchTaken: another run that is under way owns the batch to divide.
+        imageworks_dagster.errors.BatchTaken: another run that is under way owns the batch.
     """
     context, pipeline, declaration = step.context, step.pipeline, step.declaration
     assembly, resources = step.assembly, step.resources
@@ -95,9 +92,10 @@ def enter_stage(
         context.instance.add_run_tags(run_id, process_tags(settings.executor))
     # Before the manifest is opened: from here on whatever ends the run, even between two stages, closes it.
     resources.telemetry.close_manifest_in(store)
-    if in_parts:
+    in_one_process, ownership = settings.executor == "in_process", _ownership(step, store)
+    if not in_one_process:
         # Who may not have it does not wait for it either: that would keep a worker from the steps of the owner.
-        _own(step, store)
+        own(**ownership)
     resources.telemetry.hold_to_the_end(
         turn(
             store.home,
@@ -106,12 +104,14 @@ def enter_stage(
             who=f"run {run_id}",
             waiting=context.log.warning,
             # One process has its turn alone: the step that wants it so later would wait for this one.
-            together=together and settings.executor != "in_process",
+            together=together and not in_one_process,
         )
     )
-    if in_parts:
+    if in_one_process:
+        resources.telemetry.hold_to_the_end(owned(**ownership))
+    else:
         # Who waited may have lost it meanwhile.
-        _own(step, store)
+        own(**ownership)
     # Anew: who had the turn before may have changed what is pinned.
     batch = registered_batch(store.database, pipeline.name, context.partition_key)
     hub, registry = resources.prompt_hub.load(), resources.model_registry.load(assembly.embedded_revisions)
@@ -220,16 +220,21 @@ def _chosen_facts(node: BatchNode, run: Run) -> Mapping[str, dg.MetadataValue]:
     return promoted_facts(told, choice.profile_stage, prompts)
 
 
-def _own(step: StageStep, store: OpenStore) -> None:
+def _ownership(step: StageStep, store: OpenStore) -> dict[str, Any]:
+    """Who is to own what, as `own` takes it."""
     run_id = step.context.run.run_id
-    own(
-        store.home,
-        step.pipeline.name,
-        step.context.partition_key,
-        run_id=run_id,
-        began=PartFiles(store.home, run_id, step.declaration.asset).plan() is not None,
-        instance=step.context.instance,
-    )
+    return {
+        "home": store.home,
+        "pipeline": step.pipeline.name,
+        "batch": step.context.partition_key,
+        "run_id": run_id,
+        "began": _manifest_of(store, run_id).exists(),
+        "instance": step.context.instance,
+    }
+
+
+def _manifest_of(store: OpenStore, run_id: str) -> Path:
+    return store.home.manifests / f"{run_id}.json"
 
 
 def _planned(context: dg.OpExecutionContext, pipeline: Pipeline) -> list[str]:
@@ -347,9 +352,8 @@ def _metadata(stage: Stage, outcome: Outcome, seconds: float) -> dict[str, Any]:
     switches = stage.run.manifest.switches
     if switches:
         metadata["switches"] = ", ".join(f"{name} {words}" for name, words in switches.items())
-    manifest = stage.store.home.manifests / f"{stage.run.run_id}.json"
     return {
         **metadata,
-        "manifest": dg.MetadataValue.path(str(manifest)),
+        "manifest": dg.MetadataValue.path(str(_manifest_of(stage.store, stage.run.run_id))),
         "dagster/row_count": len(outcome.rows),
     }

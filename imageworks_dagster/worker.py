@@ -1,7 +1,8 @@
 """The Celery application of a worker: `celery -A imageworks_dagster.worker worker`.
 
 Dagster's own, with the broker that the settings name, so that a worker needs no configuration file; and a step is
-carried out under a claim, so that no two workers ever have it at once.
+carried out under a claim, so that no two workers ever have it at once. How a batch is divided is said by the run that
+the step is of, so that no worker's own setting can make other steps of it.
 """
 
 from __future__ import annotations
@@ -9,20 +10,42 @@ from __future__ import annotations
 import logging
 import os
 import socket
+import sys
 from typing import Any
 
 from celery import Task
 from celery.exceptions import Ignore
+from dagster._core.definitions.reconstruct import ReconstructableJob
 from dagster_celery.make_app import make_app
 from dagster_celery.tasks import create_task
 
-from imageworks_dagster.errors import CannotExecute
+from imageworks_dagster.errors import CannotExecute, OtherHome
 from imageworks_dagster.handing_out import CELERY
+from imageworks_dagster.home_mark import mark_of
 from imageworks_dagster.opened import open_store
 from imageworks_dagster.step_claims import StepClaim, held, take
-from store.settings import Settings
+from store.path_text import path_text
+from store.settings import PREFIX, Settings
 
 log = logging.getLogger(__name__)
+
+_DEFINITIONS = "imageworks_dagster.location"
+_PART_PHOTOS = f"{PREFIX}PART_PHOTOS"
+
+
+def divide_as(part_photos: int) -> None:
+    """Have the definitions of this process divide batches as a run does: what it loads from now on, and has loaded.
+
+    Args:
+        part_photos: the run's setting.
+    """
+    if Settings().part_photos == part_photos:
+        return
+    os.environ[_PART_PHOTOS] = str(part_photos)
+    # A process has done steps of other runs before, and Dagster keeps the definitions that it loaded for them.
+    sys.modules.pop(_DEFINITIONS, None)
+    ReconstructableJob.get_definition.cache_clear()
+    ReconstructableJob.get_repository_definition.cache_clear()
 
 
 class _UnderClaim(Task):  # type: ignore[misc]
@@ -32,16 +55,26 @@ class _UnderClaim(Task):  # type: ignore[misc]
     # What the claim needs comes beside the arguments of Dagster's function.
     typing = False
 
-    def __call__(self, *, run_id: str, step: str, start: int, **arguments: Any) -> Any:
+    def __call__(
+        self, *, run_id: str, step: str, start: int, part_photos: int, home: str, **arguments: Any
+    ) -> Any:
         settings = Settings()
-        database = open_store(settings).database
+        store = open_store(settings)
+        database = store.database
         claim = StepClaim(run_id, step, start)
         worker = f"process {os.getpid()} on {socket.gethostname()}"
+        if mark_of(store.home) != home:
+            raise OtherHome(
+                f"The home of {worker}, {path_text(store.home.root)}, is another than that of run {run_id}, so it has "
+                f"not begun step {step}. Mount the run's home there under IMAGEWORKS_HOME, and start the worker anew; "
+                "what was answered is kept."
+            )
         if not take(database, claim, worker=worker, ttl_s=settings.step_ttl_s):
             log.warning(
                 "Start %d of step %s of run %s is passed over: it is taken or over.", start, step, run_id
             )
             raise Ignore
+        divide_as(part_photos)
         with held(database, claim, ttl_s=settings.step_ttl_s):
             return self.run(**arguments)
 

@@ -19,6 +19,8 @@ from photos.opening import MAX_FILE_BYTES, open_photo
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from photos.containers.reading import Feed
+
 PROVENANCE_VERSION = 1
 """Raised whenever what follows changes, so that kept findings are made anew."""
 
@@ -56,8 +58,15 @@ class Provenance:
     credentials: bool = False
 
 
-def find_generation(path: Path, *, max_file_bytes: int = MAX_FILE_BYTES) -> Provenance:
+def find_generation(
+    path: Path, *, max_file_bytes: int = MAX_FILE_BYTES, feed: Feed | None = None
+) -> Provenance:
     """Look for signs of a generator in a file.
+
+    Args:
+        path: The file.
+        max_file_bytes: Refuse larger ones.
+        feed: Takes each block of the file as it is read, such as a digest's.
 
     Raises:
         photos.errors.PictureError: It cannot be read, or has more bytes than the limit.
@@ -66,6 +75,8 @@ def find_generation(path: Path, *, max_file_bytes: int = MAX_FILE_BYTES) -> Prov
     tail = b""
     with open_photo(path, max_file_bytes=max_file_bytes) as file:
         while block := file.read(_BLOCK):
+            if feed is not None:
+                feed(block)
             # A term may lie across two blocks.
             window = tail + block
             for name, pattern in _PATTERNS.items():

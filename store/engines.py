@@ -13,7 +13,7 @@ from store.driver_errors import in_words
 from store.errors import DatabaseUnreachable
 from store.locking import locked
 from store.migrating import migrate
-from store.settings import masked_url
+from store.state_url import masked_url
 
 if TYPE_CHECKING:
     from collections.abc import Callable

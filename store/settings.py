@@ -9,7 +9,6 @@ import os
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
-from urllib.parse import parse_qsl, urlencode
 
 from pydantic import (
     AfterValidator,
@@ -22,67 +21,26 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from store.alert_settings import AlertSettings
 from store.errors import SettingsError
 from store.older_variables import NAMES, older_settings, set_in
 from store.path_text import path_text
+from store.state_url import MASK, checked_url, masked_url
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
 PREFIX = "IMAGEWORKS_"
-MASK = "********"
 
 _MIB = 1024 * 1024
-_STATE_SCHEME = re.compile(r"(?:postgresql(?:\+psycopg)?|postgres):")
-# Narrower than RFC 3986 and than SQLAlchemy on purpose: they part a URL in different places, and what one takes for
-# a database the other takes for half a password. Here no two parsers can disagree.
-_STATE_URL = re.compile(
-    r"(?P<scheme>[a-z+]+://)(?:(?P<user>[^:@/?#\s]*)(?::(?P<password>[^@/?#\s]*))?@)?"
-    r"(?P<place>(?:\[[0-9A-Fa-f:.]+\]|[^:@/?#\[\]\s]*)(?::[0-9]{1,5})?(?:/[^@?#\s]*)?)(?:\?(?P<query>[^@#\s]*))?"
-)
 _STEP = r"(?!\.{1,2}(?:/|$))[A-Za-z0-9._-]+"
 _ARTIFACTS_URL = re.compile(
     rf"(?:file://(?:/[^/\0?#@]+)+|(?!file:)[a-z][a-z0-9+.-]*://{_STEP}(?:/{_STEP})*)/?"
 )
-_SECRET = re.compile("pass|secret|key|token", re.IGNORECASE)
-_WEBHOOK = re.compile(r"https?://[^\s/?#@]+(?:[/?][^\s#]*)?")
-_ADDRESS = re.compile(r"[^\s@,<>()\"]+@[^\s@,<>()\"]+")
 
 
 def _absolute(path: Path) -> Path:
     return path.expanduser().absolute()
-
-
-def _state_url(url: SecretStr) -> SecretStr:
-    # The message never quotes the value: it may hold a password.
-    text = url.get_secret_value()
-    if not _STATE_SCHEME.match(text):
-        raise ValueError(
-            "must be postgresql://user:password@host:5432/database; "
-            "leave it unset for SQLite in the home folder"
-        )
-    if not _STATE_URL.fullmatch(text):
-        raise ValueError(
-            "is not a URL; write postgresql://user:password@host:5432/database, and within user, password and "
-            "the others %2F for a /, %3F for a ?, %23 for a #, %40 for a @, %3A for a : and %20 for a space"
-        )
-    return url
-
-
-def _webhook_url(url: SecretStr) -> SecretStr:
-    # The message never quotes the value: whoever knows the address of a chat's webhook may write there.
-    if not _WEBHOOK.fullmatch(url.get_secret_value()):
-        raise ValueError(
-            "is no URL of the form http://host/path or https://host/path, without user and password"
-        )
-    return url
-
-
-def _addresses(text: str) -> str:
-    wrong = [one for one in map(str.strip, text.split(",")) if not _ADDRESS.fullmatch(one)]
-    if wrong:
-        raise ValueError(f"{', '.join(map(repr, wrong))} is no address such as club@example.org")
-    return text
 
 
 def _artifacts_url(url: str) -> str:
@@ -122,7 +80,7 @@ def _parts(text: str) -> list[str]:
 AbsolutePath = Annotated[Path, AfterValidator(_absolute)]
 
 
-class Settings(BaseSettings):
+class Settings(AlertSettings, BaseSettings):
     """What a person may set; every field is read from `IMAGEWORKS_<FIELD>` or given by name.
 
     Frozen. Sizes take a number of bytes or text such as `64MiB`.
@@ -146,7 +104,7 @@ class Settings(BaseSettings):
         validate_default=True,
         description="Folder for everything that is kept: state, tables, telemetry, prompts, Dagster's home.",
     )
-    state_url: Annotated[SecretStr, AfterValidator(_state_url)] | None = Field(
+    state_url: Annotated[SecretStr, AfterValidator(checked_url)] | None = Field(
         default=None,
         description="PostgreSQL URL of the state database; unset means SQLite in the home folder.",
     )
@@ -186,7 +144,7 @@ class Settings(BaseSettings):
         description=(
             "Photos that one step of a stage works on at most: a larger batch is divided into parts, each a step that "
             "any worker may take, 32 at most; 0 gives every stage one step. The same for the web server, the daemon "
-            "and all workers."
+            "and whoever carries out runs; a worker divides as the run does, whatever it is set to."
         ),
     )
     inbox: AbsolutePath | None = Field(
@@ -218,39 +176,6 @@ class Settings(BaseSettings):
     )
     promotion_runs_a_tick: int = Field(
         default=2, ge=1, le=100, description="Runs that are started at most at one look for promotions."
-    )
-    alert_webhook_url: Annotated[SecretStr, AfterValidator(_webhook_url)] | None = Field(
-        default=None,
-        description="URL that is told of each run that failed, by a POST of JSON; a secret, since it may hold a token.",
-    )
-    alert_email_to: Annotated[str, AfterValidator(_addresses)] | None = Field(
-        default=None,
-        description="Addresses that are sent an e-mail about each run that failed, with commas between.",
-    )
-    alert_email_from: Annotated[str, AfterValidator(_addresses)] | None = Field(
-        default=None, description="Sender of those e-mails; unset means the first of the addresses."
-    )
-    alert_email_host: str = Field(
-        default="127.0.0.1",
-        pattern=r"^[^\s:/@]+$",
-        description="Mail server that takes those e-mails.",
-    )
-    alert_email_port: int = Field(default=587, ge=1, le=65_535, description="The mail server's port.")
-    alert_email_security: Literal["starttls", "tls", "none"] = Field(
-        default="starttls",
-        description=(
-            "How the connection to the mail server is kept from others: `starttls`, `tls` from the first byte, usually "
-            "on port 465, or `none`, for a server on this machine."
-        ),
-    )
-    alert_email_user: str | None = Field(
-        default=None, description="User at the mail server; unset means that it asks for none."
-    )
-    alert_email_password: SecretStr | None = Field(
-        default=None, description="That user's password; never sent over a connection that is open to others."
-    )
-    alert_timeout_s: float = Field(
-        default=5, gt=0, le=10, description="Seconds for one try to deliver an alert."
     )
     leases: Literal["off", "observe", "enforce"] = Field(
         default="off",
@@ -485,7 +410,8 @@ class Settings(BaseSettings):
     def masked(self) -> dict[str, object]:
         """Every setting as a plain value for printing, without secrets."""
         plain: dict[str, object] = {}
-        for name in type(self).model_fields:
+        # Those of alerts last: pydantic has what is inherited before the others.
+        for name in sorted(type(self).model_fields, key=AlertSettings.model_fields.__contains__):
             value = getattr(self, name)
             if name == "state_url" and value is not None:
                 plain[name] = masked_url(value.get_secret_value())
@@ -509,21 +435,6 @@ class _Older(PydanticBaseSettingsSource):
 
     def __call__(self) -> dict[str, Any]:
         return dict(older_settings(os.environ))
-
-
-def masked_url(url: str) -> str:
-    """`url` with its password, in the authority or in the query, replaced by asterisks; all of it if it is none."""
-    parts = _STATE_URL.fullmatch(url)
-    if parts is None:
-        return MASK
-    password = "" if parts["password"] is None else f":{MASK}"
-    user = "" if parts["user"] is None else f"{parts['user']}{password}@"
-    query = [
-        (key, MASK if _SECRET.search(key) else value)
-        for key, value in parse_qsl(parts["query"] or "", keep_blank_values=True)
-    ]
-    shown = f"?{urlencode(query, safe='*/')}" if query else ""
-    return f"{parts['scheme']}{user}{parts['place']}{shown}"
 
 
 def unknown_variables(environ: Iterable[str]) -> list[str]:

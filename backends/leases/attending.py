@@ -23,9 +23,11 @@ from store.errors import StoreError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from backends.leases.ledger import Asked, Glance, Ledger, Taken
+    from backends.leases.glancing import Glance
+    from backends.leases.ledger import Ledger
     from backends.leases.measuring import Machine
     from backends.leases.records import KeptLease, ServerAddress
+    from backends.leases.taking import Asked, Taken
     from backends.loading.protocol import Loading
 
 _LOG: Final = logging.getLogger(__name__)

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Final
 
 from backends.errors import AttemptFailed, ModelUnreachable, StaleLease
 from backends.leases.aside import aside, start_aside
-from backends.leases.ledger import Asked
 from backends.leases.seam import GrantedAtOnce, Lease
+from backends.leases.taking import Asked
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator, Sequence

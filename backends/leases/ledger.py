@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
-from sqlalchemy import and_, bindparam, case, delete, insert, select, true, update
+from sqlalchemy import and_, delete, insert, select, true, update
 
 from backends.leases.claiming import check_claims, claim
+from backends.leases.glancing import Glance, glance
 from backends.leases.modes import go_over
 from backends.leases.policy import plan
 from backends.leases.records import (
@@ -20,7 +21,6 @@ from backends.leases.records import (
     NOBODY,
     RELEASED,
     TRIES,
-    Cost,
     KeptLease,
     KeptResident,
     KeptWaiter,
@@ -40,11 +40,11 @@ from backends.leases.rows import (
     waiter_row,
 )
 from backends.leases.state import Place, Waiter
+from backends.leases.taking import Taken, Task
 from backends.leases.turning import Turn, take_turn
+from backends.leases.writing import LEFT, close, drop, end, follow, learn, leases_where
 from store.tables import (
-    lease_costs,
     lease_devices,
-    lease_ledger,
     lease_residents,
     lease_transitions,
     lease_waiters,
@@ -55,12 +55,12 @@ from store.upserting import upsert
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
-    from sqlalchemy import ColumnElement, Connection
-    from sqlalchemy.sql.dml import ReturningDelete
+    from sqlalchemy import Connection
 
     from backends.leases.policy import Limits, Policy
     from backends.leases.records import Ending, Mode, Served
-    from backends.leases.state import Device, Priority, Resident, ResidentState
+    from backends.leases.state import Device, Resident
+    from backends.leases.taking import Asked
     from backends.leases.turning import Beginning
     from store.database import StateDatabase
 
@@ -68,65 +68,6 @@ TTL_S: Final = 15.0
 """Seconds after which a holder, a waiter or an owner that has said nothing counts as gone."""
 
 _KEPT_S: Final = 30 * 86400.0
-# How much the last switch counts among those before.
-_NEWEST: Final = 0.5
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """A waiter to be entered."""
-
-    id: str
-    priority: Priority
-    served: Served
-
-
-@dataclass(frozen=True, slots=True)
-class Task:
-    """A transition that is the caller's to carry out, at whose server."""
-
-    transition: Transition
-    served: Served
-
-
-@dataclass(frozen=True, slots=True)
-class Taken:
-    """What came of a turn, for who took it.
-
-    Attributes:
-        turn: What changed.
-        tasks: To carry out.
-        granted: Leases of the caller's waiters that hold, by the waiter's id; those that others have granted it too.
-        refused: Why the others of its waiters never will be granted, by id.
-        standing: Ids of the caller's waiters that still stand in the queue.
-        version: Of the ledger after it.
-        again_in: Seconds after which to take another turn even if nothing changes; None if only a change can help.
-        now: When it was, on the database's clock.
-    """
-
-    turn: Turn
-    tasks: tuple[Task, ...]
-    granted: dict[str, KeptLease]
-    refused: dict[str, str]
-    standing: frozenset[str]
-    version: int
-    again_in: float | None
-    now: float
-
-
-@dataclass(frozen=True, slots=True)
-class Glance:
-    """What somebody looks at to know whether a turn is worth while: the version, and who is in whose way.
-
-    Attributes:
-        version: Of the ledger.
-        wanted: Models that are waited for, each with who waits and with what priority.
-        closed: Places whose residents take no more leases, and what becomes of them.
-    """
-
-    version: int
-    wanted: frozenset[tuple[str, str, Priority]]
-    closed: dict[Place, ResidentState]
 
 
 @dataclass(slots=True)
@@ -189,7 +130,7 @@ class Ledger:
             token, version, now = open_ledger(connection)
             go_over(connection, self._mode, now)
             others = claim(connection, devices, now)
-            _close(connection, token, version + 1)
+            close(connection, token, version + 1)
         self._claimed = {device.name: device for device in devices if device.name not in others}
         return others
 
@@ -216,7 +157,7 @@ class Ledger:
             if leave:
                 connection.execute(delete(lease_waiters).where(lease_waiters.c.waiter.in_(leave)))
             if leave or give_back:
-                _end(connection, now, _LEFT, {"tokens": list(give_back), "waiters": list(leave)})
+                end(connection, now, LEFT, {"tokens": list(give_back), "waiters": list(leave)})
             written = _Written(token, now)
             entered = [self._entered(asked, now) for asked in enter if asked.id not in leave]
             if entered or _anybody_waits(connection):
@@ -231,7 +172,7 @@ class Ledger:
                 snapshot, turn = Snapshot(now, leases=read_leases(connection, self._holder)), Turn()
             changed = bool(enter or leave or give_back or turn.changes)
             if changed:
-                _close(connection, written.token, version + 1)
+                close(connection, written.token, version + 1)
         return self._taken(snapshot, turn, written, version + changed)
 
     def _taken(self, snapshot: Snapshot, turn: Turn, written: _Written, version: int) -> Taken:
@@ -262,14 +203,7 @@ class Ledger:
     def glance(self) -> Glance:
         """Look without taking the ledger's row."""
         with self._database.read() as connection:
-            version = connection.execute(_VERSION).scalar_one()
-            wanted = connection.execute(_WANTED).all()
-            closed = connection.execute(_CLOSED).all()
-            return Glance(
-                version,
-                frozenset((row.model, row.holder, row.priority) for row in wanted),
-                {Place(*where): state for *where, state in closed},
-            )
+            return glance(connection)
 
     def renew(self) -> frozenset[int]:
         """Say that this party lives: for its waiters, its transitions, and its leases that have not run out.
@@ -333,9 +267,9 @@ class Ledger:
             ).rowcount
             if not closed:
                 return False
-            _follow(connection, transition, ending, now)
+            follow(connection, transition, ending, now)
             if ending == "done" and self._learns and transition.phase != "revoke":
-                _learn(connection, transition, now - transition.began_at, peak_mib)
+                learn(connection, transition, now - transition.began_at, peak_mib)
             if ending == "failed" and transition.phase in {"load", "revoke"} and transition.tries < TRIES:
                 # Whoever takes the next turn begins anew.
                 token += 1
@@ -349,7 +283,7 @@ class Ledger:
                 )
                 connection.execute(insert(lease_transitions), transition_row(again))
             connection.execute(delete(lease_transitions).where(lease_transitions.c.ended_at < now - _KEPT_S))
-            _close(connection, token, version + 1)
+            close(connection, token, version + 1)
         return True
 
     def adopt(self, resident: Resident, served: Served, *, token: int = 0) -> bool:
@@ -375,7 +309,7 @@ class Ledger:
                 return False
             there = replace(resident, since=now, used_at=now)
             upsert(connection, lease_residents, [resident_row(KeptResident(there, served, token))])
-            _close(connection, max(last, token), version + 1)
+            close(connection, max(last, token), version + 1)
         return True
 
     def reload(self, place: Place, *, token: int) -> bool:
@@ -402,7 +336,7 @@ class Ledger:
             if closed:
                 again = Transition(last + 1, place, "load", NOBODY, now, now)
                 connection.execute(insert(lease_transitions), transition_row(again))
-                _close(connection, last + 1, version + 1)
+                close(connection, last + 1, version + 1)
         return bool(closed)
 
     def miss(self, place: Place, *, token: int) -> bool:
@@ -425,10 +359,10 @@ class Ledger:
                 )
             ).rowcount
             if gone:
-                _end(connection, now, _ended(and_(*at(leases, place))), {})
+                end(connection, now, leases_where(and_(*at(leases, place))), {})
                 # Such as revoking one of those leases: nobody takes over what is to be done about nothing.
-                _drop(connection, place, now)
-                _close(connection, last, version + 1)
+                drop(connection, place, now)
+                close(connection, last, version + 1)
         return bool(gone)
 
     def raise_token(self, token: int) -> None:
@@ -436,7 +370,7 @@ class Ledger:
         with self._database.passing() as connection:
             last, version, _ = open_ledger(connection)
             if token > last:
-                _close(connection, token, version)
+                close(connection, token, version)
 
     def measured(self, device: str, foreign_mib: int) -> None:
         """Put down how much memory of a device is taken by what is no resident."""
@@ -447,7 +381,7 @@ class Ledger:
                 .where(lease_devices.c.name == device)
                 .values(foreign_mib=foreign_mib, seen_at=now)
             )
-            _close(connection, token, version + 1)
+            close(connection, token, version + 1)
 
     def release(self, tokens: Collection[int] | None = None, *, holder: str | None = None) -> int:
         """End leases by an operator's word: by token, by holder, or all; a holder that lives asks anew."""
@@ -459,7 +393,7 @@ class Ledger:
             token, version, _ = open_ledger(connection)
             # Not deleted: who has it may be asking, and is to be fenced off first.
             ended = connection.execute(update(leases).where(condition).values(expires_at=RELEASED)).rowcount
-            _close(connection, token, version + 1)
+            close(connection, token, version + 1)
         return ended
 
     def snapshot(self) -> Snapshot:
@@ -472,13 +406,13 @@ class Ledger:
         with self._database.passing() as connection:
             token, version, now = open_ledger(connection)
             connection.execute(delete(lease_waiters).where(lease_waiters.c.holder == self._holder))
-            _end(connection, now, _ended(leases.c.holder == self._holder), {})
+            end(connection, now, leases_where(leases.c.holder == self._holder), {})
             connection.execute(
                 update(lease_transitions)
                 .where(lease_transitions.c.owner == self._holder, lease_transitions.c.ended_at.is_(None))
                 .values(expires_at=now)
             )
-            _close(connection, token, version + 1)
+            close(connection, token, version + 1)
 
     def _write(
         self, connection: Connection, turn: Turn, entered: Sequence[KeptWaiter], written: _Written
@@ -555,117 +489,4 @@ def _anybody_waits(connection: Connection) -> bool:
     return connection.execute(_ANY_WAITER).first() is not None
 
 
-def _close(connection: Connection, token: int, version: int) -> None:
-    connection.execute(_CLOSING, {"new_token": token, "new_version": version})
-
-
-def _ended(condition: ColumnElement[bool]) -> ReturningDelete[Any]:
-    """Delete leases, and say whose they were."""
-    return (
-        delete(leases)
-        .where(condition)
-        .returning(leases.c.model, leases.c.deployment, leases.c.device, leases.c.priority)
-    )
-
-
-_LEFT: Final = _ended(
-    leases.c.token.in_(bindparam("tokens", expanding=True))
-    | leases.c.waiter.in_(bindparam("waiters", expanding=True))
-)
-_USED: Final = (
-    update(lease_residents)
-    .where(*(lease_residents.c[name] == bindparam(f"of_{name}") for name in Place._fields))
-    .values(
-        used_at=bindparam("now"),
-        chatted_at=case((bindparam("chatted"), bindparam("now")), else_=lease_residents.c.chatted_at),
-    )
-)
-_VERSION: Final = select(lease_ledger.c.version)
-_WANTED: Final = select(lease_waiters.c.model, lease_waiters.c.holder, lease_waiters.c.priority).where(
-    lease_waiters.c.refused.is_(None)
-)
-_CLOSED: Final = select(*(lease_residents.c[name] for name in Place._fields), lease_residents.c.state).where(
-    lease_residents.c.state != "ready"
-)
 _ANY_WAITER: Final = select(lease_waiters.c.waiter).limit(1)
-_CLOSING: Final = update(lease_ledger).values(token=bindparam("new_token"), version=bindparam("new_version"))
-
-
-def _end(connection: Connection, now: float, ended: ReturningDelete[Any], parameters: dict[str, Any]) -> None:
-    """End leases, and note on their residents that they were in use until now."""
-    used: dict[Place, bool] = {}
-    for *where, priority in connection.execute(ended, parameters):
-        place = Place(*where)
-        used[place] = used.get(place, False) or priority == "interactive"
-    if used:
-        connection.execute(
-            _USED,
-            [
-                {f"of_{name}": value for name, value in place._asdict().items()}
-                | {"now": now, "chatted": chatted}
-                for place, chatted in used.items()
-            ],
-        )
-
-
-def _follow(connection: Connection, transition: Transition, ending: Ending, now: float) -> None:
-    """Write down what the end of a transition means for its resident."""
-    place = transition.place
-    if transition.phase == "revoke":
-        if ending == "failed" and transition.tries < TRIES:
-            return
-        # Nobody waits for ever for a server that cannot be told; it is said what that means.
-        _end(connection, now, _ended(leases.c.token == transition.subject), {})
-        return
-    if transition.phase == "load" and ending == "done":
-        connection.execute(
-            update(lease_residents)
-            .where(*at(lease_residents, place))
-            .values(state="ready", since=now, used_at=now)
-        )
-    elif (transition.phase == "load" and transition.tries >= TRIES) or (
-        transition.phase == "unload" and ending == "done"
-    ):
-        # One that was to be loaded again may still have leases from before.
-        _end(connection, now, _ended(and_(*at(leases, place))), {})
-        connection.execute(delete(lease_residents).where(*at(lease_residents, place)))
-        _drop(connection, place, now)
-
-
-def _drop(connection: Connection, place: Place, now: float) -> None:
-    """End whatever is under way for a resident that is gone."""
-    connection.execute(
-        update(lease_transitions)
-        .where(*at(lease_transitions, place), lease_transitions.c.ended_at.is_(None))
-        .values(ended_at=now, outcome="taken_over")
-    )
-
-
-def _learn(connection: Connection, transition: Transition, seconds: float, peak_mib: int | None) -> None:
-    where = (
-        lease_costs.c.model == transition.place.model,
-        lease_costs.c.deployment == transition.place.deployment,
-    )
-    row = connection.execute(select(lease_costs).where(*where)).first()
-    known = Cost() if row is None else Cost(row.load_s, row.unload_s, row.peak_mib)
-    before = known.load_s if transition.phase == "load" else known.unload_s
-    learned = seconds if before is None else before + _NEWEST * (seconds - before)
-    peak = max(known.peak_mib or 0, peak_mib or 0) or None
-    cost = (
-        replace(known, load_s=learned, peak_mib=peak)
-        if transition.phase == "load"
-        else replace(known, unload_s=learned, peak_mib=peak)
-    )
-    upsert(
-        connection,
-        lease_costs,
-        [
-            {
-                "model": transition.place.model,
-                "deployment": transition.place.deployment,
-                "load_s": cost.load_s,
-                "unload_s": cost.unload_s,
-                "peak_mib": cost.peak_mib,
-            }
-        ],
-    )

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Final
 
 from backends.errors import BackendError
 from backends.leases.aside import aside
-from backends.leases.ledger import Asked
 from backends.leases.seam import GrantedAtOnce
+from backends.leases.taking import Asked
 from backends.loading.protocol import Inventory
 from registry.errors import RegistryError
 

@@ -17,8 +17,9 @@ from store.errors import StoreError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from backends.leases.ledger import Ledger, Task
+    from backends.leases.ledger import Ledger
     from backends.leases.records import Phase, ServerAddress, Transition
+    from backends.leases.taking import Task
     from backends.loading.protocol import Loading
     from telemetry.decisions import DecisionKind
 

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from textwrap import fill
 from typing import TYPE_CHECKING, Final
 
+from rich.console import Console
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -28,12 +29,15 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
-    from rich.console import Console, RenderableType
+    from rich.console import RenderableType
 
     from telemetry.manifest import RunManifest
 
 WIDTH = 78
 INDENT = "    "
+
+console = Console()
+errors = Console(stderr=True)
 
 
 SHORT_S = 1.0

@@ -49,6 +49,7 @@ def examine(looking: Callable[[str], None]) -> Iterator[Finding]:
     if has_home(settings):
         checks += [
             ("database", lambda: kept.database(settings, home)),
+            ("manifests", lambda: kept.manifests(settings, home)),
             ("leases", lambda: kept.leases(settings)),
             ("telemetry", lambda: kept.telemetry(home)),
         ]

@@ -6,8 +6,10 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Final
 
 import httpx
+from sqlalchemy import select
 
 from backends.leases.standing import read_standing
+from imageworks.counting import counted
 from imageworks_dagster.backup.contents import is_whole, named_tables
 from imageworks_dagster.doctor.findings import Finding, Level
 from prompt_hub.checking import doubts
@@ -18,7 +20,9 @@ from store.object_shelf import uploads
 from store.path_text import path_text
 from store.reading import reading
 from store.sqlite_copies import check_sqlite
+from store.tables import published_tables
 from telemetry.fsck import fsck
+from telemetry.manifest import manifest_files
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -73,6 +77,32 @@ def database(settings: Settings, home: Home) -> Iterator[Finding]:
             )
     if not lost:
         yield Finding("tables", "ok", f"{len(tables)} tables are whole")
+
+
+def manifests(settings: Settings, home: Home) -> Iterator[Finding]:
+    """Whether the runs that published tables have their manifests in this home, where all hosts' runs should.
+
+    The tables and the state database may be shared by hosts whose homes are not.
+    """
+    with reading(settings) as connection:
+        runs = connection.execute(select(published_tables.c.run_id).distinct()).scalars().all()
+    missing = sorted(set(runs) - {file.stem for file in manifest_files(home)})
+    if not missing:
+        yield Finding("manifests", "ok", f"each of {counted(len(runs), 'run')} with a table has its manifest")
+        return
+    remedy = (
+        "Restore them from a backup; without them nobody can tell what those tables depended on."
+        if settings.state_url is None
+        else "If a host of yours has a home of its own, let all of them have one, on a disk that they share "
+        '(docs/operations.md, "On several hosts"), and put its manifests there; else restore a backup.'
+    )
+    yield Finding(
+        "manifests",
+        "look",
+        f"{counted(len(missing), 'run')} of {len(runs)} with a table, such as {missing[0]}, left no manifest in this "
+        "home",
+        remedy,
+    )
 
 
 def artifacts(settings: Settings, place: ObjectPath) -> Iterator[Finding]:

@@ -100,6 +100,7 @@ def _looked(stage: Stage, entries: list[Row], rules: Rules) -> _Looked:
     photos = {entry["entry_id"]: stage.photo_file(entry) for entry in entries}
     seen = look_at(
         photos,
+        {entry["entry_id"]: entry["file_sha256"] for entry in entries},
         home=stage.store.home,
         settings=stage.settings,
         database=stage.store.database,

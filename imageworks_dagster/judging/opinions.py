@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 from imageworks.judge_vision.critiquing import Critique, read_critique
 from imageworks.judge_vision.panel import brought_together
-from imageworks_dagster.asking import Asker
+from imageworks_dagster.asking import Asker, see_panel
 from imageworks_dagster.stages import canonical
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from imageworks_dagster.asking import Question
     from imageworks_dagster.choices import Judge
@@ -46,16 +46,27 @@ def ask_panel(
 
     Returns:
         By question the opinions, in the order of the judges.
+
+    Raises:
+        backends.errors.BackendError: a judge cannot be reached; nobody was asked then, unless it was there before.
     """
     opinions: dict[str, list[Opinion]] = {question.key: [] for question in questions}
-    for judge in judges:
-        asker = Asker(stage, judge.profile, judge.model)
+    askers = [(judge, Asker(stage, judge.profile, judge.model)) for judge in judges]
+    see_panel(stage, ((judge.text, asker, _sampled(questions, judge)) for judge, asker in askers))
+    for judge, asker in askers:
         for sample in range(judge.samples):
-            sampled = [replace(question, sample=sample) for question in questions]
-            answers = asker.ask(sampled, read=read_critique)
+            answers = asker.ask(_of_sample(questions, sample), read=read_critique)
             for key, (answer, critique) in answers.items():
                 opinions[key].append(Opinion(judge.text, sample, asker.answer_columns(answer), critique))
     return opinions
+
+
+def _sampled(questions: Sequence[Question], judge: Judge) -> Iterator[Question]:
+    return (one for sample in range(judge.samples) for one in _of_sample(questions, sample))
+
+
+def _of_sample(questions: Sequence[Question], sample: int) -> Iterator[Question]:
+    return (replace(question, sample=sample) for question in questions)
 
 
 def row_of(opinions: Sequence[Opinion]) -> Row:

@@ -24,7 +24,7 @@ from imageworks.judge_vision.playoff import ONE_JUDGE, Candidate, most_pairs, ne
 from imageworks.judge_vision.playoff_judges import playoff_judges
 from imageworks.judge_vision.position_bias import position_bias
 from imageworks.judge_vision.sections import choose_shortlists
-from imageworks_dagster.asking import Asker, Question
+from imageworks_dagster.asking import Asker, Question, see_panel
 from imageworks_dagster.judging.categories import categories
 from imageworks_dagster.judging.critiques import critique_questions
 from imageworks_dagster.judging.rules import competition_of
@@ -212,9 +212,8 @@ def _ask_round(
     rows = {}
     # Every other round the other way: the model that answered last is there still.
     judges = panel.judges if pairs[0].round % 2 else reversed(panel.judges)
-    for judge in judges:
-        asker = panel.askers[judge]
-        questions = {
+    asked = {
+        judge: {
             order: Question(
                 key="\0".join(order),
                 entry=entries[order[0]],
@@ -226,6 +225,14 @@ def _ask_round(
             if pair.judge == judge
             for order in pair.orders
         }
+        for judge in judges
+    }
+    if panel.column:
+        see_panel(
+            stage, ((judge, panel.askers[judge], questions.values()) for judge, questions in asked.items())
+        )
+    for judge, questions in asked.items():
+        asker = panel.askers[judge]
         if not questions:
             continue
         answers = asker.ask(questions.values(), read=read_pairwise)

@@ -9,9 +9,9 @@ import sys
 import pytest
 from lease_desk import asked, party, resident
 
-from backends.leases.ledger import Asked
 from backends.leases.records import KeptWaiter
 from backends.leases.state import Place, Waiter
+from backends.leases.taking import Asked
 from backends.leases.telling import Decisions
 from backends.leases.turning import Told
 from store.database import StateDatabase

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from backends.leases.ledger import Asked, Ledger
+from backends.leases.ledger import Ledger
 from backends.leases.policy import Limits
 from backends.leases.records import Served, ServerAddress
 from backends.leases.state import Device, Place, ServedModel
+from backends.leases.taking import Asked
 
 if TYPE_CHECKING:
     from store.database import StateDatabase

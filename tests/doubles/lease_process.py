@@ -15,11 +15,12 @@ import httpx
 from model_host import HostLoading
 
 from backends.leases.attending import Answered, Attendant
-from backends.leases.ledger import Asked, Ledger
+from backends.leases.ledger import Ledger
 from backends.leases.placing import places_on
 from backends.leases.policy import Limits
 from backends.leases.records import Served, ServerAddress
 from backends.leases.state import Device, ServedModel
+from backends.leases.taking import Asked
 from store.database import StateDatabase
 from store.settings import Settings
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import warnings
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from pathlib import Path
 
+    from at_terminal import Said
     from dagster._core.definitions.sensor_definition import SensorExecutionData as Tick
 
 keep_engines()
@@ -191,3 +193,42 @@ def shoot_folder(tmp_path: Path) -> Path:
     for number in range(5):
         write_photo(folder / f"IMG_{number:04d}.jpg", seed=100 + number)
     return folder
+
+
+@pytest.fixture
+def store_of() -> Iterator[Callable[[Path], OpenStore]]:
+    """Opens the store of a home."""
+    yield lambda home: open_store(Settings(home=home))
+    close_stores()
+
+
+@pytest.fixture(scope="session")
+def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[Said]]:
+    """A home with a judged round and two tagged shoots; one photo is in the round and in the first shoot."""
+    from at_terminal import imageworks  # noqa: PLC0415 - loads the command
+
+    place = tmp_path_factory.mktemp("made")
+    for number in range(2):
+        write_photo(place / "Spring Round" / f"Title {number} by Member {number}.jpg", seed=number)
+        write_photo(place / "Hills" / f"IMG_{number}.jpg", seed=200 + number)
+    write_photo(place / "Harbor" / "other.jpg", seed=100)
+    shutil.copy(place / "Spring Round" / "Title 0 by Member 0.jpg", place / "Harbor" / "shared.jpg")
+    said = [
+        imageworks(place / "home", command, place / folder)
+        for command, folder in (("judge", "Spring Round"), ("tag", "Harbor"), ("tag", "Hills"))
+    ]
+    assert [one.code for one in said] == [0, 0, 0], said
+    return place, said
+
+
+@pytest.fixture
+def home(made: tuple[Path, list[Said]], tmp_path: Path) -> Path:
+    """A copy of that home; the photos are shared, and not written into."""
+    shutil.copytree(made[0] / "home", tmp_path / "home")
+    return tmp_path / "home"
+
+
+@pytest.fixture
+def folders(made: tuple[Path, list[Said]]) -> Path:
+    """Where the photos of that home are."""
+    return made[0]

@@ -104,7 +104,7 @@ def in_one_process(folder, tmp_path_factory):
 
 @contextmanager
 def celery_worker(place, artifacts):
-    """A worker as the stack starts one, until it is ready; it sees what the run sees."""
+    """A worker as the stack starts one, until it is ready; it sees what the run sees, and divides no batch itself."""
     command = [str(Path(sys.executable).with_name("celery")), "-A", "imageworks_dagster.worker", "worker"]
     options = ["--prefetch-multiplier", "1", "--concurrency", "1", "--loglevel", "info"]
     shared = {
@@ -112,6 +112,8 @@ def celery_worker(place, artifacts):
         "IMAGEWORKS_BROKER_URL": BROKER,
         "IMAGEWORKS_HOME": str(place / "home"),
         "IMAGEWORKS_ARTIFACTS_URL": artifacts or "",
+        # A batch is divided as the run says, on a host that is set otherwise too.
+        "IMAGEWORKS_PART_PHOTOS": "0",
         "PYTHONPATH": str(Path(judging_run.__file__).parent),
     }
     with subprocess.Popen(
@@ -175,3 +177,24 @@ def test_a_celery_worker_finds_the_same(folder, in_one_process, artifacts, tmp_p
             pytest.skip("no Redis answers on the loopback")
     with celery_worker(tmp_path, artifacts):
         assert judged(folder, tmp_path, "celery", artifacts) == in_one_process
+
+
+def test_a_run_whose_step_is_taken_by_a_worker_with_a_home_of_its_own_fails_and_says_so(folder, tmp_path):
+    with closing(socket.socket()) as probe:
+        if probe.connect_ex(REDIS):
+            pytest.skip("no Redis answers on the loopback")
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    with celery_worker(elsewhere, None):
+        done = subprocess.run(
+            [sys.executable, "-m", "judging_run", folder],
+            env=environment(tmp_path, "celery", None),
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    assert done.returncode == 1, done.stderr[-4000:]
+    with dg.DagsterInstance.from_config(str(tmp_path / "dagster")) as instance:
+        said = [str(entry.dagster_event or entry.message) for entry in instance.all_logs(done.stdout)]
+    assert any(f"{elsewhere / 'home'}, is another than that of run {done.stdout}" in one for one in said)

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 
 import cv2
 import numpy as np
 import pytest
 from made_up_photos import write_photo
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
+from imageworks_dagster import generation
 from imageworks_dagster.checking import Checked, text_looked_for
+from imageworks_dagster.picturing import PhotoFile
 from photos.errors import ReaderFailed
 from photos.overlay_text import NO_TEXT
 
@@ -117,3 +122,63 @@ def test_a_picture_is_decoded_once_for_detectors_and_signals(platform, round_fol
     monkeypatch.setattr("imageworks_dagster.measuring.decoded", refuse)
     platform.run("judge", batch, only=["judge/signals"])
     assert all(row["sharpness"] > 0 for row in platform.rows("judge/signals", batch))
+
+
+def generated(rows):
+    found = {row["entry_id"].rpartition("/")[2]: json.loads(row["findings"]) for row in rows}
+    return {
+        entry for entry, findings in found.items() if any(one["rule"] == "ai_metadata" for one in findings)
+    }
+
+
+def test_a_known_file_is_not_read_again_for_signs_of_a_generator_and_one_with_other_metadata_is(
+    platform, round_folder, monkeypatch
+):
+    read, find = [], generation.find_generation
+
+    def finding(path, **options):
+        read.append(path.name)
+        return find(path, **options)
+
+    monkeypatch.setattr(generation, "find_generation", finding)
+    batch = platform.register("judge", round_folder)
+    platform.run("judge", batch, only=UP_TO_COMPLIANCE)
+    assert sorted(read) == ["Framed.png", "Other.jpg", "Plain.jpg"]
+    before = platform.rows("judge/compliance", batch)
+    assert generated(before) == set()
+
+    read.clear()
+    platform.run("judge", batch, only=UP_TO_COMPLIANCE)
+    assert read == []
+    assert verdicts(platform.rows("judge/compliance", batch)) == verdicts(before)
+
+    path = round_folder / "Colour" / "Framed.png"
+    text = PngInfo()
+    text.add_text("parameters", "a heron\nNegative prompt: blurry")
+    with Image.open(path) as picture:
+        picture.save(path, pnginfo=text)
+    platform.run("judge", batch, only=UP_TO_COMPLIANCE)
+    assert read == ["Framed.png"]
+    assert generated(platform.rows("judge/compliance", batch)) == {"Framed.png"}
+
+    # Another version of the finder reads them anew.
+    read.clear()
+    monkeypatch.setattr(generation, "PROVENANCE_VERSION", 1000)
+    platform.run("judge", batch, only=["judge/compliance"])
+    assert len(read) == 3
+
+
+def test_what_is_found_in_a_file_that_has_changed_since_is_not_kept_for_it(platform, round_folder, tmp_path):
+    path = tmp_path / "one.jpg"
+    path.write_bytes(b"trainedAlgorithmicMedia ")
+    photos, digest = {"one": PhotoFile("photo", path)}, hashlib.sha256(b"as it was").hexdigest()
+    options = {"settings": platform.settings, "database": platform.store.database}
+
+    found = generation.find_generations(photos, {"one": digest}, **options)
+    assert found["one"].kind == "generated"
+
+    path.write_bytes(b"as it was")
+    assert generation.find_generations(photos, {"one": digest}, **options)["one"].kind == "none"
+    # And that is kept: the file need not be there.
+    path.unlink()
+    assert generation.find_generations(photos, {"one": digest}, **options)["one"].kind == "none"

@@ -259,6 +259,46 @@ def test_a_promotion_reaches_the_judge_that_asks_by_label_and_is_told_until_the_
     assert json.loads(row["opinions"])[1]["stage_hash"] == promoted
 
 
+def test_every_judge_that_cannot_be_reached_is_named_before_the_first_photo_is_asked(
+    platform, entries_folder
+):
+    with VllmDouble() as double:
+        gone = "".join(
+            REGISTRY.format(url=f"http://127.0.0.1:{port}").replace("near-vlm", name).replace("models:\n", "")
+            for name, port in (("far-vlm", 9), ("lost-vlm", 11))
+        )
+        registry = REGISTRY.format(url=double.url) + gone.strip("\n").replace("\n\n", "\n") + "\n"
+        platform.store.home.registry.write_text(registry, encoding="utf-8")
+        batch = platform.register("judge", entries_folder)
+        judges = "near-vlm, far-vlm:club-judge*2, lost-vlm, far-vlm"
+
+        result = platform.run("judge", batch, config={"judge/critiques": {"judges": judges}})
+
+        assert double.history == []
+    (failure,) = [event for event in result.all_events if event.is_step_failure]
+    words = failure.step_failure_data.user_failure_data.description
+    assert words.startswith("3 judges of the panel cannot be asked, so none was asked about a photo.")
+    assert "far-vlm:club-judge, far-vlm: " in words
+    assert "lost-vlm: " in words
+    assert "http://127.0.0.1:9" in words
+    assert "http://127.0.0.1:11" in words
+    assert f"{judges!r} stays the choice of batch {batch!r}" in words
+    assert "--judges default ends it" in words
+
+
+def test_a_judge_whose_answers_are_all_kept_need_not_be_there(platform, entries_folder):
+    with VllmDouble() as double:
+        platform.store.home.registry.write_text(REGISTRY.format(url=double.url), encoding="utf-8")
+        batch = platform.register("judge", entries_folder)
+        config = {"judge/critiques": {"judges": "baseline-judge, near-vlm"}}
+        up_to = ["judge/entries", "judge/compliance", "judge/signals", "judge/critiques"]
+        assert platform.run("judge", batch, config=config, only=up_to).success
+
+    again = platform.run("judge", batch, only=["judge/critiques"])
+    assert again.success
+    assert platform.asked(again) == {}
+
+
 def test_a_panel_with_a_judge_that_cannot_be_reached_says_how_the_batch_leaves_it(tmp_path):
     home = tmp_path / "home"
     home.mkdir()

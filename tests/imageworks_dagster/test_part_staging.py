@@ -294,9 +294,7 @@ def failures(result):
     }
 
 
-def test_a_batch_that_a_run_under_way_has_divided_is_divided_by_no_other_until_that_has_ended(
-    platform, entries_folder
-):
+def test_a_batch_of_a_run_under_way_is_divided_by_no_other_until_that_has_ended(platform, entries_folder):
     batch = in_parts(platform).register("judge", entries_folder)
     other = begun(platform)
     take(platform, batch, other)
@@ -304,7 +302,7 @@ def test_a_batch_that_a_run_under_way_has_divided_is_divided_by_no_other_until_t
     (failed,) = failures(
         platform.run("judge", batch, only=["judge/entries", "judge/compliance", "judge/signals"])
     ).items()
-    assert failed[0] == "judge__signals.divide"
+    assert failed[0] == "judge__entries"
     assert f"Batch {batch!r} is being worked on by run {other.run_id}" in failed[1]
 
     platform.instance.report_run_failed(other)

@@ -12,7 +12,8 @@ from lease_desk import EAGER, asked, party, resident, served
 
 from backends.errors import LoadingFailed
 from backends.leases.attending import Attendant
-from backends.leases.ledger import Glance, Ledger
+from backends.leases.glancing import Glance
+from backends.leases.ledger import Ledger
 from backends.leases.observing import Pretended
 from store.database import StateDatabase
 from store.settings import Settings

@@ -12,9 +12,10 @@ from model_host import HostLoading, serving
 from soak import amount
 
 from backends.leases.attending import Answered, Attendant
-from backends.leases.ledger import Asked, Ledger
+from backends.leases.ledger import Ledger
 from backends.leases.policy import Limits
 from backends.leases.state import Device
+from backends.leases.taking import Asked
 from store.database import StateDatabase
 from store.settings import Settings
 

@@ -72,6 +72,32 @@ def test_a_used_home_is_sound_when_its_server_answers(home):
         assert (check, "ok") in findings, check
 
 
+def test_a_run_with_a_table_whose_manifest_is_not_in_this_home_is_told(home):
+    table(home)
+    lost = found()["manifests", "look"]
+    assert lost.words == "1 run of 1 with a table, such as one, left no manifest in this home"
+    assert lost.remedy.startswith("Restore them from a backup")
+
+    (home / "manifests" / "one.json").write_text("{", encoding="utf-8")
+    assert found()["manifests", "ok"].words == "each of 1 run with a table has its manifest"
+
+
+@pytest.mark.real
+def test_a_host_that_has_a_home_of_its_own_is_told_where_hosts_share_a_state_database(
+    home, tmp_path, monkeypatch, postgresql_url
+):
+    monkeypatch.setenv("IMAGEWORKS_STATE_URL", postgresql_url)
+    monkeypatch.setenv("IMAGEWORKS_ARTIFACTS_URL", (tmp_path / "shared").as_uri())
+    table(home)
+    (home / "manifests" / "one.json").write_text("{", encoding="utf-8")
+    assert ("manifests", "ok") in found()
+
+    monkeypatch.setenv("IMAGEWORKS_HOME", str(tmp_path / "another-hosts"))
+    told = found()["manifests", "look"]
+    assert "such as one" in told.words
+    assert "let all of them have one, on a disk that they share" in told.remedy
+
+
 def test_each_thing_that_is_wrong_is_told_with_what_to_do(home, monkeypatch):
     table(home).unlink()
     with StateDatabase.open(Settings()) as database:

@@ -1,0 +1,71 @@
+"""A worker carries out the steps of any run of its home, however its own host is set to divide batches."""
+
+from __future__ import annotations
+
+import dagster as dg
+import judging_run
+import pytest
+from dagster._core.code_pointer import CodePointer
+from dagster_celery.config import TASK_EXECUTE_PLAN_NAME
+
+from imageworks_dagster.errors import OtherHome
+from imageworks_dagster.home_mark import mark_of
+from imageworks_dagster.opened import close_stores, open_store
+from imageworks_dagster.step_claims import look
+from store.home import Home
+from store.settings import Settings
+
+
+@pytest.fixture
+def worker(monkeypatch, tmp_path):
+    monkeypatch.setenv("IMAGEWORKS_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("IMAGEWORKS_BROKER_URL", "redis://127.0.0.1:6379/11")
+    monkeypatch.setenv("IMAGEWORKS_PART_PHOTOS", "0")
+    from imageworks_dagster import worker  # noqa: PLC0415 - reads the broker when it is loaded
+
+    return worker
+
+
+def test_a_worker_whose_home_is_another_than_the_runs_begins_no_step_and_says_what_to_do(worker, tmp_path):
+    step = worker.app.tasks[TASK_EXECUTE_PLAN_NAME]
+    of_run = Home(tmp_path / "of-the-run").create()
+    try:
+        with pytest.raises(OtherHome, match=f"{tmp_path / 'home'}, is another than that of run 1") as told:
+            step(run_id="1", step="judge__entries", start=1, part_photos=0, home=mark_of(of_run))
+        assert "IMAGEWORKS_HOME" in str(told.value)
+        assert look(open_store(Settings()).database, "1", "judge__entries") is None
+    finally:
+        close_stores()
+
+
+def test_a_home_keeps_its_mark_and_no_other_has_it(tmp_path):
+    one, other = (Home(tmp_path / name).create() for name in ("one", "other"))
+    assert mark_of(one) == mark_of(Home(tmp_path / "one")) != mark_of(other)
+
+
+def location_job():
+    """As Dagster's servers name it to a worker."""
+    own = dg.reconstructable(judging_run.judge_job)
+    servers = CodePointer.from_module("imageworks_dagster.location", "defs", None)
+    return own._replace(repository=own.repository._replace(pointer=servers), job_name="judge")
+
+
+@pytest.mark.parametrize("job", [lambda: dg.reconstructable(judging_run.judge_job), location_job])
+def test_its_definitions_divide_a_batch_as_the_run_says_and_not_as_its_own_setting_does(
+    worker, monkeypatch, job
+):
+    monkeypatch.setenv("DAGSTER_HOME", "")
+    loaded = job()
+
+    def steps():
+        return {str(handle) for handle in loaded.get_definition().graph.iterate_node_handles()}
+
+    worker.divide_as(0)
+    assert "judge__critiques.part" not in steps()
+
+    worker.divide_as(2)
+    assert "judge__critiques.part" in steps()
+
+    # The next run that it has a step of may be one that was begun with another setting.
+    worker.divide_as(0)
+    assert "judge__critiques.part" not in steps()
