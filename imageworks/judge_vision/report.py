@@ -56,7 +56,7 @@ class _View:
     suffix: str
     number: int
     explanation: tuple[str, ...]
-    comparisons: int
+    pairs: int
     playoff_entries: int
     cards: list[_Card]
     podium: list[_Card]
@@ -194,7 +194,7 @@ def _view(
         suffix=f"-{number}" if number else "",
         number=number,
         explanation=told.explanation,
-        comparisons=told.comparisons,
+        pairs=told.pairs,
         playoff_entries=told.playoff_entries,
         cards=list(ranked),
         podium=_podium(ranked),

@@ -169,7 +169,7 @@ def test_report_csv_and_results_say_how_many_comparisons_each_judge_made(judged)
     assert all(one["position_bias"]["pairs"] == one["comparisons"] for one in told["playoff_judges"])
     assert sum(sum(row["compared_by"].values()) for row in told["rows"]) == len(rows)
     assert "The judges of the playoff" in page
-    assert "The comparisons were shared out among 2 judges" in page
+    assert "The pairs were shared out among 2 judges" in page
     assert {row["entry_id"]: row["compared_by"] for row in in_csv} == {
         row["entry_id"]: "; ".join(f"{judge} {count}" for judge, count in row["compared_by"].items())
         for row in told["rows"]

@@ -210,7 +210,7 @@ class Gallery:
 
     @cached_property
     def compared(self) -> int:
-        """How many comparisons there are: a pair in both orders is one."""
+        """How many pairs were compared: one that was asked in both orders is one."""
         pairs = {
             (row["playoff_round"], *sorted((row["entry_id"], row["opponent_id"]))) for row in self.comparisons
         }
@@ -229,27 +229,6 @@ class Gallery:
         if place is None:
             return True, "", _LAST
         return False, result.get("category") or "", place
-
-    def duels(self, entry_id: str) -> list[Row]:
-        """The comparisons that an entry was in, each as that entry's: `won`, `lost` or `drew`."""
-        found = []
-        for row in self.comparisons:
-            if entry_id not in (row["entry_id"], row["opponent_id"]):
-                continue
-            was_first = row["entry_id"] == entry_id
-            other = row["opponent_id"] if was_first else row["entry_id"]
-            mine, winner = "first" if was_first else "second", row["winner"]
-            outcome = (
-                None
-                if winner is None
-                else "drew"
-                if winner == "draw"
-                else "won"
-                if winner == mine
-                else "lost"
-            )
-            found.append({**row, "other": other, "outcome": outcome, "was_first": was_first})
-        return sorted(found, key=lambda row: (row["playoff_round"], row["other"]))
 
 
 class Galleries:

@@ -9,6 +9,7 @@ from gateway.console.pages import query
 from gateway.console.results.asked import address_of, card_of, open_gallery
 from gateway.console.results.comparing import COMPARED, pairs, runs_of, values_of
 from gateway.console.results.gallery import ENTRIES, ORDERS, TABLES
+from gateway.console.results.meetings import meetings
 from gateway.console.results.pictures import send_evidence, send_picture
 from gateway.errors import NotFound
 from store.artifacts import TableStore
@@ -248,7 +249,7 @@ def _entry_page(visit: Visit, one: Batch, gallery: Gallery, entry_id: str) -> Re
         card=gallery.card(entry_id, words),
         words=list(reversed(words.get(entry_id, []))),
         columns=COLUMNS[one.pipeline],
-        duels=gallery.duels(entry_id),
+        meetings=meetings(gallery.comparisons, entry_id),
         drawn={finding.evidence for finding in card.findings if card.evidence(home, finding) is not None},
         titles=gallery.titles,
         categories=gallery.categories,

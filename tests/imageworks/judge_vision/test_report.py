@@ -102,7 +102,7 @@ def test_the_report_shows_every_entry_its_marks_and_how_sure_the_places_are(entr
     page = Page(render_report(competition=OPEN, result=played, entries=entries, facts=facts))
     for name in "abcde":
         assert f"Title {name}" in page.text
-    assert "3 comparisons among 3" in page.text
+    assert "3 pairs compared among the best 3" in page.text
     assert "Credible places" in page.text
     assert "1 Gold" in page.text
     assert "To improve" in page.text
@@ -226,8 +226,8 @@ def test_categories_are_shown_apart_each_with_its_places_podium_and_certainty(en
     page = Page(html)
     assert "<script>" not in html
     assert "Colour: ranked entries" in page.text
-    assert "2 comparisons among 4" in page.text
-    assert page.text.count("1 comparisons among 2") == 2
+    assert "2 pairs compared among the best 4" in page.text
+    assert page.text.count("1 pair compared among the best 2") == 2
     assert html.count('class="podium ') == 2
     assert html.count('class="intervals"') == 2
     assert page.tags.count("article") == 6
