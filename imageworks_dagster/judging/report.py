@@ -16,6 +16,7 @@ from imageworks.judge_vision.naming import UNTITLED, category_of, name_parts
 from imageworks.judge_vision.panel import answers_named
 from imageworks.judge_vision.report import render_report
 from imageworks.judge_vision.report_entry import PersonsWord, ReportEntry, ShownOpinion
+from imageworks.judge_vision.report_judges import ReportJudge, judges_line
 from imageworks.judge_vision.result_files import EntryWords, results_csv, results_json
 from imageworks_dagster.judging.earlier import marks_of, rounds_before
 from imageworks_dagster.judging.opinions import opinions_in
@@ -103,6 +104,10 @@ def publish_report(
             result=result,
             entries=entries,
             facts=replace(facts, more=(*facts.more, *_rules_facts(stage))),
+            judges=judges_line(
+                judges_of_entries(tables["judge/critiques"].values()),
+                {row["model"] for row in playoff if row["model"]},
+            ),
             drift=moved,
             calibration=calibration,
         )
@@ -167,6 +172,18 @@ def _opinions(critique: Row) -> tuple[ShownOpinion, ...]:
 def _every_answer(rows: Iterable[Row]) -> list[Row]:
     """The rows with each of several judges in a row of its own, as the run's facts count them."""
     return [answer for row in rows for answer in (opinions_in(row) or [row])]
+
+
+def judges_of_entries(rows: Iterable[Row]) -> list[ReportJudge]:
+    """Who was asked about the entries, from the rows of judge/critiques: each of several judges, or the one model."""
+    found: dict[str, ReportJudge] = {}
+    for row in rows:
+        for one in opinions_in(row):
+            samples = max(one["sample"] + 1, found[one["judge"]].samples if one["judge"] in found else 0)
+            found[one["judge"]] = ReportJudge(one["judge"], one["model"], samples)
+        if not row.get("opinions") and row["answered_by"]:
+            found[row["model"]] = ReportJudge(row["model"], row["model"])
+    return list(found.values())
 
 
 def persons_words(database: StateDatabase, batch: str, entries: Mapping[str, Row]) -> dict[str, PersonsWord]:

@@ -125,6 +125,10 @@ def test_the_report_and_the_csv_show_what_each_judge_gave(judged):
     rows = list(csv.DictReader((folder / "results.csv").read_text(encoding="utf-8-sig").splitlines()))
 
     assert page.count('class="opinions"') == 3
+    assert (
+        "Judges: baseline-judge, asked once about each entry; near-vlm:club-judge (model near-vlm), asked twice about "
+        "each entry."
+    ) in page
     assert "near-vlm:club-judge #2" in page
     assert "Each score is the median of several judges" in page
     assert page.count("<td>judge/critiques</td>") == 2

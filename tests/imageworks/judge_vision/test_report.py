@@ -20,6 +20,7 @@ from imageworks.judge_vision.ranking import Comparison
 from imageworks.judge_vision.report import MOST_FILTERS, render_report
 from imageworks.judge_vision.report_charts import ordinal
 from imageworks.judge_vision.report_entry import PersonsWord, ReportEntry, ShownOpinion
+from imageworks.judge_vision.report_judges import ReportJudge, judges_line
 from imageworks.judge_vision.results import Contender, rank
 from imageworks.judge_vision.sections import rank_sections
 
@@ -442,6 +443,22 @@ def test_the_median_of_several_judges_may_be_away_from_the_medians_of_their_mark
     several = told(replace(shown, opinions=(ShownOpinion("near-vlm", 3), ShownOpinion("far-vlm", 4))))
     assert "from the three marks" not in several
     assert "The critique has 1 word" in several
+
+
+def test_who_judged_stands_at_the_top_whatever_the_judge_is_called(entries, facts):
+    page = Page(
+        render_report(
+            competition=OPEN,
+            result=result((16,)),
+            entries=entries,
+            facts=facts,
+            judges=judges_line([ReportJudge(HOSTILE, "near-vlm", 3)]),
+        )
+    )
+    top = page.text.partition("1 entry")[2].partition("Title a")[0]
+    assert "Judge: </title><script>alert(1)</script>" in top
+    assert "(model near-vlm), asked 3 times about each entry." in top
+    assert "script" not in page.tags
 
 
 def test_a_baseline_among_models_is_said_to_be_one_of_the_judges(entries, facts):
