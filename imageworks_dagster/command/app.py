@@ -520,7 +520,7 @@ def _user() -> str:
 
 
 def _report(settings: Settings, pipeline: str, batch: str) -> Path:
-    return Home.of(settings).reports / pipeline / batch / "report.html"
+    return Home.of(settings).report(pipeline, batch)
 
 
 def _tell_of_changes(settings: Settings, batch: str) -> None:

@@ -79,6 +79,7 @@ def show_batch(visit: Visit) -> Response:
         gallery=gallery,
         orders=ORDERS,
         standings=STANDINGS[one.pipeline],
+        has_report=visit.parts.home.report(one.pipeline, one.name).is_file(),
         runs=runs_of(visit.parts.database, one),
         expected=TABLES[one.pipeline],
         **_cards(visit, one, gallery),
