@@ -207,7 +207,7 @@ def show_evidence(visit: Visit) -> Response:
     path = next((path for path in found if path is not None), None)
     if path is None:
         raise NotFound(
-            f"No picture {name[:12]!r} is kept for {card.entry_id}: materialize the batch, and it is drawn."
+            f"No picture {name[:12]!r} is kept for {card.entry_id}: judge the batch once more, and it is drawn."
         )
     return send_evidence(path, known=visit.request.headers.get("if-none-match", ""))
 

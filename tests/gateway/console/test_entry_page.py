@@ -139,7 +139,7 @@ def test_a_picture_that_is_gone_leaves_the_finding(published, visitor):
     assert "31 points in common" in page.text
     assert "<figure" not in page.text
     assert picture.status_code == 404
-    assert "materialize the batch" in picture.text
+    assert "judge the batch once more" in picture.text
 
 
 def test_each_judges_mark_and_words_are_shown_and_how_far_they_are_apart(visitor):
