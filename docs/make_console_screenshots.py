@@ -1,7 +1,7 @@
 """Make the console's pictures anew: `python docs/make_console_screenshots.py`, after `make test` has set it all up.
 
 Needs Debian's chromium. Runs the demo in a temporary home, serves the console over it, and walks it with the code that
-its test uses. Writes docs/images/console-*.png. Look at them before committing them.
+its test uses. Writes docs/images/console-*.webp. Look at them before committing them.
 """
 
 # ruff: noqa: INP001 - a script, in no package
@@ -21,7 +21,7 @@ REPOSITORY = Path(__file__).parents[1]
 sys.path[:0] = [str(REPOSITORY / "tests" / "doubles"), str(REPOSITORY / "docs")]
 
 from lease_desk import asked, party, resident  # noqa: E402 - above
-from make_screenshots import keep, keep_png  # noqa: E402 - above
+from make_screenshots import keep, keep_picture  # noqa: E402 - above
 from served_gateway import Gateway  # noqa: E402 - above
 from web_ui import chromium, make_demo  # noqa: E402 - above
 
@@ -40,15 +40,14 @@ stages:
       temperature: 0.2
 """
 PAGES = {
-    "console-results.png": "/results/judge/demo-round",
-    "console-entry.png": ENTRY,
-    "console-metadata.png": "/results/tagger/demo-shoot/metadata",
-    "console-registry.png": "/registry",
-    "console-gpu.png": "/gpu",
+    "console-results.webp": "/results/judge/demo-round",
+    "console-entry.webp": ENTRY,
+    "console-metadata.webp": "/results/tagger/demo-shoot/metadata",
+    "console-registry.webp": "/registry",
+    "console-gpu.webp": "/gpu",
 }
 ON_A_TELEPHONE = ("/results/judge/demo-round", ENTRY, "/prompts")
 GAP = 24
-LARGEST = 150_000
 
 
 def main() -> None:
@@ -65,17 +64,17 @@ def main() -> None:
             with chromium(width=1280, height=860) as (page, _errors):
                 for name, path in PAGES.items():
                     show(page, f"{gateway.url}/console{path}")
-                    keep(page, name, largest=LARGEST)
+                    keep(page, name)
                 show(page, f"{gateway.url}/console/prompts/club-judge")
                 page.get_by_label("Your layer").fill(LAYER)
                 expect(page.locator("#live")).to_contain_text("Valid")
                 page.wait_for_load_state("networkidle")
-                keep(page, "console-prompt.png", largest=LARGEST)
+                keep(page, "console-prompt.webp")
                 page.set_viewport_size({"width": 1280, "height": 1560})
                 show(page, f"{gateway.url}/console/performance")
                 page.get_by_role("row").filter(has_text="demo-round").get_by_role("link").first.click()
                 page.wait_for_load_state("networkidle")
-                keep(page, "console-performance.png", largest=LARGEST)
+                keep(page, "console-performance.webp")
             on_a_telephone(gateway.url)
 
 
@@ -93,7 +92,7 @@ def on_a_telephone(url: str) -> None:
         together.paste(picture, (number * (width + GAP), 0))
     png = io.BytesIO()
     together.save(png, "PNG")
-    keep_png(png.getvalue(), "console-phone.png", largest=LARGEST)
+    keep_picture(png.getvalue(), "console-phone.webp")
 
 
 def show(page: Page, address: str) -> None:

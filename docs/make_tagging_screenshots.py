@@ -1,7 +1,7 @@
 """Make the picture of docs/tagging.md anew: `python docs/make_tagging_screenshots.py`.
 
 Needs Debian's chromium. Tags the demo's shoot in a temporary home, writes its review, decides a little in it, and takes
-docs/images/tagging-review.png. Look at it before committing it.
+docs/images/tagging-review.webp. Look at it before committing it.
 """
 
 # ruff: noqa: INP001 - a script, in no package
@@ -43,7 +43,7 @@ def picture_of_review(sheet: Path) -> None:
         words.fill(f"{words.input_value()}, espresso")
         photos.nth(1).locator('fieldset[data-field="description"] input[value="reject"]').check()
         page.evaluate("window.scrollTo(0, 0)")
-        keep(page, "tagging-review.png")
+        keep(page, "tagging-review.webp")
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
 from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Final
@@ -20,6 +21,7 @@ from imageworks.plain_text import clean_text
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+_STYLE: Final = re.compile(r"<style>(.*?)</style>", re.DOTALL)
 _MAGIC: Final = (
     (b"\xff\xd8\xff", 0, "image/jpeg"),
     (b"\x89PNG\r\n\x1a\n", 0, "image/png"),
@@ -54,9 +56,19 @@ def content_policy(script: str = "") -> str:
     Args:
         script: The script inside the page; empty for none, which then may not run.
     """
+    return _policy(_style(), script)
+
+
+def policy_of(page: str) -> str:
+    """The policy of a page without a script that an earlier version may have made: its own style, whatever it is."""
+    found = _STYLE.search(page)
+    return _policy(found[1] if found else "", "")
+
+
+def _policy(style: str, script: str) -> str:
     scripts = f"script-src '{_source(script)}'; " if script else ""
     return (
-        f"default-src 'none'; img-src data:; style-src '{_source(_style())}'; {scripts}base-uri 'none'; "
+        f"default-src 'none'; img-src data:; style-src '{_source(style)}'; {scripts}base-uri 'none'; "
         "form-action 'none'"
     )
 

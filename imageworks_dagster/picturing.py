@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
+    from numpy.typing import NDArray
+
     from photos.decoding import Picture
     from store.home import Home
     from store.settings import Settings
@@ -162,9 +164,14 @@ def thumbnails(home: Home, settings: Settings, photos: Iterable[PhotoFile]) -> l
 
 def reduced(picture: bytes, *, long_side: int, quality: int) -> bytes:
     """A JPEG or WebP of ours as a smaller WebP, no longer than ``long_side``, for a page that holds many."""
-    pixels = cv2.imdecode(np.frombuffer(picture, np.uint8), cv2.IMREAD_COLOR)
+    pixels = cv2.imdecode(np.frombuffer(picture, np.uint8), cv2.IMREAD_COLOR_RGB)
     assert pixels is not None  # noqa: S101 - we encoded it
-    small = shrunk(np.asarray(pixels, np.uint8), long_side)
+    return webp(np.asarray(pixels, np.uint8), long_side=long_side, quality=quality)
+
+
+def webp(pixels: NDArray[np.uint8], *, long_side: int, quality: int) -> bytes:
+    """Pixels, HxWx3, RGB, as a WebP that is no longer than ``long_side``; never enlarged."""
+    small = cv2.cvtColor(shrunk(pixels, long_side), cv2.COLOR_RGB2BGR)
     written, data = cv2.imencode(".webp", small, [cv2.IMWRITE_WEBP_QUALITY, quality])
     assert written  # noqa: S101 - an 8-bit array of three channels always encodes
     return data.tobytes()

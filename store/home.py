@@ -74,6 +74,10 @@ class Home:
         """Reports for people, by pipeline and batch."""
         return self.root / "reports"
 
+    def report(self, pipeline: str, batch: str) -> Path:
+        """The report of a batch, one HTML file; there once its last stage has run."""
+        return self.reports / pipeline / batch / "report.html"
+
     @property
     def telemetry(self) -> Path:
         """What happened."""

@@ -12,7 +12,7 @@ from gateway.console.operations import gpu, registry
 from gateway.console.performance import pages as performance
 from gateway.console.prompts import changing as prompt_changes
 from gateway.console.prompts import pages as prompts
-from gateway.console.results import acting
+from gateway.console.results import acting, reports
 from gateway.console.results import pages as results
 from gateway.console.statics import send_static
 from gateway.console.visits import PATH, SIGN_IN, endpoint, told
@@ -56,6 +56,7 @@ _GET: Final[dict[str, Callable[[Visit], Response]]] = {
     f"{_BATCH}/compare": results.show_comparison,
     f"{_BATCH}/metadata": acting.show_metadata,
     f"{_BATCH}/publish": acting.ask_publish,
+    f"{_BATCH}/report": reports.show_report,
     "/prompts": prompts.show_prompts,
     _PROMPT: prompts.show_prompt,
     f"{_PROMPT}/photo": prompts.show_test_photo,

@@ -56,7 +56,7 @@ class _View:
     suffix: str
     number: int
     explanation: tuple[str, ...]
-    comparisons: int
+    pairs: int
     playoff_entries: int
     cards: list[_Card]
     podium: list[_Card]
@@ -129,6 +129,7 @@ def render_report(
     result: Result,
     entries: Iterable[ReportEntry],
     facts: RunFacts,
+    judges: str = "",
     drift: Drift | None = None,
     calibration: Calibration | None = None,
 ) -> str:
@@ -139,6 +140,7 @@ def render_report(
         result: Every row is shown; a row without an entry is shown by its id.
         entries: What to show of each; those that the result does not know are left out.
         facts: Of the run.
+        judges: Who judged; see `report_judges.judges_line`.
         drift: The round beside earlier ones of its competition; None where there is nothing to compare.
         calibration: The scale of the anchors; None without enough of them.
 
@@ -156,6 +158,7 @@ def render_report(
         "competition": competition,
         "result": result,
         "facts": facts,
+        "judges": judges,
         "drift": drift,
         "calibration": calibration,
         "ranked": ranked,
@@ -194,7 +197,7 @@ def _view(
         suffix=f"-{number}" if number else "",
         number=number,
         explanation=told.explanation,
-        comparisons=told.comparisons,
+        pairs=told.pairs,
         playoff_entries=told.playoff_entries,
         cards=list(ranked),
         podium=_podium(ranked),

@@ -21,8 +21,8 @@ class ReportEntry:
         title: Without the author.
         file_name: As handed in; shown small, after judging.
         category: Empty when the competition has none.
-        thumbnail: JPEG, PNG or WebP, some 480 pixels on the long side; None when it could not be opened.
-        large: The same, some 1024 pixels, for the podium; None: the thumbnail is used.
+        thumbnail: JPEG, PNG or WebP, 800 pixels long where a projector shows it; None when it could not be opened.
+        large: The same, some 1280 pixels, for the podium; None: the thumbnail is used.
         critique: None when there is no valid one.
         compliance: Its findings.
         signals: As measured; None when it was not.

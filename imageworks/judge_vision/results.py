@@ -107,6 +107,11 @@ class Section(BaseModel):
     playoff_entries: int = 0
     progress: Progress | None = Field(None, description="How far its playoff came; None without one.")
 
+    @property
+    def pairs(self) -> int:
+        """Pairs that met in the playoff, those without a valid answer too; each is two questions."""
+        return self.progress.asked if self.progress else 0
+
 
 class Result(BaseModel):
     """All rows, and how the ranking came about, in sentences.
@@ -139,6 +144,12 @@ class Result(BaseModel):
     def ranked(self) -> tuple[ResultRow, ...]:
         """Rows with a place."""
         return tuple(row for row in self.rows if row.place is not None)
+
+    @property
+    def pairs(self) -> int:
+        """Pairs that met in the playoffs of all sections, as `Section.pairs` counts them."""
+        reached = [section.progress for section in self.sections] or [self.progress]
+        return sum(progress.asked for progress in reached if progress)
 
 
 def rank(
@@ -332,16 +343,12 @@ def _explain(  # noqa: PLR0917 - what there is to tell
         if not panel:
             yield "Each score was given once, so a place says nothing on how it would come out a second time."
         return
-    drawn = sum(1 for game in games if game.outcome == "draw")
-    yield (
-        f"The first {len(ranking.standings)} places come from a playoff: "
-        f"{counted(len(games), 'comparison')}, each asked in both orders; {drawn} ended in a draw."
-    )
+    yield from _compared(len(ranking.standings), reached.asked, games)
     if len(judges) > 1:
         made = Counter(game.judge for game in games)
-        shares = ", ".join(f"{judge} made {made[judge]}" for judge in judges)
+        shares = ", ".join(f"{judge} decided {made[judge]}" for judge in judges)
         yield (
-            f"The comparisons were shared out among {len(judges)} judges: {shares}. No judge was asked about the same "
+            f"The pairs were shared out among {len(judges)} judges: {shares}. No judge was asked about the same "
             f"two again."
         )
     yield from _told_of(reached, len(judges))
@@ -351,9 +358,10 @@ def _explain(  # noqa: PLR0917 - what there is to tell
     yield _UNDEFEATED
     yield _BY_PLACES if competition.place_bands else _BY_MARKS
     if rest:
-        yield f"The other {counted(rest, 'entry', 'entries')} follow by score; equal scores share a place."
+        follow = "entry follows" if rest == 1 else f"{rest} entries follow"
+        yield f"The other {follow} by score; equal scores share a place."
     if unseen:
-        yield f"Placed by score because no comparison of theirs has a valid answer: {_listed(unseen)}."
+        yield f"Placed by score because no pair of theirs has a valid answer: {_listed(unseen)}."
     if not ranking.connected:
         yield (
             f"The playoff fell into {len(ranking.groups)} groups that never met, so the order between groups is "
@@ -366,17 +374,31 @@ def _explain(  # noqa: PLR0917 - what there is to tell
         yield f"Lots decided who of equal marks took part; left out: {_listed(cut_by_lot)}."
 
 
+def _compared(finalists: int, pairs: int, games: Sequence[Comparison]) -> Iterable[str]:
+    """How many pairs met, and what came of them."""
+    drawn = sum(1 for game in games if game.outcome == "draw")
+    yield (
+        f"The first {finalists} places come from a playoff: {counted(pairs, 'pair')}, each compared in both orders, "
+        f"which is {2 * pairs} questions; {drawn} ended in a draw."
+    )
+    if uncounted := pairs - len(games):
+        yield (
+            f"{counted(uncounted, 'pair')} of these {'counts' if uncounted == 1 else 'count'} for nothing: without a "
+            "valid answer, or with an entry that has no place."
+        )
+
+
 def _told_of(reached: Progress, judges: int) -> Iterable[str]:
     """Why the playoff ended, and how sure the first places are."""
     everywhere = " before every judge" if judges > 1 else ""
-    most = f"{reached.most - reached.asked} of {counted(reached.most, 'comparison')} were saved"
+    most = f"{reached.most - reached.asked} of {counted(reached.most, 'pair')} were saved"
     ending = {
         "settled": f"The playoff ended because its first places are settled; {most}",
-        "spent": f"The playoff ended because its {counted(reached.most, 'comparison')} were spent",
+        "spent": f"The playoff ended because its {counted(reached.most, 'pair')} were spent",
         "all met": f"The playoff ended because everybody had met everybody{everywhere}",
-        None: f"The playoff has not ended: {reached.asked} of {counted(reached.most, 'comparison')} were asked",
+        None: f"The playoff has not ended: {reached.asked} of {counted(reached.most, 'pair')} were asked",
     }[reached.ending]
-    yield f"{ending}. Everybody against everybody{everywhere} takes {reached.round_robin}."
+    yield f"{ending}. Everybody against everybody{everywhere} takes {reached.round_robin} pairs."
     chances = [
         f"the first {'is the best' if edge == 1 else f'{edge} are the best {edge}, in any order'}: {_percent(chance)}"
         for edge, chance in enumerate(reached.chances, start=1)

@@ -141,9 +141,10 @@ def _playoff(competition: Competition) -> Iterator[str]:
         yield "There is none: entries are ranked by their marks, and equal marks share a place."
         return
     each = " of each category" if len(competition.categories) > 1 else ""
+    most = most_pairs(rules.shortlist, rules)
     yield (
         f"The best-marked {rules.shortlist}{each} meet in pairs, each pair in both orders: at most "
-        f"{counted(most_pairs(rules.shortlist, rules), 'comparison')}. It ends earlier when "
+        f"{counted(most, 'pair')}, {2 * most} questions. It ends earlier when "
         f"{'the first place is' if rules.places == 1 else f'the first {rules.places} places are'} settled."
     )
 

@@ -20,16 +20,16 @@ if TYPE_CHECKING:
 
 def report_of(settings: Settings, pipeline: str, batch: str) -> Path:
     """Where the report of a batch is, or will be."""
-    return Home.of(settings).reports / pipeline / batch / "report.html"
+    return Home.of(settings).report(pipeline, batch)
 
 
 def tell_of_changes(settings: Settings, batch: str) -> None:
-    """Say what writing would do to the files: the first lines here, all of them in a file."""
+    """Say what writing would do to the files: of many photos the sums here, all of it in a file."""
     from imageworks_dagster.tagging import telling  # noqa: PLC0415 - loads the store
 
     rows = open_store(settings).tables.read("tagger/metadata", batch).to_pylist()
     place = report_of(settings, "tagger", batch).with_name(telling.CHANGES_FILE)
-    for line in telling.first_lines(telling.proposed_words(rows), whole=path_text(place)):
+    for line in telling.shown_words(rows, whole=path_text(place)):
         say(console, hanging(line))
 
 

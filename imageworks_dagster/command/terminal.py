@@ -44,6 +44,10 @@ SHORT_S = 1.0
 """A stage that took less found nearly all of it known; done a second says nothing then."""
 
 
+PLAYOFF: Final = "judge/playoff"
+"""The stage that has a row a question, two for each pair."""
+
+
 class RateColumn(ProgressColumn):
     """Done a second."""
 
@@ -160,6 +164,9 @@ def run_lines(manifest: RunManifest) -> Iterator[str]:
         if stage.failed:
             reasons = ", ".join(f"{count} {error_class}" for error_class, count in stage.failed.items())
             yield indented(f"{stage.entries - stage.ok} without a result: {reasons}")
+        if asset == PLAYOFF and stage.entries:
+            pairs = counted(stage.entries // 2, "pair")
+            yield indented(f"{pairs}, each compared in both orders: {stage.entries} questions")
         if stage.dropped_events:
             yield indented(f"{stage.dropped_events} telemetry events could not be written: look at the disk")
         if stage.unsynced_events:

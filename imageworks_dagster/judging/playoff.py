@@ -184,7 +184,7 @@ def _of_judges(panel: _Panel, answers: Mapping[Pair, tuple[Winner | None, Winner
         return {"position_bias": bias.words() if bias else nothing}
     told = playoff_judges(panel.judges, answers)
     return {
-        "comparisons_by_judge": ", ".join(f"{one.judge} {one.comparisons}" for one in told),
+        "pairs_by_judge": ", ".join(f"{one.judge} {one.comparisons}" for one in told),
         "position_bias": " ".join(
             one.position_bias.words(one.judge) if one.position_bias else f"{one.judge}: {nothing}."
             for one in told

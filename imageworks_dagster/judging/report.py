@@ -16,12 +16,13 @@ from imageworks.judge_vision.naming import UNTITLED, category_of, name_parts
 from imageworks.judge_vision.panel import answers_named
 from imageworks.judge_vision.report import render_report
 from imageworks.judge_vision.report_entry import PersonsWord, ReportEntry, ShownOpinion
+from imageworks.judge_vision.report_judges import ReportJudge, judges_line
 from imageworks.judge_vision.result_files import EntryWords, results_csv, results_json
 from imageworks_dagster.judging.earlier import marks_of, rounds_before
-from imageworks_dagster.judging.evidence import kept_evidence, pictured
 from imageworks_dagster.judging.opinions import opinions_in
+from imageworks_dagster.judging.report_pictures import Pictures, Shown, sharp_ones
 from imageworks_dagster.judging.rules import pinned_rules
-from imageworks_dagster.picturing import Previews, contact_sheet, reduced, thumbnails
+from imageworks_dagster.picturing import contact_sheet, thumbnails
 from imageworks_dagster.pipelines import JUDGE
 from imageworks_dagster.reporting import (
     REPORT_PICTURES,
@@ -39,20 +40,14 @@ if TYPE_CHECKING:
     from imageworks.judge_vision.anchors import Calibration
     from imageworks.judge_vision.competition import Competition
     from imageworks.judge_vision.drift import Drift
-    from imageworks.judge_vision.findings import Finding
     from imageworks.judge_vision.results import Result, ResultRow
-    from imageworks_dagster.picturing import PhotoFile
     from imageworks_dagster.stages import Row, Stage
     from store.database import StateDatabase
 
-REPORT_VERSION = 2
+REPORT_VERSION = 3
 """Raised when reports are to be made anew though nothing else has changed."""
 
-PODIUM = 3
 SHOWN_IN_UI = 12
-FEW_PICTURES = 120
-MOST_EVIDENCE_BYTES = 3_000_000
-LARGE_SIDE, LARGE_QUALITY = 1280, 80
 
 
 @dataclass(frozen=True)
@@ -93,7 +88,7 @@ def publish_report(
                 "judge/playoff": playoff,
             },
         )
-        pictures = Pictures.of(stage, len(result.rows))
+        pictures = Pictures(stage, sharp_ones(result.rows))
         entries = [
             _entry(
                 pictures if number < REPORT_PICTURES else None,
@@ -109,6 +104,10 @@ def publish_report(
             result=result,
             entries=entries,
             facts=replace(facts, more=(*facts.more, *_rules_facts(stage))),
+            judges=judges_line(
+                judges_of_entries(tables["judge/critiques"].values()),
+                {row["model"] for row in playoff if row["model"]},
+            ),
             drift=moved,
             calibration=calibration,
         )
@@ -175,6 +174,18 @@ def _every_answer(rows: Iterable[Row]) -> list[Row]:
     return [answer for row in rows for answer in (opinions_in(row) or [row])]
 
 
+def judges_of_entries(rows: Iterable[Row]) -> list[ReportJudge]:
+    """Who was asked about the entries, from the rows of judge/critiques: each of several judges, or the one model."""
+    found: dict[str, ReportJudge] = {}
+    for row in rows:
+        for one in opinions_in(row):
+            samples = max(one["sample"] + 1, found[one["judge"]].samples if one["judge"] in found else 0)
+            found[one["judge"]] = ReportJudge(one["judge"], one["model"], samples)
+        if not row.get("opinions") and row["answered_by"]:
+            found[row["model"]] = ReportJudge(row["model"], row["model"])
+    return list(found.values())
+
+
 def persons_words(database: StateDatabase, batch: str, entries: Mapping[str, Row]) -> dict[str, PersonsWord]:
     """The marks that people gave instead of the judge's, by entry; none that was given to another picture."""
     said = overrides_of(database, "judge", batch)
@@ -207,54 +218,6 @@ def _rules_facts(stage: Stage) -> list[tuple[str, str]]:
     return [("Rules", named), ("Digest of the rules", rules.digest[:12])]
 
 
-@dataclass
-class Pictures:
-    """Makes the pictures of a report: small WebP files, and smaller ones where there are many.
-
-    Attributes:
-        stage: whose batch it is.
-        previews: for the podium.
-        long_side: of a small picture, pixels.
-        quality: of a small picture, WebP's.
-        left: bytes that pictures of the evidence may still take: where most entries are like others, all of them would
-            make a page that no telephone opens.
-    """
-
-    stage: Stage
-    previews: Previews
-    long_side: int
-    quality: int
-    left: int = MOST_EVIDENCE_BYTES
-
-    @classmethod
-    def of(cls, stage: Stage, entries: int) -> Pictures:
-        """For so many entries; docs/judging.md says what they come to."""
-        long_side, quality = (480, 72) if entries <= FEW_PICTURES else (360, 66)
-        return cls(stage, Previews(stage.settings), long_side, quality)
-
-    def small(self, photo: PhotoFile) -> bytes | None:
-        """The picture in the gallery; None where the photo cannot be opened now."""
-        for made in thumbnails(self.stage.store.home, self.stage.settings, [photo]):
-            return reduced(made, long_side=self.long_side, quality=self.quality)
-        return None
-
-    def large(self, photo: PhotoFile) -> bytes:
-        """The picture on the podium."""
-        return reduced(self.previews.image(photo).load(), long_side=LARGE_SIDE, quality=LARGE_QUALITY)
-
-    def evidence(self, photo_id: str, findings: Sequence[Finding]) -> dict[str, bytes]:
-        """The pictures of the evidence that are kept, by name."""
-        found: dict[str, bytes] = {}
-        for finding in pictured(findings):
-            if finding.evidence is None:
-                continue
-            picture = kept_evidence(self.stage.store.home, photo_id, finding.evidence)
-            if picture is not None and len(picture) <= self.left:
-                found[finding.evidence] = picture
-                self.left -= len(picture)
-        return found
-
-
 def _entry(
     pictures: Pictures | None,
     row: ResultRow,
@@ -268,21 +231,19 @@ def _entry(
         entry_id=row.entry_id, verdict=checked["verdict"], findings=json.loads(checked["findings"])
     )
     there = measured["error_class"] is None
-    small = large = None
+    shown = Shown(None)
     evidence: dict[str, bytes] = {}
     if there and pictures is not None:
         photo = pictures.stage.photo_file(entry)
-        small = pictures.small(photo)
-        if small is not None and row.place is not None and row.place <= PODIUM:
-            large = pictures.large(photo)
+        shown = pictures.of(row, photo)
         evidence = pictures.evidence(photo.photo_id, compliance.findings)
     return ReportEntry(
         entry_id=row.entry_id,
         title=shown_title(entry),
         file_name=entry["file_name"] or entry["relative_path"],
         category=category_of(entry["relative_path"], competition),
-        thumbnail=small,
-        large=large,
+        thumbnail=shown.card,
+        large=shown.large,
         critique=(
             read_critique({name: critique[name] for name in Critique.model_fields})
             if critique["score"] is not None

@@ -110,7 +110,7 @@ def announce(stage: Stage) -> Outcome:
         rows,
         metadata={
             "ranked": len(result.ranked),
-            "comparisons": result.comparisons,
+            "pairs": result.pairs,
             "anchors": len(anchors),
             "how_it_came_about": _told(result),
             **report.metadata,

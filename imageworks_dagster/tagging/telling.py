@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from imageworks.counting import counted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from imageworks_dagster.stages import Row
 
 NAMES = 5
 """Files that are named in a line."""
 
-CHANGES = 40
-"""Lines of a diff that a terminal shows; the whole is in a file."""
+FEW_PHOTOS = 20
+"""Photos whose changes a terminal shows one by one; of more it tells the sums and a few examples."""
 
 CHANGES_FILE = "changes.txt"
 """All lines of a diff, beside the report."""
@@ -45,21 +46,55 @@ def applied_words(rows: Iterable[Row], *, undo: str) -> str:
 def proposed_words(rows: Iterable[Row]) -> list[str]:
     """What writing would do to each file, as a diff: a line for the file, and one for each change in it."""
     lines: list[str] = []
-    for row in rows:
-        # A row that is not yet in its table has only the columns that say something.
-        changes, into = row.get("changes"), row.get("into")
-        if row.get("state") != "proposed" or not changes:
-            continue
+    for row in _proposed(rows):
+        into = row.get("into")
         name = row["entry_id"].split("/", 1)[1]
         beside = into is not None and into != name
-        lines += [f"{name} → {into}" if beside else name, *(f"  {line}" for line in changes)]
+        lines += [f"{name} → {into}" if beside else name, *(f"  {line}" for line in row["changes"])]
     return lines
 
 
-def first_lines(lines: list[str], *, whole: str) -> list[str]:
-    """As many as a terminal shows, and where the ``whole`` is."""
-    more = len(lines) - CHANGES
-    return [*lines[:CHANGES], f"{counted(more, 'more line')} in {whole}"] if more > 0 else lines
+def _proposed(rows: Iterable[Row]) -> list[Row]:
+    # A row that is not yet in its table has only the columns that say something.
+    return [row for row in rows if row.get("state") == "proposed" and row.get("changes")]
+
+
+def shown_words(rows: Iterable[Row], *, whole: str) -> list[str]:
+    """What a terminal shows of a proposal: all changes of a few photos; of many the sums, examples, and where all are.
+
+    Args:
+        rows: Of tagger/metadata.
+        whole: The file with all changes.
+    """
+    proposed = _proposed(rows)
+    if len(proposed) <= FEW_PHOTOS:
+        return proposed_words(proposed)
+    examples = [proposed[0], proposed[len(proposed) // 2], proposed[-1]]
+    return [
+        f"{counted(len(proposed), 'photo')} with something proposed:",
+        *_sums(proposed),
+        "Three of them:",
+        *proposed_words(examples),
+        f"All of them, line by line: {whole}",
+    ]
+
+
+def _sums(proposed: Iterable[Row]) -> Iterator[str]:
+    """In how many photos something comes, goes and stays, by field, and what hinders how many."""
+    found = Counter(key for row in proposed for key in {_kind(change) for change in row["changes"]})
+    for sign, words in (("+", ""), ("-", ""), ("=", " yours stays:")):
+        fields = [f"{field} in {count}" for (of, field), count in sorted(found.items()) if of == sign]
+        if fields:
+            yield f"  {sign}{words} {', '.join(fields)}"
+    for (sign, hindrance), count in sorted(found.items()):
+        if sign == "!":
+            yield f"  ! in {count}: {hindrance}"
+
+
+def _kind(change: str) -> tuple[str, str]:
+    """The sign of a change and its field; of a hindrance all that it says."""
+    sign, _, words = change.partition(" ")
+    return sign, words if sign == "!" else words.partition(":")[0]
 
 
 def refused_words(refused: list[Row]) -> list[str]:

@@ -125,6 +125,10 @@ def test_the_report_and_the_csv_show_what_each_judge_gave(judged):
     rows = list(csv.DictReader((folder / "results.csv").read_text(encoding="utf-8-sig").splitlines()))
 
     assert page.count('class="opinions"') == 3
+    assert (
+        "Judges: baseline-judge, asked once about each entry; near-vlm:club-judge (model near-vlm), asked twice about "
+        "each entry."
+    ) in page
     assert "near-vlm:club-judge #2" in page
     assert "Each score is the median of several judges" in page
     assert page.count("<td>judge/critiques</td>") == 2
@@ -169,7 +173,7 @@ def test_report_csv_and_results_say_how_many_comparisons_each_judge_made(judged)
     assert all(one["position_bias"]["pairs"] == one["comparisons"] for one in told["playoff_judges"])
     assert sum(sum(row["compared_by"].values()) for row in told["rows"]) == len(rows)
     assert "The judges of the playoff" in page
-    assert "The comparisons were shared out among 2 judges" in page
+    assert "The pairs were shared out among 2 judges" in page
     assert {row["entry_id"]: row["compared_by"] for row in in_csv} == {
         row["entry_id"]: "; ".join(f"{judge} {count}" for judge, count in row["compared_by"].items())
         for row in told["rows"]

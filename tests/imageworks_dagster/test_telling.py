@@ -1,11 +1,11 @@
 """What became of the files, in words."""
 
 from imageworks_dagster.tagging.telling import (
-    CHANGES,
+    FEW_PHOTOS,
     applied_words,
-    first_lines,
     proposed_words,
     refused_words,
+    shown_words,
 )
 
 
@@ -57,7 +57,34 @@ def test_a_proposal_is_a_diff_that_names_the_sidecar_where_there_is_one():
     ]
 
 
-def test_a_long_diff_is_shown_in_part_and_its_whole_named():
-    lines = [str(number) for number in range(CHANGES + 1)]
-    assert first_lines(lines[:-1], whole="changes.txt") == lines[:-1]
-    assert first_lines(lines, whole="changes.txt") == [*lines[:-1], "1 more line in changes.txt"]
+def proposals(count):
+    return [
+        {
+            "entry_id": f"hills/{number:03d}.jpg",
+            "state": "proposed",
+            "into": f"{number:03d}.jpg",
+            "changes": [f"+ title: Hill {number}", "+ keywords: hill", "= description: yours stays"],
+        }
+        for number in range(count)
+    ]
+
+
+def test_the_changes_of_a_few_photos_are_all_shown():
+    few = proposals(FEW_PHOTOS)
+    assert shown_words(few, whole="changes.txt") == proposed_words(few)
+
+
+def test_of_many_photos_the_sums_are_shown_three_examples_and_where_all_are():
+    many = proposals(FEW_PHOTOS + 10)
+    many[4]["changes"] = ["- keywords: old", "! exiftool is missing"]
+
+    assert shown_words([*many, *rows("unchanged", 3)], whole="changes.txt") == [
+        "30 photos with something proposed:",
+        "  + keywords in 29, title in 29",
+        "  - keywords in 1",
+        "  = yours stays: description in 29",
+        "  ! in 1: exiftool is missing",
+        "Three of them:",
+        *proposed_words([many[0], many[15], many[29]]),
+        "All of them, line by line: changes.txt",
+    ]

@@ -6,7 +6,13 @@ import pytest
 from rich.console import Console
 from rich.progress import Task
 
-from imageworks_dagster.command.terminal import RateColumn, TerminalProgress, asked_line, prompt_lines
+from imageworks_dagster.command.terminal import (
+    RateColumn,
+    TerminalProgress,
+    asked_line,
+    prompt_lines,
+    run_lines,
+)
 from imageworks_dagster.progress import StageProgress
 from telemetry.manifest import PinnedJudge, PinnedModel, PinnedProfile, PinnedShare, RunManifest, StageSummary
 
@@ -45,6 +51,13 @@ def test_of_several_judges_every_model_that_was_asked_is_named():
         stages={"judge/critiques": StageSummary(asked=4)},
     )
     assert asked_line(manifest) == "far-vlm, near-vlm: 4 requests asked."
+
+
+def test_a_playoffs_rows_are_told_as_the_pairs_that_people_count():
+    stages = {"judge/playoff": StageSummary(entries=24, ok=24, asked=24)}
+    manifest = RunManifest(run_id="r1", pipeline="judge", batch="spring", stages=stages)
+
+    assert list(run_lines(manifest))[-1].strip() == "12 pairs, each compared in both orders: 24 questions"
 
 
 def pinned(stage, profile_hash, **how):

@@ -161,9 +161,7 @@ def entry_values(batch: Batch, card: Card, stage: str, profile: PromptProfile) -
         CompetitionFileError: The rules of the round cannot be read.
     """
     if not _has_values(card, stage):
-        raise NotFound(
-            f"{card.entry_id} gives no values for {stage}: materialize what comes before it first."
-        )
+        raise NotFound(f"{card.entry_id} gives no values for {stage}: what comes before it has to run first.")
     if batch.pipeline == "judge":
         competition = default_competition() if batch.rules is None else load_competition(batch.rules)
         return dict(

@@ -1,4 +1,4 @@
-"""What is done with a whole batch: materialize it, have its tags written into the files, announce its results."""
+"""What is done with a whole batch: judge or tag it, have its tags written into the files, announce its results."""
 
 from __future__ import annotations
 
@@ -19,11 +19,12 @@ if TYPE_CHECKING:
 
     from gateway.console.results.gallery import Gallery
     from gateway.console.visits import Visit
-    from store.batches import Batch
+    from store.batches import Batch, Pipeline
 
 _PAGE: Final = 60
 _MOST_PAGES: Final = 100_000
 _METADATA: Final = "tagger/metadata"
+_VERBS: Final[Mapping[Pipeline, str]] = {"judge": "judge", "tagger": "tag"}
 _ACTIONS: Final = {
     "apply": ("write", [_METADATA]),
     # The photos anew: one that was moved is found where it is now.
@@ -50,7 +51,7 @@ def materialize(visit: Visit) -> Response:
         GatewayError: Dagster does not answer, or does not begin the run.
     """
     one = open_batch(visit)
-    visit.require("publisher", f"materialize {one.name}")
+    visit.require("publisher", f"{_VERBS[one.pipeline]} {one.name}")
     run_id = _launch(visit, one)
     visit.record("batch.materialize", one.name, pipeline=one.pipeline, run_id=run_id)
     return visit.go(address_of(one), _begun(run_id, one))
@@ -112,7 +113,9 @@ def publish_results(visit: Visit) -> Response:
     one, gallery = open_gallery(visit)
     visit.require("publisher", f"publish {one.name}")
     if TABLES[one.pipeline][-1] not in gallery.runs:
-        raise Conflict(f"{one.name} has no result yet, so it was not published. Materialize it first.")
+        raise Conflict(
+            f"{one.name} has no result yet, so it was not published. {_VERBS[one.pipeline].capitalize()} it first."
+        )
     published = publish(visit.parts.database, one.pipeline, one.name, by=str(visit.identity))
     visit.record("batch.publish", one.name, pipeline=one.pipeline)
     return visit.go(
@@ -145,7 +148,7 @@ def _begun(run_id: str, one: Batch) -> str:
 def _proposed(visit: Visit) -> tuple[Batch, Gallery]:
     one, gallery = open_gallery(visit)
     if _METADATA not in gallery.runs:
-        raise NotFound(f"Nothing is proposed for the files of {one.name}. Materialize it first.")
+        raise NotFound(f"Nothing is proposed for the files of {one.name}. Tag it first.")
     return one, gallery
 
 

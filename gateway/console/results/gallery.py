@@ -43,6 +43,13 @@ TABLES: Final[Mapping[Pipeline, tuple[str, ...]]] = {
 }
 """The tables with one row an entry."""
 
+Standing = Literal["out", "query", "failed"]
+STANDINGS: Final[Mapping[Pipeline, Mapping[Standing, str]]] = {
+    "judge": {"out": "kept out", "query": "to be looked at", "failed": "without a result"},
+    "tagger": {"failed": "without a result"},
+}
+"""How an entry may stand that wants a person's eye, in words, by pipeline."""
+
 PLAYOFF: Final = "judge/playoff"
 _KEPT: Final = 4
 _NO_TITLE: Final = "untitled"
@@ -186,14 +193,38 @@ class Gallery:
         """One entry with what people say of it. KeyError if there is none."""
         return Card(entry_id, self.rows[entry_id], in_force((words or {}).get(entry_id, [])))
 
-    def chosen(self, *, order: Order, search: str = "", words: Mapping[str, list[Override]]) -> list[str]:
-        """Entries whose title or file has a text in it, in an order."""
+    @cached_property
+    def standing(self) -> Mapping[Standing, frozenset[str]]:
+        """The entries that were kept out by a rule, are to be looked at, or have no result; one may be in two."""
+        found: dict[Standing, set[str]] = {"out": set(), "query": set(), "failed": set()}
+        for entry_id, rows in self.rows.items():
+            verdict = rows.get("compliance", {}).get("verdict")
+            if verdict == "fail":
+                # What it lacks, it lacks because of that.
+                found["out"].add(entry_id)
+                continue
+            if verdict == "query":
+                found["query"].add(entry_id)
+            if any(row.get("error_class") for row in rows.values()):
+                found["failed"].add(entry_id)
+        return {standing: frozenset(entries) for standing, entries in found.items()}
+
+    def chosen(
+        self,
+        *,
+        order: Order,
+        search: str = "",
+        standing: Standing | None = None,
+        words: Mapping[str, list[Override]],
+    ) -> list[str]:
+        """Entries whose title or file has a text in it, in an order; of all, or of those that stand like that."""
         wanted = search.strip().casefold()
         titles = self.titles
         found = [
             entry_id
             for entry_id in self.rows
-            if not wanted or wanted in titles[entry_id].casefold() or wanted in entry_id.casefold()
+            if (standing is None or entry_id in self.standing[standing])
+            and (not wanted or wanted in titles[entry_id].casefold() or wanted in entry_id.casefold())
         ]
         if order == "name":
             return sorted(found, key=lambda entry_id: (titles[entry_id].casefold(), entry_id))
@@ -210,7 +241,7 @@ class Gallery:
 
     @cached_property
     def compared(self) -> int:
-        """How many comparisons there are: a pair in both orders is one."""
+        """How many pairs were compared: one that was asked in both orders is one."""
         pairs = {
             (row["playoff_round"], *sorted((row["entry_id"], row["opponent_id"]))) for row in self.comparisons
         }
@@ -229,27 +260,6 @@ class Gallery:
         if place is None:
             return True, "", _LAST
         return False, result.get("category") or "", place
-
-    def duels(self, entry_id: str) -> list[Row]:
-        """The comparisons that an entry was in, each as that entry's: `won`, `lost` or `drew`."""
-        found = []
-        for row in self.comparisons:
-            if entry_id not in (row["entry_id"], row["opponent_id"]):
-                continue
-            was_first = row["entry_id"] == entry_id
-            other = row["opponent_id"] if was_first else row["entry_id"]
-            mine, winner = "first" if was_first else "second", row["winner"]
-            outcome = (
-                None
-                if winner is None
-                else "drew"
-                if winner == "draw"
-                else "won"
-                if winner == mine
-                else "lost"
-            )
-            found.append({**row, "other": other, "outcome": outcome, "was_first": was_first})
-        return sorted(found, key=lambda row: (row["playoff_round"], row["other"]))
 
 
 class Galleries:

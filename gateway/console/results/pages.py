@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, Final, cast
 from gateway.console.pages import query
 from gateway.console.results.asked import address_of, card_of, open_gallery
 from gateway.console.results.comparing import COMPARED, pairs, runs_of, values_of
-from gateway.console.results.gallery import ENTRIES, ORDERS, TABLES
+from gateway.console.results.gallery import ENTRIES, ORDERS, STANDINGS, TABLES
+from gateway.console.results.meetings import meetings
 from gateway.console.results.pictures import send_evidence, send_picture
 from gateway.errors import NotFound
 from store.artifacts import TableStore
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
     from starlette.responses import Response
 
-    from gateway.console.results.gallery import Card, Gallery, Order
+    from gateway.console.results.gallery import Card, Gallery, Order, Standing
     from gateway.console.visits import Visit
     from store.batches import Batch
 
@@ -77,6 +78,8 @@ def show_batch(visit: Visit) -> Response:
         batch=one,
         gallery=gallery,
         orders=ORDERS,
+        standings=STANDINGS[one.pipeline],
+        has_report=visit.parts.home.report(one.pipeline, one.name).is_file(),
         runs=runs_of(visit.parts.database, one),
         expected=TABLES[one.pipeline],
         **_cards(visit, one, gallery),
@@ -204,7 +207,7 @@ def show_evidence(visit: Visit) -> Response:
     path = next((path for path in found if path is not None), None)
     if path is None:
         raise NotFound(
-            f"No picture {name[:12]!r} is kept for {card.entry_id}: materialize the batch, and it is drawn."
+            f"No picture {name[:12]!r} is kept for {card.entry_id}: judge the batch once more, and it is drawn."
         )
     return send_evidence(path, known=visit.request.headers.get("if-none-match", ""))
 
@@ -219,14 +222,18 @@ def _cards(visit: Visit, one: Batch, gallery: Gallery) -> dict[str, Any]:
     asked = visit.asked("order")
     order = cast("Order", asked) if asked in ORDERS else "place" if one.pipeline == "judge" else "name"
     search = visit.asked("search")
+    show = visit.asked("show")
+    standing = cast("Standing", show) if show in STANDINGS[one.pipeline] else None
     page = visit.number("page", 0, most=_MOST_PAGES)
-    chosen = gallery.chosen(order=order, search=search, words=words)
+    chosen = gallery.chosen(order=order, search=search, standing=standing, words=words)
     shown = chosen[page * PAGE : (page + 1) * PAGE]
     return {
         "cards": [gallery.card(entry_id, words) for entry_id in shown],
         "folder": path_text(one.folder),
         "order": order,
         "search": search,
+        "show": standing or "",
+        "shown_as": STANDINGS[one.pipeline][standing] if standing else "",
         "page": page,
         "total": len(chosen),
         "has_more": len(chosen) > (page + 1) * PAGE,
@@ -248,7 +255,7 @@ def _entry_page(visit: Visit, one: Batch, gallery: Gallery, entry_id: str) -> Re
         card=gallery.card(entry_id, words),
         words=list(reversed(words.get(entry_id, []))),
         columns=COLUMNS[one.pipeline],
-        duels=gallery.duels(entry_id),
+        meetings=meetings(gallery.comparisons, entry_id),
         drawn={finding.evidence for finding in card.findings if card.evidence(home, finding) is not None},
         titles=gallery.titles,
         categories=gallery.categories,

@@ -139,7 +139,7 @@ def test_a_picture_that_is_gone_leaves_the_finding(published, visitor):
     assert "31 points in common" in page.text
     assert "<figure" not in page.text
     assert picture.status_code == 404
-    assert "materialize the batch" in picture.text
+    assert "judge the batch once more" in picture.text
 
 
 def test_each_judges_mark_and_words_are_shown_and_how_far_they_are_apart(visitor):
@@ -165,9 +165,10 @@ def test_an_entry_of_one_judge_has_no_list_of_judges(visitor):
     assert "What each judge" not in page
 
 
-def test_a_comparison_says_which_of_several_judges_made_it(visitor):
+def test_a_pair_says_which_of_several_judges_compared_it(visitor):
     page = visitor.get(f"/results/judge/{ROUND}/entry", params={"entry": f"{ROUND}/photo-0000.jpg"}).text
-    assert "near-vlm: &lt;script&gt;" in page
+    assert '<span class="quiet">before near-vlm</span>' in page
+    assert "shown first, lost: &lt;script&gt;" in page
 
 
 def test_of_several_categories_one_comes_after_the_other_and_each_place_says_whose_it_is():
@@ -180,7 +181,7 @@ def test_of_several_categories_one_comes_after_the_other_and_each_place_says_who
     assert gallery.categories == ("Colour", "Mono")
 
 
-def test_a_pair_in_both_orders_is_one_comparison():
+def test_a_pair_in_both_orders_is_one_pair():
     both = [
         {"entry_id": "a", "opponent_id": "b", "playoff_round": 1},
         {"entry_id": "b", "opponent_id": "a", "playoff_round": 1},

@@ -163,7 +163,7 @@ def test_a_prompt_is_edited_broken_tested_and_promoted_and_a_batch_uses_the_new_
         expect(page.get_by_role("status").first).to_contain_text("production of library points at")
         expect(page.get_by_text("The autumn shoot needs it.")).to_be_visible()
 
-        page.get_by_role("button", name=f"Materialize {SHOOT}").click()
+        page.get_by_role("button", name=f"Tag {SHOOT} now").click()
         run_of(page)
         depended = (
             page.get_by_role("row").filter(has_text="tagger/captions").filter(has_text="library@production")
@@ -240,7 +240,7 @@ def test_a_viewer_is_offered_nothing_that_the_role_forbids_and_refused_when_aski
     with chromium(width=1280, height=900) as (page, _errors):
         sign_in(page, gateway.url, keys["viewer"])
         page.get_by_role("link", name="demo-round").click()
-        expect(page.get_by_role("button", name="Materialize this batch")).to_have_count(0)
+        expect(page.get_by_role("button", name="Judge this batch now")).to_have_count(0)
         page.goto(f"{gateway.url}/console/prompts/club-judge")
         expect(page.get_by_label("Your layer of club-judge")).to_have_attribute("readonly", "")
         expect(page.get_by_role("button", name="Save")).to_have_count(0)

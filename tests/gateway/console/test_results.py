@@ -137,10 +137,30 @@ def test_who_may_not_materialize_is_refused_and_it_is_kept(guarded, visitor_of):
     answer = author.post(f"/results/judge/{ROUND}/materialize")
     assert answer.status_code == 403
     assert "takes a publisher" in answer.text
-    assert "Materialize this batch" not in author.get(f"/results/judge/{ROUND}").text
+    page = author.get(f"/results/judge/{ROUND}").text
+    assert "Judge this batch now" not in page
+    assert "starts a run" not in page
     gateway, _ = guarded
     refusals = gateway._server.config.app.state.parts.prompts.access.refusals()
-    assert refusals[-1].action == f"materialize {ROUND}"
+    assert refusals[-1].action == f"judge {ROUND}"
+
+
+@pytest.mark.parametrize(
+    ("address", "button", "starts"),
+    [
+        (f"/results/judge/{ROUND}", "Judge this batch now", "every entry is checked, measured, critiqued"),
+        (f"/results/tagger/{SHOOT}", "Tag these photos now", "every photo gets a caption, keywords"),
+    ],
+)
+def test_the_button_that_starts_a_run_says_in_a_photographers_words_what_it_starts(
+    visitor_of, address, button, starts
+):
+    page = visitor_of("publisher").get(address).text
+
+    described = re.search(rf'<button aria-describedby="([^"]+)">{button}</button>', page)[1]
+    assert starts in re.search(rf'id="{described}">([^<]+)<', page)[1]
+    assert "no file is changed" in page
+    assert "aterialize" not in page.replace(f"{address}/materialize", "")
 
 
 def test_a_dagster_that_is_not_there_is_told_with_its_address(visitor_of):

@@ -20,6 +20,7 @@ from imageworks.judge_vision.ranking import Comparison
 from imageworks.judge_vision.report import MOST_FILTERS, render_report
 from imageworks.judge_vision.report_charts import ordinal
 from imageworks.judge_vision.report_entry import PersonsWord, ReportEntry, ShownOpinion
+from imageworks.judge_vision.report_judges import ReportJudge, judges_line
 from imageworks.judge_vision.results import Contender, rank
 from imageworks.judge_vision.sections import rank_sections
 
@@ -102,7 +103,7 @@ def test_the_report_shows_every_entry_its_marks_and_how_sure_the_places_are(entr
     page = Page(render_report(competition=OPEN, result=played, entries=entries, facts=facts))
     for name in "abcde":
         assert f"Title {name}" in page.text
-    assert "3 comparisons among 3" in page.text
+    assert "3 pairs compared among the best 3" in page.text
     assert "Credible places" in page.text
     assert "1 Gold" in page.text
     assert "To improve" in page.text
@@ -226,8 +227,8 @@ def test_categories_are_shown_apart_each_with_its_places_podium_and_certainty(en
     page = Page(html)
     assert "<script>" not in html
     assert "Colour: ranked entries" in page.text
-    assert "2 comparisons among 4" in page.text
-    assert page.text.count("1 comparisons among 2") == 2
+    assert "2 pairs compared among the best 4" in page.text
+    assert page.text.count("1 pair compared among the best 2") == 2
     assert html.count('class="podium ') == 2
     assert html.count('class="intervals"') == 2
     assert page.tags.count("article") == 6
@@ -442,6 +443,22 @@ def test_the_median_of_several_judges_may_be_away_from_the_medians_of_their_mark
     several = told(replace(shown, opinions=(ShownOpinion("near-vlm", 3), ShownOpinion("far-vlm", 4))))
     assert "from the three marks" not in several
     assert "The critique has 1 word" in several
+
+
+def test_who_judged_stands_at_the_top_whatever_the_judge_is_called(entries, facts):
+    page = Page(
+        render_report(
+            competition=OPEN,
+            result=result((16,)),
+            entries=entries,
+            facts=facts,
+            judges=judges_line([ReportJudge(HOSTILE, "near-vlm", 3)]),
+        )
+    )
+    top = page.text.partition("1 entry")[2].partition("Title a")[0]
+    assert "Judge: </title><script>alert(1)</script>" in top
+    assert "(model near-vlm), asked 3 times about each entry." in top
+    assert "script" not in page.tags
 
 
 def test_a_baseline_among_models_is_said_to_be_one_of_the_judges(entries, facts):

@@ -4,6 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from imageworks.judge_vision.competition import Competition, Playoff, default_competition
+from imageworks.judge_vision.playoff import Pair
 from imageworks.judge_vision.ranking import Comparison
 from imageworks.judge_vision.results import Contender, Result, rank
 
@@ -46,7 +47,7 @@ def test_the_playoff_decides_the_first_places_and_the_score_the_rest():
     assert result.rows[3].strength is None
     assert result.comparisons == 3
     words = " ".join(result.explanation)
-    assert "3 comparisons" in words
+    assert "3 pairs, each compared in both orders, which is 6 questions; 0 ended in a draw." in words
     assert "left out: d" in words
 
 
@@ -97,9 +98,23 @@ def test_a_finalist_without_a_valid_comparison_is_placed_by_score_with_the_rest(
     ]
     assert result.rows[3].strength is None
     assert result.playoff_entries == 2
-    assert any(
-        "no comparison of theirs has a valid answer: c." in sentence for sentence in result.explanation
+    assert any("no pair of theirs has a valid answer: c." in sentence for sentence in result.explanation)
+
+
+def test_a_pair_that_was_asked_in_vain_is_counted_and_said_to_count_for_nothing():
+    everybody = [contender("a", 18), contender("b", 17), contender("c", 10)]
+    result = rank(
+        everybody,
+        OPEN,
+        comparisons=[Comparison("a", "b", "a")],
+        shortlist=("a", "b", "c"),
+        undecided=[Pair(1, "a", "c")],
     )
+    assert result.pairs == 2
+    assert result.explanation[0].endswith(
+        "2 pairs, each compared in both orders, which is 4 questions; 0 ended in a draw."
+    )
+    assert result.explanation[1].startswith("1 pair of these counts for nothing")
 
 
 def test_what_undefeated_means_is_said():
@@ -192,13 +207,13 @@ def test_it_is_said_why_the_playoff_ended_and_how_sure_its_first_places_are():
     games += [Comparison("b", "d", "draw")]
     spent, words = played(games, Playoff(rounds=2))
     assert spent.progress.ending == "spent"
-    assert "its 4 comparisons were spent. Everybody against everybody takes 6." in words
+    assert "its 4 pairs were spent. Everybody against everybody takes 6 pairs." in words
     assert "the first is the best: " in words
     assert "the first 2 are the best 2, in any order: " in words
     assert "take them for equals" in words
     everybody = [*games, Comparison("a", "d", "a"), Comparison("b", "c", "draw")]
     assert "because everybody had met everybody" in played(everybody, Playoff(rounds=3))[1]
-    assert "has not ended: 4 of 6 comparisons were asked" in played(games, Playoff(rounds=3))[1]
+    assert "has not ended: 4 of 6 pairs were asked" in played(games, Playoff(rounds=3))[1]
 
 
 def test_a_playoff_that_is_settled_early_says_what_was_saved():
@@ -212,7 +227,7 @@ def test_a_playoff_that_is_settled_early_says_what_was_saved():
     result = rank([contender(name, 18) for name in names], club, comparisons=games, shortlist=tuple(names))
     assert result.progress.ending == "settled"
     words = " ".join(result.explanation)
-    assert f"its first places are settled; {325 - len(games)} of 325 comparisons were saved" in words
+    assert f"its first places are settled; {325 - len(games)} of 325 pairs were saved" in words
     assert "All are settled, at 95 % or more." in words
 
 

@@ -48,7 +48,10 @@ def test_each_rule_says_what_it_asks_and_what_it_leads_to():
     assert "More than one tint in Mono is to be looked at by a person." in seen
     assert "earlier round of this home is kept out; one that the detector is less than 85 % sure of" in seen
     assert "its name says, else the one that its first folder says: Colour/… or Mono/…" in words["Categories"]
-    assert "at most 12 comparisons. It ends earlier when the first place is settled." in words["The playoff"]
+    assert (
+        "at most 12 pairs, 24 questions. It ends earlier when the first place is settled."
+        in words["The playoff"]
+    )
 
 
 def test_awards_are_told_by_their_marks_or_places():

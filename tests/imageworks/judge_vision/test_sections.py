@@ -141,10 +141,10 @@ def test_who_shared_the_comparisons_is_told_by_section_by_entry_and_in_all():
         playoff_judges=playoff_judges(("near", "far"), answers),
     )
     colour, mono, *_ = result.sections
-    assert "shared out among 2 judges: near made 1, far made 1. No judge was asked" in " ".join(
+    assert "shared out among 2 judges: near decided 1, far decided 1. No judge was asked" in " ".join(
         colour.explanation
     )
-    assert "near made 0, far made 1" in " ".join(mono.explanation)
+    assert "near decided 0, far decided 1" in " ".join(mono.explanation)
     assert (colour.progress.asked, colour.progress.round_robin) == (2, 2)
     by_entry = {row.entry_id: row.compared_by for row in result.rows}
     assert by_entry["a"] == by_entry["b"] == {"far": 1, "near": 1}
