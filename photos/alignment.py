@@ -1,9 +1,10 @@
 """How one picture lies over another: the similarity between them, and how well they then agree in each place.
 
 ORB's corners (Rublee et al. 2011, "ORB: an efficient alternative to SIFT or SURF") have to agree on it. A blurred
-picture has few of them: when its hash is near it is laid over whole, and what correlates best decides.
+picture has few of them: when its hash is near, the place and size at which small pictures correlate best is the start.
 
-Laid over each other, block by block, the pictures are normalized by mean and spread, so that tones do not count. Two
+Laid over each other, one takes the other's tones, and blocks are normalized by mean and spread, so that tones do not
+count. Two
 numbers tell an edit from another frame, each where the other is blind: the correlation, which drops where detail has
 moved, and how far a block would have to move to fit (Lucas and Kanade 1981), which shows in what is too blurred for a
 correlation to drop.
@@ -31,8 +32,13 @@ _TEXTURE = 3.0
 _WORST = 0.1
 _TEXTURED = 0.03
 _STIFF = 0.002
-_UNTIL = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, 60, 1e-6)
+_TONE_STEP = 4
+_ROUNDS, _AT_AN_END = 30, 0.01
+_WITHIN = 0.99
 _COARSE = 4
+_GLANCE = 8
+_SIZES = (1.0, 0.955, 0.91, 0.865, 0.82)
+_ALIKE_AT_A_GLANCE = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,12 +63,16 @@ class Laid:
         agreement: Correlation of the worst tenth of the blocks, -1 to 1.
         usual: Correlation of the median block.
         moved: Pixels by which the worst tenth of the blocks is out of place.
+        seen: Share of the first picture where both show more than a plain wall or sky, 0-1.
+        beyond: Pixels by which either field reaches beyond the other's edges, the lesser of the two: 0 for a crop.
     """
 
     overlap: float
     agreement: float = 0.0
     usual: float = 0.0
     moved: float = 0.0
+    seen: float = 0.0
+    beyond: float = 0.0
 
 
 def corners_of(grey: NDArray[np.uint8]) -> Corners:
@@ -108,55 +118,102 @@ def _matches(descriptors: NDArray[np.uint8], others: NDArray[np.uint8]) -> list[
 def whole_onto(
     one: NDArray[np.uint8], other: NDArray[np.uint8], quarter_turns: int
 ) -> NDArray[np.float64] | None:
-    """Lay all of `other`, turned against the clock, over all of `one`, then look for the best fit from there.
+    """Lay `other`, turned against the clock, over `one` where they correlate best: one whole inside the other.
 
-    None where none is found, and for pictures that are too thin.
+    None where they do not correlate, and for pictures that are too thin.
     """
     if min(*one.shape, *other.shape) < _THINNEST:
         return None
-    height, width = other.shape
-    ends = np.array([[0, 0], [width, 0], [0, height]], np.float32)
-    for _ in range(quarter_turns):
-        ends = np.stack([ends[:, 1], width - ends[:, 0]], axis=1)
-        width, height = height, width
-    onto = np.asarray(
-        cv2.getAffineTransform(
-            np.array([[0, 0], [other.shape[1], 0], [0, other.shape[0]]], np.float32),
-            (ends * (one.shape[1] / width, one.shape[0] / height)).astype(np.float32),
-        )
-    )
-    small, small_other = (
-        cv2.resize(grey, None, fx=1 / _COARSE, fy=1 / _COARSE, interpolation=cv2.INTER_AREA)
-        for grey in (one, other)
-    )
-    onto[:, 2] /= _COARSE
-    coarse = refined(np.asarray(small, np.uint8), np.asarray(small_other, np.uint8), onto)
-    if coarse is None:
+    turned = np.ascontiguousarray(np.rot90(other, quarter_turns))
+    correlation, onto = _placed(turned, one)
+    reverse, back = _placed(one, turned)
+    if reverse > correlation:
+        correlation, onto = reverse, cv2.invertAffineTransform(back)
+    if correlation < _ALIKE_AT_A_GLANCE:
         return None
-    coarse[:, 2] *= _COARSE
-    return refined(one, other, coarse)
+    for reduced in (_COARSE, _COARSE // 2):
+        onto = refined(one, turned, onto, reduced=reduced)
+    return onto @ _turning(other.shape, quarter_turns)
+
+
+def _placed(whole: NDArray[np.uint8], field: NDArray[np.uint8]) -> tuple[float, NDArray[np.float64]]:
+    """Where and at which size the whole of a picture correlates best with a part of another: how well, and the map."""
+    small, small_field = _reduced(whole, _GLANCE), _reduced(field, _GLANCE)
+    fitting = min(field.shape[0] / whole.shape[0], field.shape[1] / whole.shape[1])
+    best, onto = -1.0, np.eye(2, 3)
+    for size in _SIZES:
+        scale = fitting * size
+        height, width = (max(1, int(side * scale)) for side in small.shape)
+        template = cv2.resize(small, (width, height), interpolation=cv2.INTER_AREA)
+        _, correlation, _, (left, top) = cv2.minMaxLoc(
+            cv2.matchTemplate(small_field, template, cv2.TM_CCOEFF_NORMED)
+        )
+        if correlation > best:
+            middle = (scale - 1) / 2
+            best = correlation
+            onto = np.array([[scale, 0, _GLANCE * left + middle], [0, scale, _GLANCE * top + middle]])
+    return best, onto
+
+
+def _turning(shape: tuple[int, ...], quarter_turns: int) -> NDArray[np.float64]:
+    """3x3, takes x and y of a picture to those in it turned against the clock."""
+    height, width = shape
+    turning = np.eye(3)
+    for _ in range(quarter_turns):
+        turning = np.array([[0.0, 1, 0], [-1, 0, width - 1], [0, 0, 1]]) @ turning
+        width, height = height, width
+    return turning
+
+
+def _reduced(grey: NDArray[np.uint8], times: int) -> NDArray[np.uint8]:
+    """The picture so many times smaller, but for what is left over at its right and lower edge."""
+    height, width = (side // times for side in grey.shape)
+    whole = grey[: height * times, : width * times]
+    return np.asarray(cv2.resize(whole, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
+
+
+def _enlarged(onto: NDArray[np.float64], times: float) -> NDArray[np.float64]:
+    """The same map between pictures so many times larger; a pixel's place is its middle."""
+    middle = onto[:, :2].sum(axis=1) / 2 - 0.5
+    return np.column_stack([onto[:, :2], (onto[:, 2] - middle) * times + middle])
 
 
 def refined(
-    one: NDArray[np.uint8], other: NDArray[np.uint8], onto: NDArray[np.float64]
-) -> NDArray[np.float64] | None:
-    """A better similarity, by enhanced correlation (Evangelidis and Psarakis 2008); None where none is found.
+    one: NDArray[np.uint8], other: NDArray[np.uint8], onto: NDArray[np.float64], *, reduced: int = 2
+) -> NDArray[np.float64]:
+    """A better similarity, looked for by least squares (Lucas and Kanade 1981) in pictures reduced so many times.
 
-    It is looked for among affine maps, which converge better; what is left of one is the similarity nearest to it, so
-    that another frame's movement is not bent away.
+    It is found to a tenth of a pixel. Where nothing is to be seen, it stays as it is.
     """
-    inverse = cv2.invertAffineTransform(onto).astype(np.float32)
-    try:
-        _, found = cv2.findTransformECC(one, other, inverse, cv2.MOTION_AFFINE, _UNTIL, None, 5)
-    except cv2.error:
-        # It says so when it does not converge.
-        return None
-    bent = np.asarray(cv2.invertAffineTransform(found), np.float64)
-    middle = np.array([other.shape[1] / 2, other.shape[0] / 2])
-    along, across = (bent[0, 0] + bent[1, 1]) / 2, (bent[1, 0] - bent[0, 1]) / 2
-    straight = np.array([[along, -across], [across, along]])
-    offset = bent[:, :2] @ middle + bent[:, 2] - straight @ middle
-    return np.column_stack([straight, offset])
+    base, laid = (cv2.GaussianBlur(_reduced(grey, reduced), (0, 0), _BLUR) for grey in (one, other))
+    base, laid = base.astype(np.float32), laid.astype(np.float32)
+    size = base.shape[1], base.shape[0]
+    places = np.arange(size[0], dtype=np.float32)[None, :], np.arange(size[1], dtype=np.float32)[:, None]
+    inside = np.ones(laid.shape, np.float32)
+    onto = _enlarged(onto, 1 / reduced)
+    for _ in range(_ROUNDS):
+        seen = cv2.warpAffine(inside, onto, size) > _WITHIN
+        if np.count_nonzero(seen) < _THINNEST:
+            break
+        moved = np.asarray(cv2.warpAffine(laid, onto, size), np.float32)
+        moved = _in_tones_of(base, moved, seen)
+        middle = (moved + base) / 2
+        across = cv2.Sobel(middle, cv2.CV_32F, 1, 0, scale=1 / 8) * seen
+        down = cv2.Sobel(middle, cv2.CV_32F, 0, 1, scale=1 / 8) * seen
+        # Around the middle, in units of the whole, so that no unknown outweighs another.
+        x, y = ((place - place.mean()) / max(size) for place in places)
+        ways = np.stack([across, down, across * x + down * y, down * x - across * y]).reshape(4, -1)
+        normal = ways @ ways.T
+        wanted = ways @ (moved - base).ravel()
+        step = np.linalg.lstsq(normal.astype(np.float64), wanted.astype(np.float64), rcond=1e-6)[0]
+        grown, turned = step[2] / max(size), step[3] / max(size)
+        by = np.array([[1 + grown, -turned], [turned, 1 + grown]])
+        center = np.array([places[0].mean(), places[1].mean()])
+        offset = center - by @ center + step[:2]
+        onto = np.column_stack([by @ onto[:, :2], by @ onto[:, 2] + offset])
+        if np.abs(step).max() < _AT_AN_END:
+            break
+    return _enlarged(onto, reduced)
 
 
 def lay_over(one: NDArray[np.uint8], other: NDArray[np.uint8], onto: NDArray[np.float64]) -> Laid:
@@ -166,21 +223,51 @@ def lay_over(one: NDArray[np.uint8], other: NDArray[np.uint8], onto: NDArray[np.
     scale = abs(float(np.linalg.det(onto[:, :2])))
     smaller = min(one.size, other.size * scale)
     overlap = min(1.0, float(shown.sum()) / max(1.0, smaller))
-    laid = cv2.warpAffine(other.astype(np.float32), onto, size, flags=cv2.INTER_AREA)
+    if not shown.any():
+        return Laid(overlap)
+    laid = np.asarray(cv2.warpAffine(other.astype(np.float32), onto, size, flags=cv2.INTER_AREA), np.float32)
     base, laid = (
         np.asarray(cv2.GaussianBlur(grey, (0, 0), _BLUR), np.float32)
         for grey in (one.astype(np.float32), laid)
     )
+    laid = _in_tones_of(base, laid, shown)
     base_mean, base_spread = _moments(base)
     laid_mean, laid_spread = _moments(laid)
     whole = cv2.erode(shown.astype(np.uint8), np.ones((_BLOCK, _BLOCK), np.uint8)) > 0
     textured = whole & (base_spread > _TEXTURE) & (laid_spread > _TEXTURE)
-    if float(textured.mean()) < _TEXTURED:
+    seen = float(textured.mean())
+    if seen < _TEXTURED:
         return Laid(overlap)
     together = (_mean(base * laid) - base_mean * laid_mean)[textured]
     worst, usual = np.quantile(together / (base_spread * laid_spread)[textured], (_WORST, 0.5))
     away = _displacement((base - base_mean) / base_spread, (laid - laid_mean) / laid_spread)
-    return Laid(overlap, float(worst), float(usual), float(np.quantile(away[textured], 1 - _WORST)))
+    moved = float(np.quantile(away[textured], 1 - _WORST))
+    return Laid(overlap, float(worst), float(usual), moved, seen, _beyond(one.shape, other.shape, onto))
+
+
+def _beyond(shape: tuple[int, ...], other_shape: tuple[int, ...], onto: NDArray[np.float64]) -> float:
+    """How far the lesser field lies outside the other, in pixels of the first."""
+
+    def outside(inner: tuple[int, ...], outer: tuple[int, ...], laid: NDArray[np.float64]) -> float:
+        ends = np.array([[x, y] for x in (0, inner[1] - 1) for y in (0, inner[0] - 1)])
+        places = ends @ laid[:, :2].T + laid[:, 2]
+        return float(np.max([-places, places - (outer[1] - 1, outer[0] - 1)]))
+
+    scale = float(np.sqrt(abs(np.linalg.det(onto[:, :2]))))
+    back = np.asarray(cv2.invertAffineTransform(onto), np.float64)
+    return max(0.0, min(outside(other_shape, shape, onto), outside(shape, other_shape, back) * scale))
+
+
+def _in_tones_of(
+    base: NDArray[np.float32], laid: NDArray[np.float32], shown: NDArray[np.bool_]
+) -> NDArray[np.float32]:
+    """The second picture by the curve that its tones follow in the first: a bent soft edge would look moved."""
+    tones, meant = laid[shown], base[shown]
+    steps = (tones / _TONE_STEP).astype(np.int64)
+    counts = np.bincount(steps)
+    filled = counts > 0
+    given, wanted = (np.bincount(steps, weights=values)[filled] / counts[filled] for values in (tones, meant))
+    return np.interp(laid, given, wanted).astype(np.float32)
 
 
 def _mean(values: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -205,4 +292,7 @@ def _displacement(one: NDArray[np.float32], other: NDArray[np.float32]) -> NDArr
     xx, yy, xy = _mean(across * across) + _STIFF, _mean(down * down) + _STIFF, _mean(across * down)
     xt, yt = _mean(across * apart), _mean(down * apart)
     determinant = xx * yy - xy * xy
-    return np.asarray(np.hypot(yy * xt - xy * yt, xx * yt - xy * xt) / determinant, np.float32)
+    dx, dy = (yy * xt - xy * yt) / determinant, (xx * yt - xy * xt) / determinant
+    # What a move does not explain is noise, or a tone that was bent.
+    explained = np.clip((dx * xt + dy * yt) / (_mean(apart * apart) + 1e-6), 0, 1)
+    return np.asarray(np.hypot(dx, dy) * explained, np.float32)

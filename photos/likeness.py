@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Literal
 import cv2
 import numpy as np
 
-from photos.alignment import Corners, corners_of, lay_over, refined, similarity, whole_onto
+from photos.alignment import Corners, Laid, corners_of, lay_over, refined, similarity, whole_onto
 from photos.evidence import MARK, beside, shrunk
 from photos.hashing import hashes_of, near, near_earlier
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from photos.hashing import Near
 
-LIKENESS_VERSION = 3
+LIKENESS_VERSION = 4
 """Raised whenever what follows changes, so that kept findings are made anew."""
 
 _SIDE = 400
@@ -38,7 +38,8 @@ _NO_CORNERS_NEEDED = 22
 _OVERLAP = 0.6
 _EDIT, _RELATED = 0.85, 0.3
 _HOPELESS, _GOOD = 0.5, 0.97
-_MOVED, _AT_REST = 1.2, 0.8
+_MOVED, _AT_REST = 0.85, 0.4
+_MUCH, _WITHIN = 0.2, 1.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,25 +147,42 @@ def _mirrored(photo: Likeness) -> Likeness:
 
 
 def _compare(pair: Near, one: Likeness, other: Likeness) -> Alike | None:
-    onto = similarity(one.corners, other.corners)
-    if onto is None and pair.apart <= _NO_CORNERS_NEEDED:
-        onto = whole_onto(one.grey, other.grey, pair.orientation % 4)
+    found = _fitted(one, other, similarity(one.corners, other.corners))
+    if pair.apart <= _NO_CORNERS_NEEDED and not (found and _one_picture(found[1])):
+        # A few corners may lie: what the hashes promise is looked for without them.
+        whole = _fitted(one, other, whole_onto(one.grey, other.grey, pair.orientation % 4))
+        found = max((way for way in (found, whole) if way), key=lambda way: way[1].agreement, default=None)
+    if found is None:
+        return None
+    onto, laid = found
+    if laid.overlap < _OVERLAP or laid.usual < _RELATED:
+        return None
+    if pair.mirrored:
+        onto = onto @ np.array([[-1.0, 0, other.grey.shape[1] - 1], [0, 1, 0], [0, 0, 1]])
+    same = _one_picture(laid)
+    confidence = 0.6 + 0.39 * min(1.0, abs(laid.agreement - _EDIT) / ((1 - _EDIT) if same else 0.3))
+    kind: Literal["same", "frame"] = "same" if same else "frame"
+    return Alike(pair.first, pair.second, kind, round(confidence, 2), laid.overlap, laid.agreement, onto)
+
+
+def _fitted(
+    one: Likeness, other: Likeness, onto: NDArray[np.float64] | None
+) -> tuple[NDArray[np.float64], Laid] | None:
+    """A map, made better where the pictures leave doubt, and how they lie by it."""
     if onto is None:
         return None
     laid = lay_over(one.grey, other.grey, onto)
     doubtful = laid.agreement < _GOOD or laid.moved > _AT_REST
     if laid.overlap >= _OVERLAP and laid.agreement > _HOPELESS and doubtful:
-        better = refined(one.grey, other.grey, onto)
-        if better is not None:
-            onto, laid = better, lay_over(one.grey, other.grey, better)
-    if laid.overlap < _OVERLAP or laid.usual < _RELATED:
-        return None
-    if pair.mirrored:
-        onto = onto @ np.array([[-1.0, 0, other.grey.shape[1] - 1], [0, 1, 0], [0, 0, 1]])
-    same = laid.agreement >= _EDIT and laid.moved <= _MOVED
-    confidence = 0.6 + 0.39 * min(1.0, abs(laid.agreement - _EDIT) / ((1 - _EDIT) if same else 0.3))
-    kind: Literal["same", "frame"] = "same" if same else "frame"
-    return Alike(pair.first, pair.second, kind, round(confidence, 2), laid.overlap, laid.agreement, onto)
+        onto = refined(one.grey, other.grey, onto)
+        laid = lay_over(one.grey, other.grey, onto)
+    return onto, laid
+
+
+def _one_picture(laid: Laid) -> bool:
+    # Where there is little to be seen, all of it may have moved: then a crop is known by its edges.
+    told = laid.seen >= _MUCH or laid.beyond <= _WITHIN
+    return told and laid.overlap >= _OVERLAP and laid.agreement >= _EDIT and laid.moved <= _MOVED
 
 
 def draw_alike(first: NDArray[np.uint8], second: NDArray[np.uint8], alike: Alike) -> NDArray[np.uint8]:
