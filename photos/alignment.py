@@ -4,10 +4,9 @@ ORB's corners (Rublee et al. 2011, "ORB: an efficient alternative to SIFT or SUR
 picture has few of them: when its hash is near, the place and size at which small pictures correlate best is the start.
 
 Laid over each other, one takes the other's tones, and blocks are normalized by mean and spread, so that tones do not
-count. Two
-numbers tell an edit from another frame, each where the other is blind: the correlation, which drops where detail has
-moved, and how far a block would have to move to fit (Lucas and Kanade 1981), which shows in what is too blurred for a
-correlation to drop.
+count. Two numbers tell an edit from another frame, each where the other is blind: the correlation, which drops where
+detail has moved, and how far a block would have to move to fit (Lucas and Kanade 1981), which shows in what is too
+blurred for a correlation to drop.
 """
 
 from __future__ import annotations
@@ -37,6 +36,7 @@ _ROUNDS, _AT_AN_END = 30, 0.01
 _WITHIN = 0.99
 _COARSE = 4
 _GLANCE = 8
+_ASTRAY = 24.0
 _SIZES = (1.0, 0.955, 0.91, 0.865, 0.82)
 _ALIKE_AT_A_GLANCE = 0.5
 
@@ -131,9 +131,28 @@ def whole_onto(
         correlation, onto = reverse, cv2.invertAffineTransform(back)
     if correlation < _ALIKE_AT_A_GLANCE:
         return None
-    for reduced in (_COARSE, _COARSE // 2):
-        onto = refined(one, turned, onto, reduced=reduced)
+    better = refined(one, turned, refined(one, turned, onto, reduced=_COARSE))
+    # What correlates best at a glance is right to a pixel of the glance and half a step of size: whoever strays further
+    # has followed an edge that fits anywhere, such as a circle's.
+    if _apart(better, onto, turned.shape) <= _ASTRAY:
+        onto = better
     return onto @ _turning(other.shape, quarter_turns)
+
+
+def _apart(one: NDArray[np.float64], other: NDArray[np.float64], shape: tuple[int, ...]) -> float:
+    """How far a picture's ends lie apart by two maps, at most."""
+    ends = _ends(shape)
+    return float(np.linalg.norm(_taken(ends, one) - _taken(ends, other), axis=1).max())
+
+
+def _ends(shape: tuple[int, ...]) -> NDArray[np.float64]:
+    """The middles of a picture's corner pixels, 4x2."""
+    return np.array([[x, y] for x in (0.0, shape[1] - 1) for y in (0.0, shape[0] - 1)])
+
+
+def _taken(places: NDArray[np.float64], onto: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Nx2 places by a 2x3 map."""
+    return np.asarray(places @ onto[:, :2].T + onto[:, 2], np.float64)
 
 
 def _placed(whole: NDArray[np.uint8], field: NDArray[np.uint8]) -> tuple[float, NDArray[np.float64]]:
@@ -249,8 +268,7 @@ def _beyond(shape: tuple[int, ...], other_shape: tuple[int, ...], onto: NDArray[
     """How far the lesser field lies outside the other, in pixels of the first."""
 
     def outside(inner: tuple[int, ...], outer: tuple[int, ...], laid: NDArray[np.float64]) -> float:
-        ends = np.array([[x, y] for x in (0, inner[1] - 1) for y in (0, inner[0] - 1)])
-        places = ends @ laid[:, :2].T + laid[:, 2]
+        places = _taken(_ends(inner), laid)
         return float(np.max([-places, places - (outer[1] - 1, outer[0] - 1)]))
 
     scale = float(np.sqrt(abs(np.linalg.det(onto[:, :2]))))

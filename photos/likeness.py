@@ -36,7 +36,7 @@ _SIDE = 400
 _IN_MEMORY = 512
 _NO_CORNERS_NEEDED = 22
 _OVERLAP = 0.6
-_EDIT, _RELATED = 0.85, 0.3
+_EDIT, _RELATED = 0.85, 0.5
 _HOPELESS, _GOOD = 0.5, 0.97
 _MOVED, _AT_REST = 0.85, 0.4
 _MUCH, _WITHIN = 0.2, 1.5
@@ -155,7 +155,7 @@ def _compare(pair: Near, one: Likeness, other: Likeness) -> Alike | None:
     if found is None:
         return None
     onto, laid = found
-    if laid.overlap < _OVERLAP or laid.usual < _RELATED:
+    if not _one_scene(laid):
         return None
     if pair.mirrored:
         onto = onto @ np.array([[-1.0, 0, other.grey.shape[1] - 1], [0, 1, 0], [0, 0, 1]])
@@ -177,6 +177,12 @@ def _fitted(
         onto = refined(one.grey, other.grey, onto)
         laid = lay_over(one.grey, other.grey, onto)
     return onto, laid
+
+
+def _one_scene(laid: Laid) -> bool:
+    # One wall is like another: where there is little to be seen, nearly all of that has to agree.
+    told = laid.seen >= _MUCH or laid.agreement > _HOPELESS
+    return told and laid.overlap >= _OVERLAP and laid.usual >= _RELATED
 
 
 def _one_picture(laid: Laid) -> bool:
