@@ -96,6 +96,8 @@ def worker_hosts(names: Sequence[str], ports: Sequence[int]) -> Iterator[tuple[s
             _ip("netns", "add", namespace)
             stack.callback(_ip, "netns", "del", namespace)
             _ip("link", "add", link, "type", "veth", "peer", "name", "eth0", "netns", namespace)
+            # With its namespace it would go too, but some time later: the next ones may be named the same.
+            stack.callback(_ip, "link", "del", link)
             _ip("link", "set", link, "master", mark, "up")
             _ip("-n", namespace, "addr", "add", f"{net}.{number}/24", "dev", "eth0")
             for one in ("lo", "eth0"):
