@@ -9,6 +9,7 @@ imports in it. The tree that passes is compiled in an immutable sandbox whose at
 from __future__ import annotations
 
 import math
+from collections import deque
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +30,7 @@ MAX_NODES = 4_000
 MAX_DEPTH = 32
 
 _TESTS = frozenset({"defined", "undefined", "none"})
+_OPENINGS = {"comment_begin": "comment tag", "raw_begin": "raw directive"}
 _LOOP_FIELDS = frozenset({"index", "index0", "revindex", "revindex0", "first", "last", "length"})
 
 _SIMPLE: tuple[type[nodes.Node], ...] = (
@@ -112,6 +114,10 @@ def syntax_tree(text: str) -> nodes.Template:
     except (ValueError, OverflowError, SyntaxError) as error:
         # Numbers of thousands of digits, escapes that name no character.
         raise TemplateRefused(f"is not a template: {error}") from error
+    # Jinja passes over what is begun as the last thing of all, and refuses it with anything behind it.
+    for line, kind, _ in deque(environment().lex(text), maxlen=1):
+        if kind in _OPENINGS:
+            raise TemplateRefused(f"is not a template: Missing end of {_OPENINGS[kind]}", line)
     check_tree(tree)
     return tree
 

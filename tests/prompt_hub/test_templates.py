@@ -124,6 +124,13 @@ HOSTILE = [
 ]
 
 
+@pytest.mark.parametrize("text", ["sea {#", "sea {#\n", "sea {#\n\n", "a\nb {% raw %}", "{#-"])
+def test_what_is_begun_and_not_ended_is_refused_with_its_line(text):
+    with pytest.raises(TemplateRefused, match="Missing end of") as caught:
+        compiled(text)
+    assert caught.value.line == 1 + text.rstrip().count("\n")
+
+
 @pytest.mark.parametrize("text", HOSTILE, ids=lambda text: text[:40])
 def test_whatever_else_a_template_says_is_refused_before_it_runs(text):
     with pytest.raises(TemplateRefused):
