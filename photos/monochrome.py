@@ -22,7 +22,7 @@ from photos.evidence import beside, shrunk
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-MONOCHROME_VERSION = 1
+MONOCHROME_VERSION = 2
 """Raised whenever what follows changes, so that kept findings are made anew."""
 
 MonoKind = Literal["grey", "toned", "split", "partial", "color", "unsure"]
@@ -37,6 +37,7 @@ _OFF_CURVE = 5.0
 _OFF_OVER_TINT, _OFF_MOST = 0.25, 6.5
 _COLOR_SHARE, _CLEAN_SHARE = 0.005, 0.0025
 _ALL_OVER = 0.3
+_STRAY_SHARE, _STRAY = 0.1, 2.5
 _TINT, _STRONGEST_TINT = 3.0, 36.0
 _HUED = 3.0
 _TAIL = 0.01
@@ -78,9 +79,10 @@ def find_monochrome(pixels: NDArray[np.uint8]) -> Monochrome:
     off, curve, weights = _off_curve(lab)
     tint = _tint(curve, weights)
     share = float(np.mean(off > _limit(tint)))
+    strays = float(np.quantile(off, 1 - _STRAY_SHARE)) > _STRAY
     chroma = np.hypot(curve[:, 0], curve[:, 1])
     spread = _hue_spread(curve, np.where(chroma >= _HUED, weights, 0))
-    kind, confidence = _named(share, tint, spread)
+    kind, confidence = _named(share, tint, spread, strays=strays)
     return Monochrome(kind, round(confidence, 2), round(share, 4), round(tint, 2), round(spread, 1))
 
 
@@ -93,7 +95,7 @@ def _limit(tint: float) -> float:
     return min(_OFF_MOST, max(_OFF_CURVE, _OFF_OVER_TINT * tint))
 
 
-def _named(share: float, tint: float, spread: float) -> tuple[MonoKind, float]:
+def _named(share: float, tint: float, spread: float, *, strays: bool) -> tuple[MonoKind, float]:
     if share >= _COLOR_SHARE:
         sure = min(1.0, 0.7 + 0.3 * (share / _COLOR_SHARE - 1) / 4)
         return ("color" if share >= _ALL_OVER else "partial"), 0.99 * sure
@@ -103,8 +105,9 @@ def _named(share: float, tint: float, spread: float) -> tuple[MonoKind, float]:
         return "grey", 0.99 - 0.3 * max(0.0, tint / _TINT - 0.5)
     if spread >= _TWO_TINTS:
         return "split", min(0.97, 0.6 + (spread - _TWO_TINTS) / 60)
-    # No toning is that strong, but colored light is.
-    if spread >= _ONE_TINT or tint > _STRONGEST_TINT:
+    # No toning is that strong, or leaves so much of the picture off its curves, even after JPEG at quality 50;
+    # colored light does both.
+    if spread >= _ONE_TINT or tint > _STRONGEST_TINT or strays:
         return "unsure", 0.5
     return "toned", 0.97 - 0.3 * spread / _ONE_TINT
 

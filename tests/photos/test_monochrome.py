@@ -45,6 +45,15 @@ def test_black_and_white_are_grey():
     assert find_monochrome(np.full((1, 1, 3), 255, np.uint8)).kind == "grey"
 
 
+def test_muted_color_of_one_hue_is_not_taken_for_a_tint():
+    """Its hue is one as in a toned photo, but its strength does not depend on lightness alone."""
+    middle = public_photo("retina")[350:1050, 350:1050].astype(np.float32)
+    grey = middle.mean(axis=2, keepdims=True)
+    muted = find_monochrome((grey + (middle - grey) / 2).astype(np.uint8))
+    assert muted.hue_spread < 10
+    assert muted.kind == "unsure"
+
+
 def test_turning_a_photo_changes_nothing():
     photo = public_photo("chelsea")
     one, other = find_monochrome(photo), find_monochrome(np.ascontiguousarray(np.rot90(photo)))
