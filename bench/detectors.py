@@ -81,7 +81,7 @@ def text() -> list[Result]:
 
 
 def _text(way: str, *, tesseract: Path | None, recall: float, ms: float) -> list[Result]:
-    tally, placed = text_tally(HELD_OUT, each=60, seed=SEED + 3, tesseract=tesseract)
+    tally, placed = text_tally(HELD_OUT, each=200, seed=SEED + 3, tesseract=tesseract)
     seconds = []
     for photo in lettered_photos(HELD_OUT, each=6, seed=SEED + 4):
         began = time.perf_counter()

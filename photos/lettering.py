@@ -1,8 +1,8 @@
 """Rows of letters in a picture: strokes lighter or darker than what is around them, alike and on one level line.
 
 Strokes are what a top-hat of the luma leaves (Serra 1982): thinner than its kernel, and by their contrast clear of the
-grain around them. Connected strokes are letters; letters of like height, tone and level, close to one another, are a
-row.
+grain around them, to which bold letters add no more than strong grain would. Connected strokes are letters; letters of
+like height, tone and level, close to one another, are a row.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 _KERNEL = 19
 _CONTRAST, _OVER_GRAIN = 28, 2.5
-_GRAIN_AROUND = 41
+_GRAIN_AROUND, _STRONGEST_GRAIN = 41, 40
 _LOWEST, _HIGHEST, _WIDEST = 8, 120, 6
 _FILLED = 0.12, 0.95
 _MOST_LETTERS = 2500
@@ -80,7 +80,7 @@ def find_rows(grey: NDArray[np.uint8]) -> Iterator[Row]:
     for light in (True, False):
         way = cv2.MORPH_TOPHAT if light else cv2.MORPH_BLACKHAT
         strength = np.asarray(cv2.morphologyEx(grey, way, kernel), np.uint8)
-        grain = cv2.blur(strength, (_GRAIN_AROUND, _GRAIN_AROUND))
+        grain = cv2.blur(np.minimum(strength, _STRONGEST_GRAIN), (_GRAIN_AROUND, _GRAIN_AROUND))
         limit = np.maximum(_CONTRAST, _OVER_GRAIN * grain.astype(np.float32))
         strokes = (strength > limit).astype(np.uint8)
         letters = _letters(grey, strokes, strength)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache
+from importlib.resources import files
 from typing import TYPE_CHECKING, Literal
 
 import cv2
@@ -19,19 +20,13 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-FONTS = (
-    "DejaVuSans.ttf",
-    "DejaVuSans-Bold.ttf",
-    "DejaVuSerif.ttf",
-    "DejaVuSerif-Italic.ttf",
-    "DejaVuSansMono.ttf",
-    "LiberationSans-Regular.ttf",
-    "LiberationSans-Italic.ttf",
-    "LiberationSerif-Regular.ttf",
-    "LiberationSerif-BoldItalic.ttf",
-    "LiberationMono-Regular.ttf",
-    "LiberationSansNarrow-Regular.ttf",
-)
+FONTS = {
+    "font_source_sans_pro": ("SourceSansPro-Regular", "SourceSansPro-Bold", "SourceSansPro-It"),
+    "font_source_serif_pro": ("SourceSerifPro-Regular", "SourceSerifPro-BoldIt"),
+    "font_caladea": ("Caladea-Regular", "Caladea-Italic"),
+    "font_manrope": ("Manrope-Medium", "Manrope-ExtraBold"),
+}
+"""By the package that brings them: a machine's own would make other photos on each."""
 TEXTS = (
     "© 2024 A. Weaver",
     "Jane Doe Photography",
@@ -56,17 +51,12 @@ class LetteredPhoto:
     box: tuple[int, int, int, int] | None = None
 
 
-@lru_cache(maxsize=1)
+@cache
 def fonts() -> tuple[str, ...]:
-    """Those of `FONTS` that this machine has."""
-    found = []
-    for name in FONTS:
-        try:
-            ImageFont.truetype(name, 20)
-        except OSError:
-            continue
-        found.append(name)
-    return tuple(found)
+    """Paths of `FONTS`."""
+    return tuple(
+        str(files(package) / "files" / f"{name}.ttf") for package, names in FONTS.items() for name in names
+    )
 
 
 def lettered_photos(sources: Sequence[str], *, each: int, seed: int) -> Iterator[LetteredPhoto]:
