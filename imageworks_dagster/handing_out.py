@@ -22,6 +22,7 @@ from dagster_celery.executor import CELERY_CONFIG, CeleryExecutor
 from imageworks_dagster.errors import StepLost
 from imageworks_dagster.home_mark import mark_of
 from imageworks_dagster.opened import open_store
+from imageworks_dagster.run_process import process_tags
 from imageworks_dagster.step_claims import StepClaim, forget, look, void
 from store.settings import Settings
 
@@ -73,6 +74,9 @@ class _WatchedCeleryExecutor(CeleryExecutor):
     def execute(self, plan_context: Any, execution_plan: Any) -> Iterator[Any]:
         settings = Settings()
         store = open_store(settings)
+        run_id = plan_context.dagster_run.run_id
+        # No step does so: each has a worker's process, and goes on or not whatever became of this one.
+        plan_context.instance.add_run_tags(run_id, process_tags())
         try:
             yield from core_celery_execution_loop(  # type: ignore[no-untyped-call]
                 plan_context,
@@ -80,7 +84,7 @@ class _WatchedCeleryExecutor(CeleryExecutor):
                 step_execution_fn=partial(_hand_out, store=store, settings=settings),
             )
         finally:
-            forget(store.database, plan_context.dagster_run.run_id)
+            forget(store.database, run_id)
 
 
 def _hand_out(  # noqa: PLR0917 - as Dagster's loop calls it

@@ -2,18 +2,31 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
+import dagster as dg
 import pytest
 from celery.exceptions import TaskRevokedError, WorkerLostError
+from dagster._core.execution.retries import RetryMode
 from sqlalchemy import update
 
+from imageworks_dagster import handing_out
 from imageworks_dagster.errors import StepLost
 from imageworks_dagster.handing_out import HandedOut
+from imageworks_dagster.opened import close_stores
+from imageworks_dagster.run_process import tagged_process
 from imageworks_dagster.step_claims import StepClaim, held, look, take
 from store.database import StateDatabase
 from store.tables import step_claims
+from telemetry.processes import this_process
 
 TTL_S = 60.0
 STEP = ("run", "judge__critiques")
+
+
+@dg.job
+def small_job():
+    """Nothing."""
 
 
 class Result:
@@ -143,3 +156,22 @@ def test_a_step_that_is_taken_back_is_taken_from_its_worker(workers):
     assert workers.sent[1].revoked
     with pytest.raises(TaskRevokedError):
         workers.step.get()
+
+
+def test_a_run_whose_steps_workers_have_names_its_own_process(settings, instance, monkeypatch):
+    monkeypatch.setenv("IMAGEWORKS_HOME", str(settings.home))
+    run = instance.create_run_for_job(small_job)
+    context = SimpleNamespace(dagster_run=run, instance=instance)
+    told: list[str] = []
+
+    def loop(_context, _plan, *, step_execution_fn):
+        told.append(f"under way: {tagged_process(instance.get_run_by_id(run.run_id).tags)}")
+        yield step_execution_fn.func
+
+    monkeypatch.setattr(handing_out, "core_celery_execution_loop", loop)
+    executor = handing_out._WatchedCeleryExecutor(retries=RetryMode.DISABLED)
+    try:
+        assert list(executor.execute(context, None))
+    finally:
+        close_stores()
+    assert told == [f"under way: {this_process()}"]
