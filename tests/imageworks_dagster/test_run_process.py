@@ -62,6 +62,24 @@ def test_a_run_whose_process_is_gone_is_closed_as_failed(instance):
     assert instance.get_run_by_id(dead).status == dg.DagsterRunStatus.FAILURE
 
 
+def test_a_run_that_was_being_terminated_is_closed_as_canceled(instance):
+    dead = started_run(instance, tags_of_a_process_that_ended())
+    instance.report_run_canceling(instance.get_run_by_id(dead))
+
+    assert close_dead_runs(instance) == [dead]
+    assert instance.get_run_by_id(dead).status == dg.DagsterRunStatus.CANCELED
+
+
+def test_a_run_that_ended_just_after_it_was_listed_stays_as_it_ended(instance, monkeypatch):
+    ended = started_run(instance, tags_of_a_process_that_ended())
+    listed = instance.get_runs()
+    instance.report_run_canceled(instance.get_run_by_id(ended))
+    monkeypatch.setattr(instance, "get_runs", lambda **_: listed)
+
+    assert close_dead_runs(instance) == []
+    assert instance.get_run_by_id(ended).status == dg.DagsterRunStatus.CANCELED
+
+
 def test_runs_of_living_processes_of_other_hosts_and_without_tags_are_left_alone(instance):
     for tags in (process_tags(), {**tags_of_a_process_that_ended(), HOST: "elsewhere"}, {}):
         started_run(instance, tags)
