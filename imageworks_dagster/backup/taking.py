@@ -201,7 +201,7 @@ def _add_telemetry(archive: Archive, home: Home) -> None:
         # A restored home that nobody has used, of one in which nothing had happened.
         return
     # Compaction moves records from one file to another: none may be missed on the way.
-    with locked(home.telemetry / "compaction.lock"):
+    with locked(home.telemetry_lock):
         spools = set(spool_files(home.spool))
         for name, path in telemetry_files(home):
             _add(archive, name, path, lines=path in spools)
