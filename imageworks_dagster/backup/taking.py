@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -132,7 +133,7 @@ def _take(
         with reading(settings) as connection:
             tables = named_tables(connection)
     damaged = tuple(one for one in tables if not is_whole(home.assets, one))
-    if damaged and _named_now(settings) != tables:
+    if damaged and {one.path for one in damaged} - _paths_named_now(settings):
         raise _Gone
     whole = [one for one in tables if one not in damaged]
     beside = list(files_beside(home))
@@ -154,9 +155,9 @@ def _take(
     return Taken(file, len(files), sum(size for size, _ in files.values()), damaged)
 
 
-def _named_now(settings: Settings) -> list[Named]:
+def _paths_named_now(settings: Settings) -> set[str]:
     with reading(settings) as connection:
-        return named_tables(connection)
+        return {one.path for one in named_tables(connection)}
 
 
 def _head(foreseen: int, whole: Sequence[Named], damaged: Sequence[Named]) -> Head:
@@ -228,7 +229,7 @@ def _add(archive: Archive, name: str, path: Path, *, lines: bool = False, may_be
     with file:
         size = whole_lines(file) if lines else file.seek(0, io.SEEK_END)
         file.seek(0)
-        archive.add(name, file, size, mtime=path.stat().st_mtime)
+        archive.add(name, file, size, mtime=os.fstat(file.fileno()).st_mtime)
 
 
 def _add_said(archive: Archive, name: str, data: bytes) -> None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import json
+import os
 import shutil
 import subprocess
 import tarfile
+from uuid import uuid4
 
 import pyarrow as pa
 import pytest
@@ -111,6 +114,43 @@ def test_a_table_that_was_damaged_before_is_told_and_stops_nothing(settings, tmp
 
     assert [(one.path, one.current) for one in taken.damaged] == [("judge/entries/spring/one", False)]
     assert restored(taken.file, tmp_path / "new").tables == 1
+
+
+def test_runs_that_publish_meanwhile_do_not_stop_the_backup_of_a_home_with_a_damaged_table(
+    settings, tmp_path
+):
+    (part,) = (settings.home / "assets/judge/entries/spring/one").glob("part-*")
+    part.unlink()
+    with StateDatabase.open(settings) as database:
+        tables = TableStore(database.home, database)
+
+        def publish(done, pages):
+            if done == pages:
+                tables.publish(
+                    asset="judge/signals", batch="spring", run_id=uuid4().hex, table=ROWS, expected=None
+                )
+
+        telling = Telling(publish, lambda _: None, lambda _: None)
+        taken = take_backup(settings, tmp_path / "b.tar", telling)
+
+    assert [one.path for one in taken.damaged] == ["judge/entries/spring/one"]
+
+
+def test_a_folder_that_cannot_be_looked_into_fails_the_backup_and_is_named(settings, tmp_path, monkeypatch):
+    closed = str(settings.home / "manifests")
+    scan = os.scandir
+
+    def refuse(place):
+        if str(place) == closed:
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), closed)
+        return scan(place)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+
+    with pytest.raises(BackupFailed, match=rf"Permission denied \({closed}\)"):
+        take_backup(settings, tmp_path / "b.tar", QUIET)
+
+    assert not (tmp_path / "b.tar").exists()
 
 
 def test_a_home_that_holds_something_or_an_archive_within_it_is_refused(settings, archive, tmp_path):
