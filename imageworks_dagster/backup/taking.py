@@ -27,7 +27,7 @@ from imageworks_dagster.backup.contents import (
 from imageworks_dagster.backup.databases import snapshot
 from imageworks_dagster.errors import BackupFailed
 from imageworks_dagster.opened import has_home, which_home
-from store.archives import Archive, written_archive
+from store.archives import Archive, is_member_name, written_archive
 from store.home import Home
 from store.locking import locked
 from store.object_paths import ObjectPath
@@ -220,6 +220,11 @@ def _add_dagster(archive: Archive, home: Home, scratch: Path, telling: Telling) 
 
 
 def _add(archive: Archive, name: str, path: Path, *, lines: bool = False, may_be_gone: bool = False) -> None:
+    if not is_member_name(name):
+        raise BackupFailed(
+            f"The home holds {name!r}, and nobody could restore a file of that name. Rename it, without control "
+            "characters and backslashes, or move it out of the home; then take the backup again."
+        )
     try:
         file = path.open("rb")
     except FileNotFoundError:

@@ -153,6 +153,15 @@ def test_a_folder_that_cannot_be_looked_into_fails_the_backup_and_is_named(setti
     assert not (tmp_path / "b.tar").exists()
 
 
+def test_a_file_whose_name_no_restore_would_take_fails_the_backup_and_is_named(settings, tmp_path):
+    (settings.home / "prompts" / "old\\mine.yaml").touch()
+
+    with pytest.raises(BackupFailed, match=r"mine\.yaml', and nobody could restore"):
+        take_backup(settings, tmp_path / "b.tar", QUIET)
+
+    assert not (tmp_path / "b.tar").exists()
+
+
 def test_a_home_that_holds_something_or_an_archive_within_it_is_refused(settings, archive, tmp_path):
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "x").touch()
