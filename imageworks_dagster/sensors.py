@@ -214,8 +214,8 @@ def _upkeep(assembly: Assembly) -> dg.SensorDefinition:
         name="upkeep_sensor",
         minimum_interval_seconds=60,
         default_status=dg.DefaultSensorStatus.RUNNING,
-        description="Closes runs whose process is gone and marks their manifests; each hour, compacts telemetry, and "
-        "lets telemetry and kept answers go that are too old.",
+        description="Closes runs whose process is gone and marks their manifests; each hour, lets telemetry and "
+        "kept answers go that are too old, and compacts telemetry.",
     )
     def upkeep(context: dg.SensorEvaluationContext) -> dg.SkipReason:
         from imageworks_dagster.run_process import close_dead_runs
@@ -231,9 +231,10 @@ def _upkeep(assembly: Assembly) -> dg.SensorDefinition:
         # A compaction makes a file of its own, and many small files are slow to query.
         hour = str(int(time.time() // 3600))
         if context.cursor != hour:
-            done.append(f"compacted {compact(home).events} events")
+            # What makes room goes first: on a full disk nothing else can be done.
             done.append(f"let {let_go(home, days=assembly.settings.telemetry_days)} days of telemetry go")
             done.append(f"let {_pruned(assembly)} kept answers go")
+            done.append(f"compacted {compact(home).events} events")
             context.update_cursor(hour)
         return dg.SkipReason(", ".join(done))
 

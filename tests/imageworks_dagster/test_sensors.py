@@ -17,6 +17,8 @@ from photos.metadata.writing import MetadataWriter
 from registry.errors import RegistryFileError
 from store.batches import publish
 from store.home import Home
+from telemetry import compaction
+from telemetry.errors import CompactionError
 from telemetry.manifest import RunManifest, open_manifest
 
 OBSERVING, INBOX, UPKEEP = "observe_prompts_and_models_sensor", "inbox_sensor", "upkeep_sensor"
@@ -207,6 +209,22 @@ def test_upkeep_compacts_the_telemetry_once_an_hour(platform, tmp_path):
     if tick.cursor == str(int(time.time() // 3600)):  # else the hour has just struck
         assert "compacted" not in platform.tick(UPKEEP, cursor=tick.cursor).skip_message
     assert "compacted 0 events" in platform.tick(UPKEEP, cursor="0").skip_message
+
+
+def test_upkeep_makes_room_on_a_disk_that_is_too_full_for_a_compaction(platform, monkeypatch):
+    platform.settings = platform.settings.model_copy(update={"telemetry_days": 30})
+    place = Home.of(platform.settings).create().events / "date=2020-01-01"
+    place.mkdir(parents=True)
+
+    def full(_home):
+        raise CompactionError("no space left on device")
+
+    monkeypatch.setattr(compaction, "compact", full)
+
+    with pytest.raises(CompactionError):
+        platform.tick(UPKEEP)
+
+    assert not place.exists()
 
 
 def test_upkeep_lets_go_what_is_too_old(platform):
