@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -56,7 +57,6 @@ def test_every_service_is_built_pinned_down_and_looked_at():
     for name, service in read_compose({}).items():
         assert service.healthcheck[0] in {"CMD", "CMD-SHELL"}, name
         assert service.raw["restart"] == "unless-stopped", name
-        assert service.raw["networks"] == ["inside"], name
     for name, service in BUILT.items():
         assert service.raw["read_only"] is True, name
         assert service.raw["cap_drop"] == ["ALL"], name
@@ -66,6 +66,28 @@ def test_every_service_is_built_pinned_down_and_looked_at():
 def test_only_the_loopback_reaches_in_unless_somebody_says_otherwise():
     ports = {name: one.raw["ports"] for name, one in read_compose({}).items() if "ports" in one.raw}
     assert ports == {"imageworks-web": ["127.0.0.1:3000:3000"], "imageworks-gateway": ["127.0.0.1:8700:8700"]}
+
+
+def test_databases_and_the_servers_of_mounted_models_reach_nothing_outside():
+    document = YAML(typ="safe", pure=True).load((DOCKER / "compose.yaml").read_text())
+    assert document["networks"]["inside"]["internal"] is True
+    alone = {name for name, one in read_compose({}).items() if one.raw["networks"] == ["inside"]}
+    assert alone == {
+        "postgres",
+        "redis",
+        "imageworks-tf-iqa-service",
+        "imageworks-vllm",
+        "imageworks-trtllm",
+    }
+    assert all("inside" in one.raw["networks"] for one in read_compose({}).values())
+
+
+def test_other_accounts_of_the_host_do_not_get_at_the_secrets(tmp_path):
+    script = shutil.copy(DOCKER / "make-secrets", tmp_path)
+    subprocess.run([script], check=True)
+    assert (tmp_path / "secrets").stat().st_mode & 0o777 == 0o700
+    # Containers run as another user.
+    assert {one.stat().st_mode & 0o777 for one in (tmp_path / "secrets").iterdir()} == {0o444}
 
 
 def test_every_variable_is_explained_with_its_default():
