@@ -90,6 +90,10 @@ def test_other_accounts_of_the_host_do_not_get_at_the_secrets(tmp_path):
     assert {one.stat().st_mode & 0o777 for one in (tmp_path / "secrets").iterdir()} == {0o444}
 
 
+def test_the_container_that_runs_live_in_has_its_name_when_it_is_made_anew():
+    assert read_compose({})["imageworks-code"].raw["hostname"] == "imageworks-code"
+
+
 def test_every_variable_is_explained_with_its_default():
     example = (DOCKER / ".env.example").read_text()
     told = dict(re.findall(r"^([A-Z_]+)=(.*)$", example, re.MULTILINE))
