@@ -90,6 +90,12 @@ def test_other_accounts_of_the_host_do_not_get_at_the_secrets(tmp_path):
     assert {one.stat().st_mode & 0o777 for one in (tmp_path / "secrets").iterdir()} == {0o444}
 
 
+@pytest.mark.parametrize("name", ["imageworks-vllm", "imageworks-trtllm"])
+def test_a_model_server_may_load_the_kernels_that_it_compiles(name):
+    # Docker mounts such a folder `noexec` unless it is told otherwise.
+    assert read_compose({})[name].raw["tmpfs"] == ["/tmp:exec", "/home/imageworks:exec"]
+
+
 def test_the_container_that_runs_live_in_has_its_name_when_it_is_made_anew():
     assert read_compose({})["imageworks-code"].raw["hostname"] == "imageworks-code"
 
