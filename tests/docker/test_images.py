@@ -6,10 +6,12 @@ import re
 import shutil
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
 
 import pytest
 from compose import DOCKER, read_compose, variables_of
+from dagster._core.storage.compute_log_manager import ComputeLogManager
 from ruamel.yaml import YAML
 
 ROOT = DOCKER.parent
@@ -88,6 +90,14 @@ def test_other_accounts_of_the_host_do_not_get_at_the_secrets(tmp_path):
     assert (tmp_path / "secrets").stat().st_mode & 0o777 == 0o700
     # Containers run as another user.
     assert {one.stat().st_mode & 0o777 for one in (tmp_path / "secrets").iterdir()} == {0o444}
+
+
+def test_what_steps_and_sensors_say_is_kept_where_writes_are_taken_and_all_containers_look():
+    said = YAML(typ="safe", pure=True).load((DOCKER / "dagster.yaml").read_text())["compute_logs"]
+    assert issubclass(getattr(import_module(said["module"]), said["class"]), ComputeLogManager)
+    for name in ("imageworks-code", "imageworks-web", "imageworks-daemon", "imageworks-worker"):
+        writable = [one.partition(":")[2] for one in BUILT[name].raw["volumes"]]
+        assert any(said["config"]["base_dir"].startswith(f"{place}/") for place in writable)
 
 
 @pytest.mark.parametrize("name", ["imageworks-vllm", "imageworks-trtllm"])
