@@ -17,6 +17,7 @@ from imageworks_dagster.opened import close_stores
 from imageworks_dagster.run_process import tagged_process
 from imageworks_dagster.step_claims import StepClaim, held, look, take
 from store.database import StateDatabase
+from store.errors import DatabaseUnreachable
 from store.tables import step_claims
 from telemetry.processes import this_process
 
@@ -146,6 +147,26 @@ def test_a_result_that_is_lost_in_the_last_moment_is_made_again(workers):
     workers.now += TTL_S
     assert not workers.step.ready()
     assert workers.take_up(2)
+
+
+def test_a_database_that_is_away_for_a_moment_ends_no_step_and_one_that_stays_away_does(workers, monkeypatch):
+    def away(*_):
+        raise DatabaseUnreachable("it is started anew")
+
+    assert workers.take_up(1)
+    for _ in range(2):
+        with monkeypatch.context() as patch:
+            patch.setattr(handing_out, "look", away)
+            assert not workers.step.ready()
+            workers.now += TTL_S - 1
+            assert not workers.step.ready()
+        assert not workers.step.ready()
+    assert list(workers.sent) == [1]
+    monkeypatch.setattr(handing_out, "look", away)
+    assert not workers.step.ready()
+    workers.now += TTL_S
+    with pytest.raises(DatabaseUnreachable):
+        workers.step.ready()
 
 
 def test_a_step_that_is_taken_back_is_taken_from_its_worker(workers):
