@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from store.settings import Settings
 
 _TRIES: Final = 3
+_ENDINGS: Final = (".tar", ".tar.gz", ".tgz", ".tar.zst")
 # What grows while a backup is taken, such as spools and reports: a restore takes no more than was foreseen and this.
 _SPARE_BYTES: Final = 256 * 1024 * 1024
 
@@ -100,6 +101,10 @@ def take_backup(settings: Settings, file: Path, telling: Telling, *, database: b
     home = Home.of(settings)
     if not has_home(settings):
         raise BackupFailed(f"There is nothing to back up. {which_home(settings)}")
+    if not file.name.endswith(_ENDINGS):
+        raise BackupFailed(
+            f"{path_text(file)} does not say how it is to be packed. End its name in .tar, .tar.gz or .tar.zst."
+        )
     if file.absolute().is_relative_to(home.root):
         raise BackupFailed(
             f"{path_text(file)} is within the home, and would be lost with it. Name another place."

@@ -162,7 +162,9 @@ def test_a_file_whose_name_no_restore_would_take_fails_the_backup_and_is_named(s
     assert not (tmp_path / "b.tar").exists()
 
 
-def test_a_home_that_holds_something_or_an_archive_within_it_is_refused(settings, archive, tmp_path):
+def test_a_home_that_holds_something_an_archive_within_it_and_one_of_no_kind_are_refused(
+    settings, archive, tmp_path
+):
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "x").touch()
     (tmp_path / "empty").mkdir()
@@ -171,6 +173,8 @@ def test_a_home_that_holds_something_or_an_archive_within_it_is_refused(settings
         restored(archive, tmp_path / "full")
     with pytest.raises(BackupFailed, match="within the home"):
         take_backup(settings, settings.home / "b.tar", QUIET)
+    with pytest.raises(BackupFailed, match=r"End its name in \.tar, "):
+        take_backup(settings, tmp_path / "b.zip", QUIET)
     with pytest.raises(BackupFailed, match="nothing to back up"):
         take_backup(Settings(home=tmp_path / "none"), tmp_path / "c.tar", QUIET)
     assert restored(archive, tmp_path / "empty").files > 4
