@@ -11,6 +11,7 @@ import subprocess
 import tarfile
 from uuid import uuid4
 
+import psycopg
 import pyarrow as pa
 import pytest
 from sqlalchemy import update
@@ -268,6 +269,26 @@ def test_of_postgresql_a_dump_of_the_same_moment_is_inside(settings, tmp_path, p
     assert (made.home.assets / "judge/entries/autumn/three/part-00000.parquet").is_file()
     assert not (made.home.assets / "judge/entries/spring").exists()
     assert restored(without.file, tmp_path / "more").dump is None
+
+
+@pytest.mark.real
+@pytest.mark.skipif(shutil.which("pg_dump") is None, reason="pg_dump is not installed")
+def test_a_dump_may_take_longer_than_the_server_lets_a_transaction_idle(
+    settings, tmp_path, postgresql_url, monkeypatch
+):
+    shared = Settings(home=settings.home, state_url=postgresql_url)
+    StateDatabase.open(shared).close()
+    name = postgresql_url.rpartition("/")[2]
+    with psycopg.connect(postgresql_url, autocommit=True) as server:
+        server.execute(f'ALTER DATABASE "{name}" SET idle_in_transaction_session_timeout = 100')
+    programs = tmp_path / "programs"
+    programs.mkdir()
+    slow = programs / "pg_dump"
+    slow.write_text(f'#!/bin/sh\nsleep 1\nexec {shutil.which("pg_dump")} "$@"\n', encoding="ascii")
+    slow.chmod(0o700)
+    monkeypatch.setenv("PATH", f"{programs}:{os.environ['PATH']}")
+
+    assert take_backup(shared, tmp_path / "b.tar", QUIET).file.is_file()
 
 
 def test_without_pg_dump_it_says_what_to_do(settings, tmp_path, monkeypatch):
