@@ -98,6 +98,19 @@ def test_who_loses_its_claim_leaves(database):
         assert left.wait(30)
 
 
+def test_who_cannot_renew_its_claim_leaves_whatever_the_reason(database, monkeypatch):
+    left = threading.Event()
+
+    def broken(_work):
+        raise ZeroDivisionError
+
+    assert take(database, FIRST, worker="here", ttl_s=1)
+    monkeypatch.setattr(database, "submit", broken)
+    with held(database, FIRST, ttl_s=1, leave=lambda _: left.set()):
+        assert left.wait(30)
+        monkeypatch.undo()
+
+
 def test_a_process_that_was_overtaken_ends_in_place_of_publishing(settings):
     done = subprocess.run(
         [sys.executable, "-c", LATE, settings.home], capture_output=True, text=True, check=False
