@@ -218,13 +218,18 @@ def _upkeep(assembly: Assembly) -> dg.SensorDefinition:
         "kept answers go that are too old, and compacts telemetry.",
     )
     def upkeep(context: dg.SensorEvaluationContext) -> dg.SkipReason:
+        from imageworks_dagster.opened import open_store
         from imageworks_dagster.run_process import close_dead_runs
+        from imageworks_dagster.step_claims import forget
         from telemetry.compaction import compact
         from telemetry.manifest import mark_crashed
         from telemetry.retention import let_go
 
         home = Home.of(assembly.settings)
         closed = close_dead_runs(context.instance)
+        for run_id in closed:
+            # Workers that have steps of it end them: nobody waits for those any more.
+            forget(open_store(assembly.settings).database, run_id)
         crashed = mark_crashed(home)
         done = [f"closed {len(closed)} dead runs", f"marked {len(crashed.runs)} manifests"]
         done += [str(error) for error in crashed.damaged]

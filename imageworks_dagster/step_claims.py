@@ -98,7 +98,7 @@ def void(database: StateDatabase, claim: StepClaim) -> None:
 
 
 def forget(database: StateDatabase, run_id: str) -> None:
-    """Forget the claims of a run that is over."""
+    """Forget the claims of a run that is over; who holds one still ends its process."""
     database.write(
         lambda connection: connection.execute(delete(step_claims).where(step_claims.c.run_id == run_id))
     )

@@ -23,6 +23,7 @@ from imageworks_dagster.partitions import add_batches
 from imageworks_dagster.pipelines import PIPELINES
 from imageworks_dagster.reasons import asset_of
 from imageworks_dagster.run_process import close_dead_runs, process_tags
+from imageworks_dagster.step_claims import forget
 from imageworks_dagster.switches import default_reference, pins_in_force, refuse_switched_off
 from imageworks_dagster.turns import turn
 from prompt_hub.revisions.store import PromptStore
@@ -119,7 +120,9 @@ def run_batch(
                 waiting=lambda words: say(console, words, style="yellow"),
             )
             with its_turn:
-                close_dead_runs(instance)
+                for run_id in close_dead_runs(instance):
+                    # Workers that have steps of it end them: nobody waits for those any more.
+                    forget(store.database, run_id)
                 for error in mark_crashed(store.home).damaged:
                     say(console, f"{error}", style="yellow")
                 result = _execute(instance, parts, pipeline_name, batch, configured=configured, only=only)

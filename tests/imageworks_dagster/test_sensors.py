@@ -12,6 +12,7 @@ from made_up_photos import write_photo
 
 from backends.recall import KeptAnswer, keep, look_up
 from imageworks_dagster.pipelines import JUDGE
+from imageworks_dagster.step_claims import StepClaim, look, take
 from photos.metadata.fields import MetadataFields
 from photos.metadata.writing import MetadataWriter
 from registry.errors import RegistryFileError
@@ -178,9 +179,13 @@ def test_upkeep_closes_runs_whose_process_is_gone(platform):
     run = platform.instance.create_run_for_job(
         job, tags=json.loads(child.stdout), status=dg.DagsterRunStatus.STARTED
     )
+    # A worker elsewhere has a step of it, and would go on with it.
+    database = platform.store.database
+    assert take(database, StepClaim(run.run_id, "judge__critiques", 1), worker="elsewhere", ttl_s=3600)
 
     tick = platform.tick(UPKEEP)
 
+    assert look(database, run.run_id, "judge__critiques") is None
     assert "closed 1 dead runs" in tick.skip_message
     assert platform.instance.get_run_by_id(run.run_id).status is dg.DagsterRunStatus.FAILURE
 

@@ -90,11 +90,14 @@ def expiry(database):
         return connection.execute(step_claims.select()).one().expires_at
 
 
-def test_who_loses_its_claim_leaves(database):
+@pytest.mark.parametrize(
+    "lose", [lambda database: void(database, FIRST), lambda database: forget(database, "run")]
+)
+def test_who_loses_its_claim_leaves(database, lose):
     left = threading.Event()
     assert take(database, FIRST, worker="here", ttl_s=1)
     with held(database, FIRST, ttl_s=1, leave=lambda _: left.set()):
-        void(database, FIRST)
+        lose(database)
         assert left.wait(30)
 
 
