@@ -65,6 +65,11 @@ def test_every_service_is_built_pinned_down_and_looked_at():
         assert "deploy" in service.raw, name
 
 
+def test_postgresql_is_well_when_others_can_reach_it_and_not_while_it_makes_its_databases():
+    # Its image makes them by a server that listens at a socket, and to no address.
+    assert read_compose({})["postgres"].healthcheck[1:4] == ("pg_isready", "-h", "127.0.0.1")
+
+
 def test_only_the_loopback_reaches_in_unless_somebody_says_otherwise():
     ports = {name: one.raw["ports"] for name, one in read_compose({}).items() if "ports" in one.raw}
     assert ports == {"imageworks-web": ["127.0.0.1:3000:3000"], "imageworks-gateway": ["127.0.0.1:8700:8700"]}
