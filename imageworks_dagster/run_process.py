@@ -56,6 +56,18 @@ def tagged_process(tags: Mapping[str, str]) -> Process | None:
     )
 
 
+def process_of(run: dg.DagsterRun, instance: dg.DagsterInstance) -> Process | None:
+    """The process that a run has named as its own; None as long as it has named none.
+
+    One that Dagster starts once more has the tags of the run before it, whose process is gone, until its own tags it.
+    """
+    process = tagged_process(run.tags)
+    if process is None or run.parent_run_id is None:
+        return process
+    before = instance.get_run_by_id(run.parent_run_id)
+    return None if before is not None and tagged_process(before.tags) == process else process
+
+
 def close_dead_runs(instance: dg.DagsterInstance) -> list[str]:
     """Report how runs ended whose process, on this host, has ended without saying so: failed, or terminated.
 
@@ -64,7 +76,7 @@ def close_dead_runs(instance: dg.DagsterInstance) -> list[str]:
     """
     closed = []
     for listed in instance.get_runs(filters=dg.RunsFilter(statuses=RUNNING)):
-        process = tagged_process(listed.tags)
+        process = process_of(listed, instance)
         if process is None or not process.is_gone():
             continue
         # Anew: it may have said how it ended since, and has no more to say.
