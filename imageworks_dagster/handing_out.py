@@ -22,7 +22,9 @@ from dagster_celery.executor import CELERY_CONFIG, CeleryExecutor
 from imageworks_dagster.errors import StepLost
 from imageworks_dagster.home_mark import mark_of
 from imageworks_dagster.opened import open_store
+from imageworks_dagster.run_process import process_tags
 from imageworks_dagster.step_claims import StepClaim, forget, look, void
+from store.errors import DatabaseBusy, DatabaseUnreachable
 from store.settings import Settings
 
 if TYPE_CHECKING:
@@ -73,6 +75,9 @@ class _WatchedCeleryExecutor(CeleryExecutor):
     def execute(self, plan_context: Any, execution_plan: Any) -> Iterator[Any]:
         settings = Settings()
         store = open_store(settings)
+        run_id = plan_context.dagster_run.run_id
+        # No step does so: each has a worker's process, and goes on or not whatever became of this one.
+        plan_context.instance.add_run_tags(run_id, process_tags())
         try:
             yield from core_celery_execution_loop(  # type: ignore[no-untyped-call]
                 plan_context,
@@ -80,7 +85,7 @@ class _WatchedCeleryExecutor(CeleryExecutor):
                 step_execution_fn=partial(_hand_out, store=store, settings=settings),
             )
         finally:
-            forget(store.database, plan_context.dagster_run.run_id)
+            forget(store.database, run_id)
 
 
 def _hand_out(  # noqa: PLR0917 - as Dagster's loop calls it
@@ -186,18 +191,35 @@ class HandedOut:
         self._revoked = False
         self._done: Any = None
         self._over_since: float | None = None
+        self._unseen_since: float | None = None
         self._send_next()
 
     def ready(self) -> bool:
-        """Whether it is over; sends it again where it must."""
+        """Whether it is over; sends it again where it must.
+
+        Raises:
+            DatabaseUnreachable, DatabaseBusy: nobody could look for as long as a worker may say nothing.
+        """
         if self._revoked or self._given_up:
             return True
+        try:
+            over = self._look_after()
+        except (DatabaseUnreachable, DatabaseBusy):
+            # Such as one that is started anew: workers go on meanwhile, and keep their claims.
+            now = self._clock()
+            self._unseen_since = now if self._unseen_since is None else self._unseen_since
+            if now - self._unseen_since >= self._ttl_s:
+                raise
+            return False
+        self._unseen_since = None
+        return over
+
+    def _look_after(self) -> bool:
         standing = look(self._database, self._run_id, self._step)
         for start, result in list(self._results.items()):
             if not result.ready():
                 continue
             if isinstance(result.result, WorkerLostError):
-                del self._results[start]
                 void(self._database, StepClaim(self._run_id, self._step, start))
                 self._lose("a process that ended", start)
                 return self._given_up

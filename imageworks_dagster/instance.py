@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 import dagster as dg
 from dagster._core.instance.ref import InstanceRef
 
+from store.publishing import publish_file
+
 if TYPE_CHECKING:
     from store.home import Home
 
@@ -25,16 +27,17 @@ def prepare_dagster_home(home: Home) -> str:
 
     Returns:
         The folder.
+
+    Raises:
+        store.errors.PublishFailed: it could not be written.
     """
     chosen = os.environ.get("DAGSTER_HOME")
     if chosen:
         return chosen
-    home.dagster.mkdir(parents=True, exist_ok=True)
     config = home.dagster / "dagster.yaml"
     if not config.exists():
-        config.write_text(
-            files("imageworks_dagster").joinpath("dagster.yaml").read_text(encoding="utf-8"), encoding="utf-8"
-        )
+        # Whole or not at all: with half of it, Dagster would call home, and let runs hang for ever.
+        publish_file(config, files("imageworks_dagster").joinpath("dagster.yaml").read_bytes())
     os.environ["DAGSTER_HOME"] = str(home.dagster)
     return str(home.dagster)
 

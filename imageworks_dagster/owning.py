@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from imageworks_dagster.errors import BatchTaken
-from imageworks_dagster.run_process import tagged_process
+from imageworks_dagster.run_process import process_of
 from store.locking import locked
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ def is_under_way(run_id: str, instance: dg.DagsterInstance) -> bool:
     run = instance.get_run_by_id(run_id)
     if run is None or run.is_finished:
         return False
-    process = tagged_process(run.tags)
+    process = process_of(run, instance)
     return process is None or not process.is_gone()
 
 

@@ -56,20 +56,41 @@ def tagged_process(tags: Mapping[str, str]) -> Process | None:
     )
 
 
+def process_of(run: dg.DagsterRun, instance: dg.DagsterInstance) -> Process | None:
+    """The process that a run has named as its own; None as long as it has named none.
+
+    One that Dagster starts once more has the tags of the run before it, whose process is gone, until its own tags it.
+    """
+    process = tagged_process(run.tags)
+    if process is None or run.parent_run_id is None:
+        return process
+    before = instance.get_run_by_id(run.parent_run_id)
+    return None if before is not None and tagged_process(before.tags) == process else process
+
+
 def close_dead_runs(instance: dg.DagsterInstance) -> list[str]:
-    """Report runs as failed whose process, on this host, has ended without saying so.
+    """Report how runs ended whose process, on this host, has ended without saying so: failed, or terminated.
 
     Returns:
         The run ids that were closed.
     """
     closed = []
-    for run in instance.get_runs(filters=dg.RunsFilter(statuses=RUNNING)):
-        process = tagged_process(run.tags)
-        if process is not None and process.is_gone():
-            instance.report_run_failed(
-                run,
-                f"Process {process.pid} of this run ended without saying so (killed, or the machine stopped). "
-                "What it had answered is kept; materialize again to go on.",
-            )
-            closed.append(run.run_id)
+    for listed in instance.get_runs(filters=dg.RunsFilter(statuses=RUNNING)):
+        process = process_of(listed, instance)
+        if process is None or not process.is_gone():
+            continue
+        # Anew: it may have said how it ended since, and has no more to say.
+        run = instance.get_run_by_id(listed.run_id)
+        if run is None or run.status not in RUNNING:
+            continue
+        words = (
+            f"Process {process.pid} of this run ended without saying so (killed, or the machine stopped). "
+            "What it had answered is kept; materialize again to go on."
+        )
+        if run.status is dg.DagsterRunStatus.CANCELING:
+            # Somebody wanted its end: it is no failure to tell of, nor to be started once more.
+            instance.report_run_canceled(run, words)
+        else:
+            instance.report_run_failed(run, words)
+        closed.append(run.run_id)
     return closed

@@ -68,6 +68,7 @@ if TYPE_CHECKING:
     from registry.registry import Registry
     from store.batches import Batch
     from store.settings import Settings
+    from telemetry.processes import Process
 
 log = logging.getLogger(__name__)
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
@@ -129,6 +130,7 @@ class Run:
 def enter_run(
     run_id: str,
     *,
+    process: Process,
     pipeline: Pipeline,
     batch: Batch,
     planned: Collection[str],
@@ -142,6 +144,7 @@ def enter_run(
 
     Args:
         run_id: Dagster's run id.
+        process: the process that goes on until the run is over; a step's own may end before.
         pipeline: the pipeline that runs.
         batch: the batch it works on.
         planned: assets that the run will materialize.
@@ -184,6 +187,10 @@ def enter_run(
             run_id=run_id,
             pipeline=pipeline.name,
             batch=batch.name,
+            host=process.host,
+            boot_id=process.boot_id,
+            pid=process.pid,
+            pid_started=process.started,
             git_sha=code.git_sha,
             git_dirty=code.git_dirty,
             git_dirty_digest=code.git_dirty_digest,

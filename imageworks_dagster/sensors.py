@@ -214,26 +214,32 @@ def _upkeep(assembly: Assembly) -> dg.SensorDefinition:
         name="upkeep_sensor",
         minimum_interval_seconds=60,
         default_status=dg.DefaultSensorStatus.RUNNING,
-        description="Closes runs whose process is gone and marks their manifests; each hour, compacts telemetry, and "
-        "lets telemetry and kept answers go that are too old.",
+        description="Closes runs whose process is gone and marks their manifests; each hour, lets telemetry and "
+        "kept answers go that are too old, and compacts telemetry.",
     )
     def upkeep(context: dg.SensorEvaluationContext) -> dg.SkipReason:
+        from imageworks_dagster.opened import open_store
         from imageworks_dagster.run_process import close_dead_runs
+        from imageworks_dagster.step_claims import forget
         from telemetry.compaction import compact
         from telemetry.manifest import mark_crashed
         from telemetry.retention import let_go
 
         home = Home.of(assembly.settings)
         closed = close_dead_runs(context.instance)
+        for run_id in closed:
+            # Workers that have steps of it end them: nobody waits for those any more.
+            forget(open_store(assembly.settings).database, run_id)
         crashed = mark_crashed(home)
         done = [f"closed {len(closed)} dead runs", f"marked {len(crashed.runs)} manifests"]
         done += [str(error) for error in crashed.damaged]
         # A compaction makes a file of its own, and many small files are slow to query.
         hour = str(int(time.time() // 3600))
         if context.cursor != hour:
-            done.append(f"compacted {compact(home).events} events")
+            # What makes room goes first: on a full disk nothing else can be done.
             done.append(f"let {let_go(home, days=assembly.settings.telemetry_days)} days of telemetry go")
             done.append(f"let {_pruned(assembly)} kept answers go")
+            done.append(f"compacted {compact(home).events} events")
             context.update_cursor(hour)
         return dg.SkipReason(", ".join(done))
 

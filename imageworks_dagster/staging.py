@@ -18,7 +18,7 @@ from imageworks_dagster.owning import own, owned
 from imageworks_dagster.process_memory import settle
 from imageworks_dagster.progress import StageProgress
 from imageworks_dagster.provenance import provenance_tags
-from imageworks_dagster.run_process import process_tags
+from imageworks_dagster.run_process import process_tags, tagged_process
 from imageworks_dagster.runs import enter_run
 from imageworks_dagster.stages import Stage, failures_by_class
 from imageworks_dagster.step_claims import under_claim
@@ -28,6 +28,7 @@ from prompt_hub.revisions.splits import WHOLE
 from prompt_hub.revisions.store import PromptStore
 from store.batches import batch as registered_batch
 from telemetry.manifest import StageSummary
+from telemetry.processes import this_process
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -88,8 +89,10 @@ def enter_stage(step: StageStep, *, together: bool = False) -> tuple[Stage, Prom
     store = open_store(settings)
     batch = registered_batch(store.database, pipeline.name, context.partition_key)
     run_id = context.run.run_id
-    if not under_claim():  # else the run has a process elsewhere, and goes on when this one ends
-        context.instance.add_run_tags(run_id, process_tags(settings.executor))
+    tags: Mapping[str, str] = context.run.tags
+    if not under_claim():  # else the run has a process elsewhere, which goes on when this one ends
+        tags = process_tags(settings.executor)
+        context.instance.add_run_tags(run_id, dict(tags))
     # Before the manifest is opened: from here on whatever ends the run, even between two stages, closes it.
     resources.telemetry.close_manifest_in(store)
     in_one_process, ownership = settings.executor == "in_process", _ownership(step, store)
@@ -117,6 +120,7 @@ def enter_stage(step: StageStep, *, together: bool = False) -> tuple[Stage, Prom
     hub, registry = resources.prompt_hub.load(), resources.model_registry.load(assembly.embedded_revisions)
     run = enter_run(
         run_id,
+        process=tagged_process(tags) or this_process(),
         pipeline=pipeline,
         batch=batch,
         planned=_planned(context, pipeline),

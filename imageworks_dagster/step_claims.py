@@ -12,7 +12,6 @@ import logging
 import os
 import threading
 import time
-from concurrent.futures import TimeoutError as NotYet
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NoReturn
@@ -20,7 +19,6 @@ from typing import TYPE_CHECKING, Final, NoReturn
 from sqlalchemy import delete, select, update
 
 from backends.leases.rows import time_of
-from store.errors import StoreError
 from store.tables import step_claims
 from store.upserting import insert_new
 
@@ -100,7 +98,7 @@ def void(database: StateDatabase, claim: StepClaim) -> None:
 
 
 def forget(database: StateDatabase, run_id: str) -> None:
-    """Forget the claims of a run that is over."""
+    """Forget the claims of a run that is over; who holds one still ends its process."""
     database.write(
         lambda connection: connection.execute(delete(step_claims).where(step_claims.c.run_id == run_id))
     )
@@ -197,7 +195,8 @@ class _Keeper:
                     )
                     return
                 known = asked
-            except (StoreError, NotYet) as error:
+            # Whatever it is: who no longer renews a claim may not keep on for longer.
+            except Exception as error:  # noqa: BLE001 - see above
                 if time.monotonic() >= until:
                     self._leave(
                         f"Nobody has heard of step {self._claim.step} of run {self._claim.run_id} on this worker "

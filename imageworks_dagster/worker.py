@@ -13,9 +13,12 @@ import socket
 import sys
 from typing import Any
 
+import dagster as dg
 from celery import Task
 from celery.exceptions import Ignore
 from dagster._core.definitions.reconstruct import ReconstructableJob
+from dagster._grpc.types import ExecuteStepArgs
+from dagster._serdes import unpack_value
 from dagster_celery.make_app import make_app
 from dagster_celery.tasks import create_task
 
@@ -69,6 +72,9 @@ class _UnderClaim(Task):  # type: ignore[misc]
                 f"not begun step {step}. Mount the run's home there under IMAGEWORKS_HOME, and start the worker anew; "
                 "what was answered is kept."
             )
+        if not _goes_on(run_id, arguments["execute_step_args_packed"]):
+            log.warning("Start %d of step %s is passed over: run %s is over.", start, step, run_id)
+            raise Ignore
         if not take(database, claim, worker=worker, ttl_s=settings.step_ttl_s):
             log.warning(
                 "Start %d of step %s of run %s is passed over: it is taken or over.", start, step, run_id
@@ -77,6 +83,18 @@ class _UnderClaim(Task):  # type: ignore[misc]
         divide_as(part_photos)
         with held(database, claim, ttl_s=settings.step_ttl_s):
             return self.run(**arguments)
+
+
+def _goes_on(run_id: str, packed: Any) -> bool:
+    """Whether the run of a step has not ended, and nobody wants its end.
+
+    A message that was sent twice, or taken back while its worker was away, comes when the run and its claims are gone.
+    """
+    where = unpack_value(packed, as_type=ExecuteStepArgs).instance_ref
+    assert where is not None  # noqa: S101 - the run's process, which has an instance, says which
+    with dg.DagsterInstance.from_ref(where) as instance:
+        run = instance.get_run_by_id(run_id)
+    return run is not None and run.status is dg.DagsterRunStatus.STARTED
 
 
 def _app() -> Any:

@@ -137,13 +137,21 @@ def unpack(
     return files
 
 
+def is_member_name(name: str) -> bool:
+    """Whether `unpack` takes a file of this name: relative, without a step up, and of letters no file system minds."""
+    steps = name.split("/")
+    return (
+        len(name) <= _LONGEST_NAME
+        and len(steps) <= _DEEPEST
+        and all(_STEP.fullmatch(step) and step not in {".", ".."} for step in steps)
+    )
+
+
 def _checked_name(
     member: tarfile.TarInfo, files: dict[str, Any], allowed: Callable[[str], bool], path: Path
 ) -> str:
     name = member.name
-    steps = name.split("/")
-    whole = len(name) <= _LONGEST_NAME and len(steps) <= _DEEPEST
-    if not whole or not all(_STEP.fullmatch(step) and step not in {".", ".."} for step in steps):
+    if not is_member_name(name):
         raise ArchiveRefused(
             f"{path} holds a file whose name leads out of its folder or is none: {name[:80]!r}."
         )

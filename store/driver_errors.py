@@ -40,6 +40,13 @@ _AWAY = (
     DatabaseUnreachable,
     "{where} cannot be reached: {cause}. Start the server, or correct IMAGEWORKS_STATE_URL.",
 )
+_ENDED = (
+    DatabaseUnreachable,
+    (
+        "{where} ended the connection: {cause}. Do this again; if it happens again, see whether this machine is "
+        "stopped at times, or too slow."
+    ),
+)
 _Told = tuple[type[DatabaseError], str]
 _SQLITE: dict[int, _Told] = {
     sqlite3.SQLITE_BUSY: _BUSY,
@@ -77,6 +84,9 @@ def telling(error: BaseException, where: str) -> BaseException:
     cause = error.orig if isinstance(error, DBAPIError) else error
     code = getattr(cause, "sqlite_errorcode", None)
     told = _SQLITE.get(code & 0xFF) if code is not None else _of_server(cause)
+    if told is None and isinstance(error, DBAPIError) and error.connection_invalidated:
+        # Whatever it says of a statement: such as of a transaction that idled, for its process was stopped.
+        told = _ENDED
     if told is None:
         return error
     kind, words = told

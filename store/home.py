@@ -104,6 +104,11 @@ class Home:
         return self.telemetry / "gpu_samples"
 
     @property
+    def telemetry_lock(self) -> Path:
+        """Locked by whoever moves or removes records of telemetry, and by whoever may not miss one meanwhile."""
+        return self.telemetry / "compaction.lock"
+
+    @property
     def quarantine(self) -> Path:
         """Spool lines that could not be read."""
         return self.telemetry / "quarantine"

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
-from typing import TYPE_CHECKING
+import time
+from typing import TYPE_CHECKING, Final
 from uuid import uuid4
 
 from store.errors import PublishFailed
 from store.path_text import path_text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
 TEMPORARY_SUFFIX = ".publishing"
+
+_LEFT_BEHIND_S: Final = 3600
+"""Age from which a file that is not whole yet is nobody's: it is written in seconds."""
 
 
 def publish_file(path: Path, data: bytes) -> None:
@@ -23,7 +25,7 @@ def publish_file(path: Path, data: bytes) -> None:
 
     Written beside its place under a hidden name, synced, renamed; then the folder is synced. Folders on
     the way are made. When this returns, the file survives a power loss. What killed publishers left in the
-    folder is removed.
+    folder is removed once it is an hour old.
 
     Args:
         path: Where; any name the file system takes, UTF-8 or not.
@@ -35,18 +37,18 @@ def publish_file(path: Path, data: bytes) -> None:
     temporary = path.parent / f".{uuid4().hex}{TEMPORARY_SUFFIX}"
     try:
         make_folder(path.parent)
-        with _at_work_in(path.parent):
-            try:
-                with temporary.open("xb") as file:
-                    file.write(data)
-                    file.flush()
-                    os.fsync(file.fileno())
-                temporary.replace(path)
-            except BaseException:
-                with contextlib.suppress(OSError):
-                    temporary.unlink(missing_ok=True)
-                raise
-            sync_folder(path.parent)
+        _sweep(path.parent)
+        try:
+            with temporary.open("xb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.replace(path)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                temporary.unlink(missing_ok=True)
+            raise
+        sync_folder(path.parent)
     except OSError as error:
         raise PublishFailed(
             f"{path_text(path)} could not be written: {error.strerror or error}. "
@@ -80,16 +82,14 @@ def sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-@contextlib.contextmanager
-def _at_work_in(folder: Path) -> Iterator[None]:
-    """Share the lock on the folder with other publishers; who has it alone removes what killed ones left."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        with contextlib.suppress(BlockingIOError):
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            for left in folder.glob(f".*{TEMPORARY_SUFFIX}"):
-                left.unlink(missing_ok=True)
-        fcntl.flock(descriptor, fcntl.LOCK_SH)
-        yield
-    finally:
-        os.close(descriptor)
+def _sweep(folder: Path) -> None:
+    """Remove what killed publishers left in a folder.
+
+    Their age tells, and no lock: on a disk that hosts share, one on a folder holds on its own host alone (NFS), and a
+    publisher on another would lose what it is writing.
+    """
+    for left in folder.glob(f".*{TEMPORARY_SUFFIX}"):
+        # It may be gone since, by its publisher or by another sweep.
+        with contextlib.suppress(FileNotFoundError):
+            if time.time() - left.stat().st_mtime > _LEFT_BEHIND_S:
+                left.unlink()

@@ -101,7 +101,7 @@ def compact(home: Home) -> CompactionReport:
     tally = _Tally()
     try:
         home.spool.mkdir(parents=True, exist_ok=True)
-        with locked(home.telemetry / "compaction.lock"):
+        with locked(home.telemetry_lock):
             for kind in KINDS:
                 sweep_staging(home, kind)
             waiting = iter(spool_files(home.spool))

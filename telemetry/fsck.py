@@ -97,7 +97,7 @@ def fsck(home: Home, *, repair: bool = False) -> FsckReport:
     compacted = [kind.folder(home) for kind in KINDS]
     for folder in (home.spool, *compacted, home.quarantine, home.manifests):
         _look_into(folder)
-    with locked(home.telemetry / "compaction.lock"):
+    with locked(home.telemetry_lock):
         counts: Counter[str] = Counter()
         problems = [
             *(problem for kind in KINDS for problem in _staging(home, kind, repair=repair)),

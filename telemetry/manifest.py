@@ -241,7 +241,7 @@ def open_manifest(home: Home, manifest: RunManifest) -> RunManifest:
             standing = _read(path)
             if standing.status == "open" and not standing.process.is_gone():
                 return standing
-            process = this_process()
+            process = manifest.process
             standing = standing.model_copy(
                 update={
                     "status": "open",

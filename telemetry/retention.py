@@ -6,6 +6,7 @@ import shutil
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
+from store.locking import locked
 from store.publishing import sync_folder
 from telemetry.parquet import STAGING
 from telemetry.record_kinds import KINDS
@@ -38,19 +39,23 @@ def let_go(home: Home, *, days: int, today: date | None = None) -> int:
     """
     if days == 0:
         return 0
+    if not home.telemetry.is_dir():
+        return 0
     oldest = ((today or datetime.now(UTC).date()) - timedelta(days=days)).isoformat()
+    # A backup that is being taken misses no file that it has listed.
+    with locked(home.telemetry_lock):
+        return sum(_let_go_in(folder, oldest) for folder in (kind.folder(home) for kind in KINDS))
+
+
+def _let_go_in(folder: Path, oldest: str) -> int:
     gone = 0
-    for kind in KINDS:
-        folder = kind.folder(home)
-        if not folder.is_dir():
-            continue
-        # What a kill left of a removal.
-        for place in folder.glob(f"{STAGING}/{_GOING}*"):
-            shutil.rmtree(place)
-        for place in sorted(folder.glob(f"{_DAY}*")):
-            if place.name.removeprefix(_DAY) < oldest:
-                _remove(folder, place)
-                gone += 1
+    # What a kill left of a removal.
+    for place in folder.glob(f"{STAGING}/{_GOING}*"):
+        shutil.rmtree(place)
+    for place in sorted(folder.glob(f"{_DAY}*")):
+        if place.name.removeprefix(_DAY) < oldest:
+            _remove(folder, place)
+            gone += 1
     return gone
 
 

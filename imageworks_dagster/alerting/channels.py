@@ -48,16 +48,19 @@ class Webhook:
     url: str
     timeout_s: float
 
-    def send(self, alert: Alert) -> None:
+    def send(self, alert: Alert) -> tuple[str, ...]:
         """Deliver it.
+
+        Returns:
+            Whom it did not reach; nobody, of a webhook.
 
         Raises:
             AlertNotDelivered: it was refused, or could not be delivered in a few tries.
         """
         host = urlsplit(self.url).hostname
-        _deliver(f"the webhook at {host} (IMAGEWORKS_ALERT_WEBHOOK_URL)", lambda: self._try(alert))
+        return _deliver(f"the webhook at {host} (IMAGEWORKS_ALERT_WEBHOOK_URL)", lambda: self._try(alert))
 
-    def _try(self, alert: Alert) -> None:
+    def _try(self, alert: Alert) -> tuple[str, ...]:
         try:
             # What it answers is not read, and where it sends us to is not followed: its status says all.
             with (
@@ -68,10 +71,14 @@ class Webhook:
         except httpx.HTTPError as error:
             # Not the error's words: they may quote the URL.
             raise _AgainLater(type(error).__name__) from None
+        except (httpx.InvalidURL, UnicodeError) as error:
+            # No name that a host can have; what is wrong with it stands in the words of neither.
+            raise AlertNotDelivered(type(error).__name__) from None
         if status >= _LATER or status in _TEMPORARY:
             raise _AgainLater(f"status {status}")
         if not answer.is_success:
             raise AlertNotDelivered(f"status {status}")
+        return ()
 
 
 @dataclass(frozen=True)
@@ -98,8 +105,11 @@ class Mail:
     password: str | None
     timeout_s: float
 
-    def send(self, alert: Alert) -> None:
+    def send(self, alert: Alert) -> tuple[str, ...]:
         """Deliver it.
+
+        Returns:
+            The recipients that the server refuses, while the others have it.
 
         Raises:
             AlertNotDelivered: it was refused, or could not be delivered in a few tries.
@@ -111,7 +121,7 @@ class Mail:
             )
         # One message whose id stays, so that a try that was taken after all shows as the same message.
         message = self._message(alert)
-        _deliver(
+        return _deliver(
             f"the mail server {self.host}:{self.port} (IMAGEWORKS_ALERT_EMAIL_*)", lambda: self._try(message)
         )
 
@@ -127,14 +137,14 @@ class Mail:
         message.set_content(alert.text)
         return message
 
-    def _try(self, message: EmailMessage) -> None:
+    def _try(self, message: EmailMessage) -> tuple[str, ...]:
         try:
             with self._connection() as server:
                 if self.security == "starttls":
                     server.starttls(context=ssl.create_default_context())
                 if self.user:
                     server.login(self.user, self.password or "")
-                server.send_message(message)
+                return tuple(server.send_message(message))
         except smtplib.SMTPResponseException as error:
             # Not the server's words: they may quote what it was told.
             problem = f"{type(error).__name__} {error.smtp_code}"
@@ -181,13 +191,10 @@ def mail_of(settings: Settings) -> Mail | None:
     )
 
 
-def _deliver(where: str, attempt: Callable[[], None]) -> None:
+def _deliver(where: str, attempt: Callable[[], tuple[str, ...]]) -> tuple[str, ...]:
+    trying = stamina.RetryingCaller(attempts=TRIES, wait_initial=0.5, wait_max=LONGEST_WAIT_S)
     try:
-        for one in stamina.retry_context(
-            on=_AgainLater, attempts=TRIES, wait_initial=0.5, wait_max=LONGEST_WAIT_S
-        ):
-            with one:
-                attempt()
+        return trying(_AgainLater, attempt)
     except (_AgainLater, AlertNotDelivered) as problem:
         raise AlertNotDelivered(
             f"An alert was not delivered to {where}: {problem}. Runs go on; it is tried again at the next look, "

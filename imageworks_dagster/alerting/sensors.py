@@ -89,6 +89,7 @@ def _tell(context: dg.SensorEvaluationContext, channel: "Channel", web_url: str)
         ascending=True,
     ).records
     told, began = 0, time.monotonic()
+    missed: set[str] = set()
     for record in due:
         if time.monotonic() - began > LOOK_S:
             break
@@ -97,7 +98,7 @@ def _tell(context: dg.SensorEvaluationContext, channel: "Channel", web_url: str)
         if run is not None:
             alert = alert_of(context.instance, run, failed_at=record.timestamp, web_url=web_url)
             try:
-                channel.send(alert)
+                missed.update(channel.send(alert))
             except AlertNotDelivered as problem:
                 if time.time() - record.timestamp < OUTDATED_S:
                     if not told:
@@ -110,4 +111,8 @@ def _tell(context: dg.SensorEvaluationContext, channel: "Channel", web_url: str)
             else:
                 told += 1
         context.update_cursor(str(record.storage_id))
-    return f"told of {told} failed runs" if told else "no run has failed since the last look"
+    if not told:
+        return "no run has failed since the last look"
+    # Those whom it reached are not written to again for the sake of others.
+    without = f", but not {', '.join(sorted(missed))}: the mail server refuses that address" if missed else ""
+    return f"told of {told} failed runs{without}"

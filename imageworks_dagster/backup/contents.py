@@ -127,9 +127,15 @@ def is_of_a_backup(name: str) -> bool:
 
 
 def _below(root: Path, folder: Path) -> Iterator[tuple[str, Path]]:
-    for place, folders, files in os.walk(folder):
+    for place, folders, files in os.walk(folder, onerror=_unless_gone):
         folders[:] = sorted(one for one in folders if not one.startswith(".") and one != _STAGING)
         for file in sorted(files):
             path = folder.__class__(place) / file
             if not file.startswith(".") and not file.endswith(_PASSING) and path.is_file():
                 yield path.relative_to(root).as_posix(), path
+
+
+def _unless_gone(error: OSError) -> None:
+    """What cannot be looked into is no empty folder: a backup without it would look whole."""
+    if not isinstance(error, FileNotFoundError):
+        raise error

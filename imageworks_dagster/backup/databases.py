@@ -58,6 +58,8 @@ def snapshot(
     engine, _ = open_reader(settings, home)
     try:
         with engine.connect() as connection:
+            # It idles while pg_dump works, and holds what that reads: a server may end who does so for long.
+            connection.execute(text("SET LOCAL idle_in_transaction_session_timeout = 0"))
             held = str(connection.execute(text("SELECT pg_export_snapshot()")).scalar_one())
             yield _dumped(program, settings.state_url.get_secret_value(), held, folder / DUMP), connection
     finally:

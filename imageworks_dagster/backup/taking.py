@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -26,7 +27,7 @@ from imageworks_dagster.backup.contents import (
 from imageworks_dagster.backup.databases import snapshot
 from imageworks_dagster.errors import BackupFailed
 from imageworks_dagster.opened import has_home, which_home
-from store.archives import Archive, written_archive
+from store.archives import Archive, is_member_name, written_archive
 from store.home import Home
 from store.locking import locked
 from store.object_paths import ObjectPath
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
     from store.settings import Settings
 
 _TRIES: Final = 3
+_ENDINGS: Final = (".tar", ".tar.gz", ".tgz", ".tar.zst")
 # What grows while a backup is taken, such as spools and reports: a restore takes no more than was foreseen and this.
 _SPARE_BYTES: Final = 256 * 1024 * 1024
 
@@ -99,6 +101,10 @@ def take_backup(settings: Settings, file: Path, telling: Telling, *, database: b
     home = Home.of(settings)
     if not has_home(settings):
         raise BackupFailed(f"There is nothing to back up. {which_home(settings)}")
+    if not file.name.endswith(_ENDINGS):
+        raise BackupFailed(
+            f"{path_text(file)} does not say how it is to be packed. End its name in .tar, .tar.gz or .tar.zst."
+        )
     if file.absolute().is_relative_to(home.root):
         raise BackupFailed(
             f"{path_text(file)} is within the home, and would be lost with it. Name another place."
@@ -132,7 +138,7 @@ def _take(
         with reading(settings) as connection:
             tables = named_tables(connection)
     damaged = tuple(one for one in tables if not is_whole(home.assets, one))
-    if damaged and _named_now(settings) != tables:
+    if damaged and {one.path for one in damaged} - _paths_named_now(settings):
         raise _Gone
     whole = [one for one in tables if one not in damaged]
     beside = list(files_beside(home))
@@ -154,9 +160,9 @@ def _take(
     return Taken(file, len(files), sum(size for size, _ in files.values()), damaged)
 
 
-def _named_now(settings: Settings) -> list[Named]:
+def _paths_named_now(settings: Settings) -> set[str]:
     with reading(settings) as connection:
-        return named_tables(connection)
+        return {one.path for one in named_tables(connection)}
 
 
 def _head(foreseen: int, whole: Sequence[Named], damaged: Sequence[Named]) -> Head:
@@ -201,7 +207,7 @@ def _add_telemetry(archive: Archive, home: Home) -> None:
         # A restored home that nobody has used, of one in which nothing had happened.
         return
     # Compaction moves records from one file to another: none may be missed on the way.
-    with locked(home.telemetry / "compaction.lock"):
+    with locked(home.telemetry_lock):
         spools = set(spool_files(home.spool))
         for name, path in telemetry_files(home):
             _add(archive, name, path, lines=path in spools)
@@ -219,6 +225,11 @@ def _add_dagster(archive: Archive, home: Home, scratch: Path, telling: Telling) 
 
 
 def _add(archive: Archive, name: str, path: Path, *, lines: bool = False, may_be_gone: bool = False) -> None:
+    if not is_member_name(name):
+        raise BackupFailed(
+            f"The home holds {name!r}, and nobody could restore a file of that name. Rename it, without control "
+            "characters and backslashes, or move it out of the home; then take the backup again."
+        )
     try:
         file = path.open("rb")
     except FileNotFoundError:
@@ -228,7 +239,7 @@ def _add(archive: Archive, name: str, path: Path, *, lines: bool = False, may_be
     with file:
         size = whole_lines(file) if lines else file.seek(0, io.SEEK_END)
         file.seek(0)
-        archive.add(name, file, size, mtime=path.stat().st_mtime)
+        archive.add(name, file, size, mtime=os.fstat(file.fileno()).st_mtime)
 
 
 def _add_said(archive: Archive, name: str, data: bytes) -> None:

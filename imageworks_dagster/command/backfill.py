@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from imageworks.counting import counted
 from imageworks_dagster.backfilling import WORDS, due_batches, estimate
-from imageworks_dagster.command.running import run_batch
+from imageworks_dagster.command.running import run_each
 from imageworks_dagster.command.terminal import say
 from imageworks_dagster.definitions import assemble
 from imageworks_dagster.opened import has_home, open_store, which_home
@@ -56,17 +56,9 @@ def backfill_batches(
         if runnable and not as_json:
             say(console, f"Nothing was run. Run them with:\n  {again}")
         return True
-    succeeded = len(runnable) == len(found)
-    for number, one in enumerate(runnable, 1):
-        batch = one.batch
-        say(console, f"{number} of {len(runnable)}: {batch.pipeline} {batch.name}", style="bold")
-        finished = run_batch(
-            settings, batch.pipeline, batch.name, console=console, configured={}, resume=again
-        )
-        for reason in finished.reasons:
-            say(console, reason, style="yellow" if finished.success else "red")
-        succeeded = succeeded and finished.success
-    return succeeded
+    each = ((f"{one.batch.pipeline} {one.batch.name}", one.batch) for one in runnable)
+    succeeded = run_each(settings, each, count=len(runnable), console=console, configured={}, resume=again)
+    return succeeded and len(runnable) == len(found)
 
 
 def _tell(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from imageworks.counting import counted
 from imageworks_dagster.command.commands import shell_word
-from imageworks_dagster.command.running import run_batch
+from imageworks_dagster.command.running import run_each
 from imageworks_dagster.command.terminal import say
 from imageworks_dagster.library import look_through
 from imageworks_dagster.opened import open_store
@@ -53,17 +53,10 @@ def tend_library(
     if not tag:
         say(console, f"No photo was opened. Tag what is due with:\n  {again}")
         return True
-    succeeded = True
-    for number, part in enumerate(library.due, 1):
-        batch = part.registered(store)
-        say(console, f"{number} of {len(library.due)}: {path_text(part.folder)}", style="bold")
-        finished = run_batch(
-            settings, "tagger", batch.name, console=console, configured=configured, resume=again
-        )
-        for reason in finished.reasons:
-            say(console, reason, style="yellow" if finished.success else "red")
-        succeeded = succeeded and finished.success
-    return succeeded
+    each = ((path_text(part.folder), part.registered(store)) for part in library.due)
+    return run_each(
+        settings, each, count=len(library.due), console=console, configured=configured, resume=again
+    )
 
 
 def _tell(library: Library, root: Path, console: Console) -> None:

@@ -11,29 +11,35 @@ from uuid import uuid4
 import dagster as dg
 from dagster._core.errors import DagsterExecutionInterruptedError
 
+from imageworks.errors import ImageWorksError
 from imageworks.judge_vision.competition_file import load_competition
 from imageworks_dagster.assets.nodes import observe_now
 from imageworks_dagster.choices import resolve_choices
 from imageworks_dagster.command.commands import VERBS
 from imageworks_dagster.command.terminal import TerminalProgress, asked_line, prompt_lines, run_lines, say
 from imageworks_dagster.definitions import assemble, definitions_of
+from imageworks_dagster.errors import PlatformError
 from imageworks_dagster.instance import open_instance
 from imageworks_dagster.opened import open_store
 from imageworks_dagster.partitions import add_batches
 from imageworks_dagster.pipelines import PIPELINES
 from imageworks_dagster.reasons import asset_of
 from imageworks_dagster.run_process import close_dead_runs, process_tags
+from imageworks_dagster.step_claims import forget
 from imageworks_dagster.switches import default_reference, pins_in_force, refuse_switched_off
 from imageworks_dagster.turns import turn
+from prompt_hub.errors import PromptHubError
 from prompt_hub.revisions.store import PromptStore
+from registry.errors import RegistryError
 from store.batches import batch as registered_batch
 from store.batches import name_for, register
+from store.errors import BatchError
 from telemetry.compaction import compact
 from telemetry.errors import MissingManifest, TelemetryError
 from telemetry.manifest import mark_crashed, read_manifest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from rich.console import Console
@@ -41,10 +47,14 @@ if TYPE_CHECKING:
     from imageworks_dagster.assembly import Assembly
     from imageworks_dagster.opened import OpenStore
     from imageworks_dagster.pipelines import PipelineName
+    from store.batches import Batch
     from store.settings import Settings
 
 # The terminal shows progress; Dagster's own lines are in the web UI.
 QUIET = {"console": {"config": {"log_level": "CRITICAL"}}}
+
+_OF_ONE = (PlatformError, PromptHubError, RegistryError, ImageWorksError, BatchError)
+"""What a batch alone may suffer from: it has chosen a prompt, a model or rules that are gone or cannot be used."""
 
 INTERRUPTION = DagsterExecutionInterruptedError.__name__
 
@@ -119,7 +129,9 @@ def run_batch(
                 waiting=lambda words: say(console, words, style="yellow"),
             )
             with its_turn:
-                close_dead_runs(instance)
+                for run_id in close_dead_runs(instance):
+                    # Workers that have steps of it end them: nobody waits for those any more.
+                    forget(store.database, run_id)
                 for error in mark_crashed(store.home).damaged:
                     say(console, f"{error}", style="yellow")
                 result = _execute(instance, parts, pipeline_name, batch, configured=configured, only=only)
@@ -138,6 +150,48 @@ def run_batch(
         say(console, line)
     models = [parts.registry.models.get(pinned.model) for pinned in manifest.models.values()]
     return replace(finished, by_rule=any(model is not None and model.is_embedded for model in models))
+
+
+def run_each(
+    settings: Settings,
+    batches: Iterable[tuple[str, Batch]],
+    *,
+    count: int,
+    console: Console,
+    configured: Mapping[str, Mapping[str, Any]],
+    resume: str,
+) -> bool:
+    """Run batches one after another; one that cannot be run is told of, and the others do not suffer from it.
+
+    Args:
+        settings: the settings in force.
+        batches: each with what it is called.
+        count: how many there are.
+        console: where to print.
+        configured: configuration by asset.
+        resume: the command that goes on after an interruption.
+
+    Returns:
+        Whether each succeeded.
+
+    Raises:
+        Interrupted: after Ctrl-C or SIGTERM.
+    """
+    succeeded = True
+    for number, (called, batch) in enumerate(batches, 1):
+        say(console, f"{number} of {count}: {called}", style="bold")
+        try:
+            finished = run_batch(
+                settings, batch.pipeline, batch.name, console=console, configured=configured, resume=resume
+            )
+        except _OF_ONE as error:
+            say(console, str(error), style="red")
+            succeeded = False
+            continue
+        for reason in finished.reasons:
+            say(console, reason, style="yellow" if finished.success else "red")
+        succeeded = succeeded and finished.success
+    return succeeded
 
 
 def _check_choices(

@@ -229,10 +229,12 @@ def models(registry: Registry) -> Iterator[Finding]:
 def _trouble(registry: Registry, place: Deployment) -> str | None:
     try:
         url = registry.url(place)
-        with httpx.Client(timeout=_WAIT_S, trust_env=False) as client:
-            status = client.get(f"{url}{_HEALTH[place.provider]}").status_code
     except BadDeploymentUrl as error:
         return str(error)
+    try:
+        with httpx.Client(timeout=_WAIT_S, trust_env=False) as client:
+            status = client.get(f"{url}{_HEALTH[place.provider]}").status_code
     except httpx.HTTPError as error:
-        return f"{place.base_url} does not answer: {type(error).__name__}"
+        # The address that was asked: the registry's may name a variable.
+        return f"{url} does not answer: {type(error).__name__}"
     return f"{url} answers with HTTP {status}" if status >= _FAILS else None

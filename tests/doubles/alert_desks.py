@@ -45,6 +45,7 @@ class MailDesk(Served):
         messages: what it took, parsed.
         envelopes: sender and recipients of each, also of those that it refused.
         replies: what it says to the next messages; then that it took them.
+        unknown: recipients that it refuses.
         logins: who tried to log in.
     """
 
@@ -53,6 +54,7 @@ class MailDesk(Served):
         self.messages: list[EmailMessage] = []
         self.envelopes: list[tuple[str, tuple[str, ...]]] = []
         self.replies: deque[str] = deque()
+        self.unknown: set[str] = set()
         self.logins: list[str] = []
         self._tls = tls
         self._password = password
@@ -78,6 +80,12 @@ class MailDesk(Served):
         self._listening.set()
         await self._stop.wait()
         server.close()
+
+    async def handle_RCPT(self, _server, _session, envelope, address, _options):  # noqa: N802 - aiosmtpd's name
+        if address in self.unknown:
+            return "550 there is nobody of this name"
+        envelope.rcpt_tos.append(address)
+        return "250 OK"
 
     async def handle_DATA(self, _server, _session, envelope):  # noqa: N802 - aiosmtpd's name
         self.envelopes.append((envelope.mail_from, tuple(envelope.rcpt_tos)))

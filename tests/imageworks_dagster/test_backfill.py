@@ -120,6 +120,24 @@ def test_what_a_promotion_made_stale_is_asked_anew_with_what_reads_it(tagged):
     assert due(tagged, "stale") == {"walk": {**each(4), "tagger/captions": 0}}
 
 
+def test_a_batch_whose_choice_is_gone_is_told_and_the_others_are_run(tmp_path, open_platform):
+    write_photo(tmp_path / "garden" / "a.jpg", seed=1)
+    write_photo(tmp_path / "orchard" / "a.jpg", seed=2)
+    console = Console(record=True, width=200)
+    with open_platform(tmp_path) as platform:
+        garden, orchard = (platform.register("tagger", tmp_path / name) for name in ("garden", "orchard"))
+        pin(platform.store.database, "tagger", garden, "tagger/captions", profile="gone-for-good")
+
+        succeeded = backfill_batches(
+            platform.settings, "all", console, pipeline=None, run=True, as_json=False
+        )
+
+        assert platform.store.tables.current("tagger/metadata", orchard) is not None
+        assert platform.store.tables.current("tagger/photos", garden) is None
+    assert not succeeded
+    assert "gone-for-good" in console.export_text()
+
+
 def test_one_that_cannot_be_run_is_told_and_a_published_one_left_alone(tagged):
     pin(tagged.store.database, "tagger", "harbor", "tagger/captions", model="no-such-model")
     parts = tagged.assembly()

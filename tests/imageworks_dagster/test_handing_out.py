@@ -2,18 +2,32 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
+import dagster as dg
 import pytest
 from celery.exceptions import TaskRevokedError, WorkerLostError
+from dagster._core.execution.retries import RetryMode
 from sqlalchemy import update
 
+from imageworks_dagster import handing_out
 from imageworks_dagster.errors import StepLost
 from imageworks_dagster.handing_out import HandedOut
+from imageworks_dagster.opened import close_stores
+from imageworks_dagster.run_process import tagged_process
 from imageworks_dagster.step_claims import StepClaim, held, look, take
 from store.database import StateDatabase
+from store.errors import DatabaseUnreachable
 from store.tables import step_claims
+from telemetry.processes import this_process
 
 TTL_S = 60.0
 STEP = ("run", "judge__critiques")
+
+
+@dg.job
+def small_job():
+    """Nothing."""
 
 
 class Result:
@@ -135,6 +149,26 @@ def test_a_result_that_is_lost_in_the_last_moment_is_made_again(workers):
     assert workers.take_up(2)
 
 
+def test_a_database_that_is_away_for_a_moment_ends_no_step_and_one_that_stays_away_does(workers, monkeypatch):
+    def away(*_):
+        raise DatabaseUnreachable("it is started anew")
+
+    assert workers.take_up(1)
+    for _ in range(2):
+        with monkeypatch.context() as patch:
+            patch.setattr(handing_out, "look", away)
+            assert not workers.step.ready()
+            workers.now += TTL_S - 1
+            assert not workers.step.ready()
+        assert not workers.step.ready()
+    assert list(workers.sent) == [1]
+    monkeypatch.setattr(handing_out, "look", away)
+    assert not workers.step.ready()
+    workers.now += TTL_S
+    with pytest.raises(DatabaseUnreachable):
+        workers.step.ready()
+
+
 def test_a_step_that_is_taken_back_is_taken_from_its_worker(workers):
     assert workers.take_up(1)
     workers.step.revoke()
@@ -143,3 +177,22 @@ def test_a_step_that_is_taken_back_is_taken_from_its_worker(workers):
     assert workers.sent[1].revoked
     with pytest.raises(TaskRevokedError):
         workers.step.get()
+
+
+def test_a_run_whose_steps_workers_have_names_its_own_process(settings, instance, monkeypatch):
+    monkeypatch.setenv("IMAGEWORKS_HOME", str(settings.home))
+    run = instance.create_run_for_job(small_job)
+    context = SimpleNamespace(dagster_run=run, instance=instance)
+    told: list[str] = []
+
+    def loop(_context, _plan, *, step_execution_fn):
+        told.append(f"under way: {tagged_process(instance.get_run_by_id(run.run_id).tags)}")
+        yield step_execution_fn.func
+
+    monkeypatch.setattr(handing_out, "core_celery_execution_loop", loop)
+    executor = handing_out._WatchedCeleryExecutor(retries=RetryMode.DISABLED)
+    try:
+        assert list(executor.execute(context, None))
+    finally:
+        close_stores()
+    assert told == [f"under way: {this_process()}"]

@@ -7,6 +7,7 @@ from multiprocessing import get_context
 
 import dagster as dg
 
+from imageworks_dagster.owning import is_under_way
 from imageworks_dagster.run_process import HOST, PID, close_dead_runs, process_tags, tagged_process
 
 TAGS_OF_A_CHILD = (
@@ -60,6 +61,44 @@ def test_a_run_whose_process_is_gone_is_closed_as_failed(instance):
 
     assert close_dead_runs(instance) == [dead]
     assert instance.get_run_by_id(dead).status == dg.DagsterRunStatus.FAILURE
+
+
+def test_a_run_that_was_being_terminated_is_closed_as_canceled(instance):
+    dead = started_run(instance, tags_of_a_process_that_ended())
+    instance.report_run_canceling(instance.get_run_by_id(dead))
+
+    assert close_dead_runs(instance) == [dead]
+    assert instance.get_run_by_id(dead).status == dg.DagsterRunStatus.CANCELED
+
+
+def test_a_run_that_ended_just_after_it_was_listed_stays_as_it_ended(instance, monkeypatch):
+    ended = started_run(instance, tags_of_a_process_that_ended())
+    listed = instance.get_runs()
+    instance.report_run_canceled(instance.get_run_by_id(ended))
+    monkeypatch.setattr(instance, "get_runs", lambda **_: listed)
+
+    assert close_dead_runs(instance) == []
+    assert instance.get_run_by_id(ended).status == dg.DagsterRunStatus.CANCELED
+
+
+def test_a_run_that_is_started_once_more_is_not_taken_for_the_dead_one_whose_tags_it_has(instance):
+    dead = started_run(instance, tags_of_a_process_that_ended())
+    assert close_dead_runs(instance) == [dead]
+    # As Dagster makes the second: with all tags of the first.
+    again = instance.create_run_for_job(
+        small_job,
+        tags=instance.get_run_by_id(dead).tags,
+        status=dg.DagsterRunStatus.STARTING,
+        parent_run_id=dead,
+        root_run_id=dead,
+    )
+
+    assert close_dead_runs(instance) == []
+    assert is_under_way(again.run_id, instance)
+
+    instance.add_run_tags(again.run_id, tags_of_a_process_that_ended())
+    assert not is_under_way(again.run_id, instance)
+    assert close_dead_runs(instance) == [again.run_id]
 
 
 def test_runs_of_living_processes_of_other_hosts_and_without_tags_are_left_alone(instance):

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import signal
+import socket
 
 import dagster as dg
 import pytest
 
-from imageworks_dagster import checking, runs
+from imageworks_dagster import checking, runs, staging
 from imageworks_dagster.checks import ACCOUNTED, SPREAD
+from imageworks_dagster.run_process import BOOT, HOST, PID, PID_STARTED
+from telemetry.processes import Process, boot_id, start_of
 
 
 def interrupting(function):
@@ -25,6 +28,18 @@ def interrupting(function):
 @pytest.fixture
 def round_of(platform, entries_folder):
     return platform, platform.register("judge", entries_folder)
+
+
+def test_a_runs_manifest_names_the_process_that_goes_on_until_the_run_is_over(round_of, monkeypatch):
+    platform, batch = round_of
+    of_the_run = Process(host=socket.gethostname(), boot_id=boot_id(), pid=1, started=start_of(1))
+    # As where each step has a process of its own.
+    tags = {HOST: of_the_run.host, BOOT: of_the_run.boot_id, PID: "1", PID_STARTED: str(of_the_run.started)}
+    monkeypatch.setattr(staging, "process_tags", lambda _executor: tags)
+
+    result = platform.run("judge", batch, only=["judge/entries"])
+
+    assert platform.manifest(result).process == of_the_run
 
 
 def assert_canceled(platform, result, *, after):

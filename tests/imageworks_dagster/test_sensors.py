@@ -12,11 +12,14 @@ from made_up_photos import write_photo
 
 from backends.recall import KeptAnswer, keep, look_up
 from imageworks_dagster.pipelines import JUDGE
+from imageworks_dagster.step_claims import StepClaim, look, take
 from photos.metadata.fields import MetadataFields
 from photos.metadata.writing import MetadataWriter
 from registry.errors import RegistryFileError
 from store.batches import publish
 from store.home import Home
+from telemetry import compaction
+from telemetry.errors import CompactionError
 from telemetry.manifest import RunManifest, open_manifest
 
 OBSERVING, INBOX, UPKEEP = "observe_prompts_and_models_sensor", "inbox_sensor", "upkeep_sensor"
@@ -176,9 +179,13 @@ def test_upkeep_closes_runs_whose_process_is_gone(platform):
     run = platform.instance.create_run_for_job(
         job, tags=json.loads(child.stdout), status=dg.DagsterRunStatus.STARTED
     )
+    # A worker elsewhere has a step of it, and would go on with it.
+    database = platform.store.database
+    assert take(database, StepClaim(run.run_id, "judge__critiques", 1), worker="elsewhere", ttl_s=3600)
 
     tick = platform.tick(UPKEEP)
 
+    assert look(database, run.run_id, "judge__critiques") is None
     assert "closed 1 dead runs" in tick.skip_message
     assert platform.instance.get_run_by_id(run.run_id).status is dg.DagsterRunStatus.FAILURE
 
@@ -207,6 +214,22 @@ def test_upkeep_compacts_the_telemetry_once_an_hour(platform, tmp_path):
     if tick.cursor == str(int(time.time() // 3600)):  # else the hour has just struck
         assert "compacted" not in platform.tick(UPKEEP, cursor=tick.cursor).skip_message
     assert "compacted 0 events" in platform.tick(UPKEEP, cursor="0").skip_message
+
+
+def test_upkeep_makes_room_on_a_disk_that_is_too_full_for_a_compaction(platform, monkeypatch):
+    platform.settings = platform.settings.model_copy(update={"telemetry_days": 30})
+    place = Home.of(platform.settings).create().events / "date=2020-01-01"
+    place.mkdir(parents=True)
+
+    def full(_home):
+        raise CompactionError("no space left on device")
+
+    monkeypatch.setattr(compaction, "compact", full)
+
+    with pytest.raises(CompactionError):
+        platform.tick(UPKEEP)
+
+    assert not place.exists()
 
 
 def test_upkeep_lets_go_what_is_too_old(platform):

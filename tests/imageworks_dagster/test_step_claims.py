@@ -90,12 +90,28 @@ def expiry(database):
         return connection.execute(step_claims.select()).one().expires_at
 
 
-def test_who_loses_its_claim_leaves(database):
+@pytest.mark.parametrize(
+    "lose", [lambda database: void(database, FIRST), lambda database: forget(database, "run")]
+)
+def test_who_loses_its_claim_leaves(database, lose):
     left = threading.Event()
     assert take(database, FIRST, worker="here", ttl_s=1)
     with held(database, FIRST, ttl_s=1, leave=lambda _: left.set()):
-        void(database, FIRST)
+        lose(database)
         assert left.wait(30)
+
+
+def test_who_cannot_renew_its_claim_leaves_whatever_the_reason(database, monkeypatch):
+    left = threading.Event()
+
+    def broken(_work):
+        raise ZeroDivisionError
+
+    assert take(database, FIRST, worker="here", ttl_s=1)
+    monkeypatch.setattr(database, "submit", broken)
+    with held(database, FIRST, ttl_s=1, leave=lambda _: left.set()):
+        assert left.wait(30)
+        monkeypatch.undo()
 
 
 def test_a_process_that_was_overtaken_ends_in_place_of_publishing(settings):

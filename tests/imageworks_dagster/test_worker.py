@@ -5,7 +5,11 @@ from __future__ import annotations
 import dagster as dg
 import judging_run
 import pytest
+from celery.exceptions import Ignore
+from dagster._check import CheckError
 from dagster._core.code_pointer import CodePointer
+from dagster._grpc.types import ExecuteStepArgs
+from dagster._serdes import pack_value
 from dagster_celery.config import TASK_EXECUTE_PLAN_NAME
 
 from imageworks_dagster.errors import OtherHome
@@ -14,6 +18,11 @@ from imageworks_dagster.opened import close_stores, open_store
 from imageworks_dagster.step_claims import look
 from store.home import Home
 from store.settings import Settings
+
+
+@dg.job
+def small_job():
+    """Nothing: what is asked of it is how its run stands."""
 
 
 @pytest.fixture
@@ -36,6 +45,57 @@ def test_a_worker_whose_home_is_another_than_the_runs_begins_no_step_and_says_wh
         assert look(open_store(Settings()).database, "1", "judge__entries") is None
     finally:
         close_stores()
+
+
+@pytest.fixture
+def sent(tmp_path):
+    """A step of a run with this status, as it is sent to workers, and the run's id."""
+    quiet = {"telemetry": {"enabled": False}}
+    (tmp_path / "dagster").mkdir()
+    with dg.DagsterInstance.local_temp(str(tmp_path / "dagster"), overrides=quiet) as instance:
+
+        def send(status):
+            job = dg.reconstructable(judging_run.judge_job)
+            run = instance.create_run_for_job(small_job, status=status)
+            arguments = ExecuteStepArgs(
+                job_origin=job.get_python_origin(),
+                run_id=run.run_id,
+                step_keys_to_execute=["judge__entries"],
+                instance_ref=instance.get_ref(),
+            )
+            return run.run_id, pack_value(arguments)
+
+        yield send
+        close_stores()
+
+
+def begin(worker, run_id, packed):
+    worker.app.tasks[TASK_EXECUTE_PLAN_NAME](
+        run_id=run_id,
+        step="judge__entries",
+        start=2,
+        part_photos=0,
+        home=mark_of(open_store(Settings()).home),
+        execute_step_args_packed=packed,
+        executable_dict=None,
+    )
+
+
+@pytest.mark.parametrize(
+    "status", [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELING]
+)
+def test_a_message_that_comes_when_its_run_is_over_or_terminated_begins_nothing(worker, sent, status):
+    run_id, packed = sent(status)
+    with pytest.raises(Ignore):
+        begin(worker, run_id, packed)
+    assert look(open_store(Settings()).database, run_id, "judge__entries") is None
+
+
+def test_a_step_of_a_run_under_way_is_claimed_and_begun(worker, sent):
+    run_id, packed = sent(dg.DagsterRunStatus.STARTED)
+    with pytest.raises(CheckError, match="executable_dict"):
+        begin(worker, run_id, packed)
+    assert look(open_store(Settings()).database, run_id, "judge__entries").start == 2
 
 
 def test_a_home_keeps_its_mark_and_no_other_has_it(tmp_path):

@@ -13,6 +13,7 @@ import threading
 from datetime import UTC, datetime
 from pathlib import Path
 
+import psycopg
 import pytest
 from pydantic import SecretStr
 from sqlalchemy import insert, select, text
@@ -342,6 +343,37 @@ def test_a_json_column_holds_what_photos_say(database):
     with database.read() as connection:
         assert connection.execute(select(measurements.c.signals)).scalar_one() == said
     assert json.loads(json.dumps(said)) == said
+
+
+def passing(database, work):
+    with database.passing() as connection:
+        work(connection)
+
+
+def reading(database, work):
+    with database.read() as connection:
+        work(connection)
+
+
+WAYS = {"write": StateDatabase.write, "passing": passing, "read": reading}
+
+
+@pytest.mark.real
+@pytest.mark.parametrize("way", WAYS)
+def test_who_was_stopped_in_a_transaction_for_too_long_hears_it_in_words(settings, postgresql_url, way):
+    def idle(connection):
+        connection.execute(text("SET LOCAL idle_in_transaction_session_timeout = 1"))
+        backend = connection.execute(text("SELECT pg_backend_pid()")).scalar()
+        with psycopg.connect(postgresql_url, autocommit=True) as other:
+            there = "SELECT 1 FROM pg_stat_activity WHERE pid = %s"
+            wait_until(lambda: other.execute(there, [backend]).fetchone() is None)
+        connection.execute(text("SELECT 1"))
+
+    with StateDatabase.open(Settings(home=settings.home, state_url=SecretStr(postgresql_url))) as database:
+        with pytest.raises(DatabaseUnreachable, match=r"ended the connection|cannot be reached"):
+            WAYS[way](database, idle)
+        database.write(measured("a"))
+        assert photos(database) == {"a"}
 
 
 @pytest.mark.real

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import resource
 import signal
 import subprocess
 import sys
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -77,15 +79,19 @@ def test_a_folder_in_the_place_is_an_error(tmp_path):
     assert not list(tmp_path.glob(f"*{TEMPORARY_SUFFIX}"))
 
 
-def test_what_a_killed_publisher_left_is_removed_by_the_next_one(tmp_path):
+def test_what_a_killed_publisher_left_is_removed_by_one_that_comes_an_hour_later(tmp_path):
     done = subprocess.run([sys.executable, "-c", KILLED, tmp_path / "a.json"], check=False)
     assert done.returncode == -signal.SIGKILL
-    assert len(list(tmp_path.iterdir())) == 1
+    (left,) = tmp_path.iterdir()
+    publish_file(tmp_path / "b.json", b"b")
+    assert left.exists()
+    os.utime(left, (0, time.time() - 3601))
     publish_file(tmp_path / "b.json", b"b")
     assert [path.name for path in tmp_path.iterdir()] == ["b.json"]
 
 
-def test_what_a_living_publisher_writes_is_left_alone(tmp_path, monkeypatch):
+def test_what_a_living_publisher_writes_is_left_alone_where_no_lock_is_seen(tmp_path, monkeypatch):
+    """As on a disk that hosts share: a lock on a folder holds on its own host alone."""
     real = os.fsync
 
     def publish_another(descriptor):
@@ -93,6 +99,7 @@ def test_what_a_living_publisher_writes_is_left_alone(tmp_path, monkeypatch):
         publish_file(tmp_path / "b.json", b"b")
         real(descriptor)
 
+    monkeypatch.setattr(fcntl, "flock", lambda *_: None)
     monkeypatch.setattr(os, "fsync", publish_another)
     publish_file(tmp_path / "a.json", b"a")
     assert {path.name for path in tmp_path.iterdir()} == {"a.json", "b.json"}

@@ -1,7 +1,9 @@
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 
 import pytest
 
+from store.locking import locked
 from telemetry.retention import let_go
 
 TODAY = date(2026, 6, 30)
@@ -39,6 +41,16 @@ def test_what_a_kill_left_of_a_removal_goes_with_the_next(kept):
     staged.mkdir(parents=True)
     let_go(kept, days=3650, today=TODAY)
     assert not staged.exists()
+
+
+def test_nothing_goes_while_a_backup_or_a_compaction_reads_it(kept):
+    with ThreadPoolExecutor(1) as thread:
+        with locked(kept.telemetry_lock):
+            going = thread.submit(let_go, kept, days=30, today=TODAY)
+            with pytest.raises(TimeoutError):
+                going.result(0.2)
+            assert len(files_of(kept)) == 6
+        assert going.result(30) == 2
 
 
 def test_a_home_without_telemetry_has_nothing_to_let_go(home):

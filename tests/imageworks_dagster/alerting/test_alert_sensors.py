@@ -143,6 +143,25 @@ def test_an_email_is_sent_whatever_becomes_of_the_webhook(platform, desk):
     assert [message["Subject"] for message in mail.messages] == ["ImageWorks: judge spring-round failed"]
 
 
+def test_a_look_names_whom_an_email_did_not_reach(platform):
+    with MailDesk() as mail:
+        mail.unknown.add("b@club.example")
+        platform.settings = platform.settings.model_copy(
+            update={
+                "alert_email_to": "a@club.example, b@club.example",
+                "alert_email_port": mail.port,
+                "alert_email_security": "none",
+            }
+        )
+        shown = platform.definitions()
+        cursor = platform.tick(MAIL, definitions=shown).cursor
+        failed_run(platform)
+        tick = platform.tick(MAIL, cursor=cursor, definitions=shown)
+    assert tick.skip_message == (
+        "told of 1 failed runs, but not b@club.example: the mail server refuses that address"
+    )
+
+
 def test_a_killed_run_says_that_its_process_is_gone(platform):
     alert = alert_about(platform, failed_run(platform, **{"dagster/will_retry": "true"}))
     assert (alert.stage, alert.error_class, alert.tried_again) == (None, None, True)

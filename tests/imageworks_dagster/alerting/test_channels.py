@@ -104,6 +104,14 @@ def test_a_webhook_that_is_not_there_is_named_without_its_secret():
     assert told.value.__cause__ is None
 
 
+@pytest.mark.parametrize("host", ["hooks..example.org", "xn--", "a" * 64 + ".example.org"])
+def test_a_webhook_whose_name_no_host_can_have_is_told_without_its_secret(host):
+    channel = webhook_of(Settings(alert_webhook_url=f"https://{host}/hooks/{TOKEN}"))
+    with pytest.raises(AlertNotDelivered, match="was not delivered to the webhook") as told:
+        channel.send(ALERT)
+    assert TOKEN not in str(told.value)
+
+
 def test_an_email_says_the_same_to_each_recipient():
     with MailDesk() as desk:
         mail(desk).send(ALERT)
@@ -113,6 +121,13 @@ def test_an_email_says_the_same_to_each_recipient():
     assert message["Subject"] == "ImageWorks: judge spring-round failed"
     assert message["Auto-Submitted"] == "auto-generated"
     assert message.get_content().splitlines() == ALERT.text.splitlines()
+
+
+def test_recipients_whom_the_server_refuses_are_told_when_others_have_the_email():
+    with MailDesk() as desk:
+        desk.unknown.add("b@club.example")
+        assert mail(desk).send(ALERT) == ("b@club.example",)
+    assert desk.envelopes == [("a@club.example", ("a@club.example",))]
 
 
 def test_a_mail_server_that_cannot_take_it_now_is_asked_again_with_the_same_message():

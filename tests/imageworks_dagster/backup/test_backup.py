@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import json
+import os
 import shutil
 import subprocess
 import tarfile
+from uuid import uuid4
 
+import psycopg
 import pyarrow as pa
 import pytest
 from sqlalchemy import update
@@ -113,7 +117,55 @@ def test_a_table_that_was_damaged_before_is_told_and_stops_nothing(settings, tmp
     assert restored(taken.file, tmp_path / "new").tables == 1
 
 
-def test_a_home_that_holds_something_or_an_archive_within_it_is_refused(settings, archive, tmp_path):
+def test_runs_that_publish_meanwhile_do_not_stop_the_backup_of_a_home_with_a_damaged_table(
+    settings, tmp_path
+):
+    (part,) = (settings.home / "assets/judge/entries/spring/one").glob("part-*")
+    part.unlink()
+    with StateDatabase.open(settings) as database:
+        tables = TableStore(database.home, database)
+
+        def publish(done, pages):
+            if done == pages:
+                tables.publish(
+                    asset="judge/signals", batch="spring", run_id=uuid4().hex, table=ROWS, expected=None
+                )
+
+        telling = Telling(publish, lambda _: None, lambda _: None)
+        taken = take_backup(settings, tmp_path / "b.tar", telling)
+
+    assert [one.path for one in taken.damaged] == ["judge/entries/spring/one"]
+
+
+def test_a_folder_that_cannot_be_looked_into_fails_the_backup_and_is_named(settings, tmp_path, monkeypatch):
+    closed = str(settings.home / "manifests")
+    scan = os.scandir
+
+    def refuse(place):
+        if str(place) == closed:
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), closed)
+        return scan(place)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+
+    with pytest.raises(BackupFailed, match=rf"Permission denied \({closed}\)"):
+        take_backup(settings, tmp_path / "b.tar", QUIET)
+
+    assert not (tmp_path / "b.tar").exists()
+
+
+def test_a_file_whose_name_no_restore_would_take_fails_the_backup_and_is_named(settings, tmp_path):
+    (settings.home / "prompts" / "old\\mine.yaml").touch()
+
+    with pytest.raises(BackupFailed, match=r"mine\.yaml', and nobody could restore"):
+        take_backup(settings, tmp_path / "b.tar", QUIET)
+
+    assert not (tmp_path / "b.tar").exists()
+
+
+def test_a_home_that_holds_something_an_archive_within_it_and_one_of_no_kind_are_refused(
+    settings, archive, tmp_path
+):
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "x").touch()
     (tmp_path / "empty").mkdir()
@@ -122,6 +174,8 @@ def test_a_home_that_holds_something_or_an_archive_within_it_is_refused(settings
         restored(archive, tmp_path / "full")
     with pytest.raises(BackupFailed, match="within the home"):
         take_backup(settings, settings.home / "b.tar", QUIET)
+    with pytest.raises(BackupFailed, match=r"End its name in \.tar, "):
+        take_backup(settings, tmp_path / "b.zip", QUIET)
     with pytest.raises(BackupFailed, match="nothing to back up"):
         take_backup(Settings(home=tmp_path / "none"), tmp_path / "c.tar", QUIET)
     assert restored(archive, tmp_path / "empty").files > 4
@@ -215,6 +269,26 @@ def test_of_postgresql_a_dump_of_the_same_moment_is_inside(settings, tmp_path, p
     assert (made.home.assets / "judge/entries/autumn/three/part-00000.parquet").is_file()
     assert not (made.home.assets / "judge/entries/spring").exists()
     assert restored(without.file, tmp_path / "more").dump is None
+
+
+@pytest.mark.real
+@pytest.mark.skipif(shutil.which("pg_dump") is None, reason="pg_dump is not installed")
+def test_a_dump_may_take_longer_than_the_server_lets_a_transaction_idle(
+    settings, tmp_path, postgresql_url, monkeypatch
+):
+    shared = Settings(home=settings.home, state_url=postgresql_url)
+    StateDatabase.open(shared).close()
+    name = postgresql_url.rpartition("/")[2]
+    with psycopg.connect(postgresql_url, autocommit=True) as server:
+        server.execute(f'ALTER DATABASE "{name}" SET idle_in_transaction_session_timeout = 100')
+    programs = tmp_path / "programs"
+    programs.mkdir()
+    slow = programs / "pg_dump"
+    slow.write_text(f'#!/bin/sh\nsleep 1\nexec {shutil.which("pg_dump")} "$@"\n', encoding="ascii")
+    slow.chmod(0o700)
+    monkeypatch.setenv("PATH", f"{programs}:{os.environ['PATH']}")
+
+    assert take_backup(shared, tmp_path / "b.tar", QUIET).file.is_file()
 
 
 def test_without_pg_dump_it_says_what_to_do(settings, tmp_path, monkeypatch):

@@ -61,6 +61,11 @@ def test_a_home_that_nobody_has_used_is_sound_and_is_not_made(home):
     assert not home.exists()
 
 
+def test_a_server_that_is_away_is_named_by_the_address_that_was_asked(home):
+    told = found()["models", "look"]
+    assert "http://127.0.0.1:9 does not answer: ConnectError" in told.words
+
+
 def test_a_used_home_is_sound_when_its_server_answers(home):
     table(home)
     with VllmDouble() as double:
