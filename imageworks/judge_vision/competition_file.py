@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tomllib
+import unicodedata
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, Final
 
@@ -31,7 +32,8 @@ def read_competitions(text: str, source: str = "the rules") -> dict[str, Competi
         CompetitionFileError: It is not TOML, or a key or value is wrong; names file, key and what is right.
     """
     try:
-        document = tomllib.loads(text)
+        # Names of files are read with their accents composed, whichever system they are from.
+        document = tomllib.loads(unicodedata.normalize("NFC", text))
     except tomllib.TOMLDecodeError as problem:
         raise CompetitionFileError(f"{source} is not valid TOML: {problem}.") from problem
     stray = sorted(set(document) - {"competition"})

@@ -169,6 +169,11 @@ def test_a_file_with_the_mark_that_windows_puts_in_front_is_read(tmp_path):
     assert load_competition(path).title == "Spring"
 
 
+def test_rules_are_read_with_their_accents_composed_as_names_of_files_are():
+    text = '[competition.spring]\ncategories = ["Cre\u0301atif"]\n'
+    assert read_competitions(text)["spring"].categories == ("Créatif",)
+
+
 def test_a_file_that_cannot_be_read_is_named(tmp_path):
     with pytest.raises(CompetitionFileError, match="No such file"):
         load_competition(tmp_path / "none.toml")
