@@ -28,6 +28,7 @@ from backends.errors import (
     TruncatedAnswer,
 )
 from backends.patterns import LinearValidator
+from backends.schema_size import parts
 from store.fitting import compiled
 
 if TYPE_CHECKING:
@@ -49,6 +50,9 @@ _SURROGATE_ESCAPE: Final = re.compile(r"\\u[dD][89a-fA-F]")
 _DEEPEST: Final = 64
 # Checking one value costs up to a tenth of a millisecond of everybody's time.
 _MOST_VALUES: Final = 4096
+# Values times parts of a schema: a fifth of a microsecond each in the quick test, ten where words are looked for.
+_MOST_CHECKS: Final = 4_000_000
+_MOST_CHECKS_FOR_WORDS: Final = 100_000
 # The best of a few is good enough to be shown; a long list may have thousands.
 _ERRORS_LOOKED_AT: Final = 20
 # More than any indentation.
@@ -59,8 +63,8 @@ _MESSAGE_LIMIT: Final = 300
 
 
 @lru_cache(maxsize=256)
-def _checks(encoded: bytes) -> tuple[Fits | None, Validator]:
-    """The quick test of a schema, where there is one, and the validator that has the last word."""
+def _checks(encoded: bytes) -> tuple[Fits | None, Validator, int]:
+    """The quick test of a schema, where there is one, the validator that has the last word, and its parts."""
     schema = json.loads(encoded)
     try:
         Draft202012Validator.check_schema(schema)
@@ -68,7 +72,7 @@ def _checks(encoded: bytes) -> tuple[Fits | None, Validator]:
         raise InvalidRequest(f"An output schema is not a JSON Schema: {error.message}.") from error
     # Without a registry of its own, jsonschema would fetch over HTTP what a `$ref` names.
     fits = compiled(schema) if isinstance(schema, dict) else None
-    return fits, LinearValidator(schema, registry=REGISTRY)
+    return fits, LinearValidator(schema, registry=REGISTRY), parts(schema)
 
 
 def refuse_unfinished(raw: RawAnswer) -> None:
@@ -95,7 +99,8 @@ def check_answer(text: str, schema: CanonicalSchema | None) -> Any:
         schema: The schema of the answer, None for free text.
 
     Raises:
-        AnswerTooLong: The text is longer than ``LONGEST_ANSWER``, or holds more values than any answer.
+        AnswerTooLong: The text is longer than ``LONGEST_ANSWER``, or holds more values than any answer, or more
+            than can be checked by so large a schema.
         NotJson: No JSON can be found in the text.
         SchemaMismatch: There is JSON, and it misses the schema; the message says where.
         InvalidRequest: The schema is not a JSON Schema.
@@ -108,11 +113,18 @@ def check_answer(text: str, schema: CanonicalSchema | None) -> Any:
             f"max_output_tokens in the profile stage, or ask for less."
         )
     data = parse_json(text)
-    fits, validator = _checks(schema.encoded)
+    fits, validator, size = _checks(schema.encoded)
+    checks = _counted(data) * size
+    if checks > (_MOST_CHECKS_FOR_WORDS if fits is None else _MOST_CHECKS):
+        raise AnswerTooLong(
+            f"The answer holds too many values to be checked by so large a schema: {_short(text)!r}."
+        )
     try:
         # Validity alone is the cheapest question, and nearly always the only one.
         if fits is not None and fits(data):
             return data
+        if checks > _MOST_CHECKS_FOR_WORDS:
+            raise SchemaMismatch("The answer misses its schema; both are too large to say where.")
         errors = list(islice(validator.iter_errors(data), _ERRORS_LOOKED_AT))
         if not errors:
             return data
@@ -208,6 +220,10 @@ def _refuse_excess(data: Any, text: str) -> None:
         if not level:
             return
     raise NotJson(f"The answer is nested more than {_DEEPEST} levels deep: {_short(text)!r}.")
+
+
+def _counted(value: Any) -> int:
+    return 1 + sum(_counted(inner) for inner in _inside(value))
 
 
 def _inside(value: Any) -> Iterable[Any]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
@@ -134,7 +134,8 @@ def _header(raw: rawpy.RawPy, file: BinaryIO) -> RawHeader:
     return RawHeader(
         width=sizes.width,
         height=sizes.height,
-        exif=Exif(orientation=orientation, captured_at=exif.captured_at, color_space=None),
+        # (A raw file has no color space yet, whatever the camera was set to.)
+        exif=replace(exif, orientation=orientation, color_space=None),
     )
 
 

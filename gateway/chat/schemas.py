@@ -16,6 +16,11 @@ MOST_PARTS: Final = 5000
 """Parts of a schema, what is referred to counted wherever it is."""
 
 _DEEPEST: Final = 100
+_BY_NAME: Final = frozenset({"properties", "patternProperties", "dependentSchemas"})
+"""Keywords whose value has a schema for each name; a name may be spelled like a keyword."""
+_DATA: Final = frozenset({"const", "enum", "default", "examples"})
+_NOT_TAKEN: Final = frozenset({"$dynamicRef", "$recursiveRef", "unevaluatedItems", "unevaluatedProperties"})
+"""What leads elsewhere in a schema, or has all that stands beside it checked once more at each level."""
 _PARAM: Final = "response_format.json_schema.schema"
 
 
@@ -46,15 +51,24 @@ class _Walk:
             for item in part:
                 self.over(item, within, depth + 1)
         elif isinstance(part, dict):
-            for name, inner in part.items():
-                if name in {"$dynamicRef", "$recursiveRef"}:
-                    raise _refused(f"has a {name}, which is not taken here")
-                if name == "$ref" and isinstance(inner, str):
-                    if inner in within:
-                        raise _refused(f"refers to itself by {inner}; say how deep it goes instead")
-                    self.over(self._referred(inner), (*within, inner), depth + 1)
-                elif name not in {"$defs", "definitions"}:
-                    self.over(inner, within, depth + 1)
+            for keyword, inner in part.items():
+                self._over_keyword(keyword, inner, within, depth)
+
+    def _over_keyword(self, keyword: str, inner: Any, within: tuple[str, ...], depth: int) -> None:
+        if keyword in _NOT_TAKEN:
+            raise _refused(f"has a {keyword}, which is not taken here")
+        if keyword == "$id" and depth:
+            # What is below it would refer to it, and not to the whole.
+            raise _refused("has an $id below its top, which is not taken here")
+        if keyword == "$ref" and isinstance(inner, str):
+            if inner in within:
+                raise _refused(f"refers to itself by {inner}; say how deep it goes instead")
+            self.over(self._referred(inner), (*within, inner), depth + 1)
+        elif keyword in _BY_NAME and isinstance(inner, dict):
+            for one in inner.values():
+                self.over(one, within, depth + 1)
+        elif keyword not in _DATA | {"$defs", "definitions"}:
+            self.over(inner, within, depth + 1)
 
     def _referred(self, pointer: str) -> Any:
         if not pointer.startswith("#"):

@@ -8,6 +8,7 @@ place.
 
 from __future__ import annotations
 
+import unicodedata
 from dataclasses import dataclass
 from itertools import combinations
 from pathlib import PurePosixPath
@@ -34,7 +35,8 @@ ANCHOR: Final = "It is an anchor: people know its mark, and it takes no place."
 def anchor_mark(file_name: str, competition: Competition) -> float | None:
     """The known mark of an entry that is an anchor, by its file's name without folders and ending; else None."""
     named = {name.casefold(): mark for name, mark in competition.anchor_marks.items()}
-    return named.get(PurePosixPath(file_name).stem.casefold()) if named else None
+    stem = unicodedata.normalize("NFC", PurePosixPath(file_name).stem)
+    return named.get(stem.casefold()) if named else None
 
 
 @dataclass(frozen=True, slots=True)

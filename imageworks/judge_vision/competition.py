@@ -38,7 +38,7 @@ def _check_mark(mark: int) -> int:
 
 
 def _listed_if_single(marks: Any) -> Any:
-    return [marks] if isinstance(marks, int) else marks
+    return [marks] if isinstance(marks, int) and not isinstance(marks, bool) else marks
 
 
 def _all_marks(marks: tuple[int, ...]) -> tuple[int, ...]:
@@ -116,7 +116,8 @@ class Rules(_Rule):
     )
     on_near_duplicates: Leads = Field(
         "query",
-        description="What the same picture, edited or saved anew, leads to for the later of two by name.",
+        description="What the same picture, edited or saved anew, leads to for the later of two by name, or for the "
+        "one that breaks another rule.",
     )
     on_ai_metadata: Leads = Field(
         "query", description="What metadata that name a generator of pictures lead to."

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import tomllib
+import unicodedata
 from difflib import get_close_matches
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from pydantic import ValidationError
 
 from imageworks.errors import CompetitionFileError, UnknownCompetition
+from imageworks.given_files import Kind, given_text
 from imageworks.judge_vision.competition import Competition, Playoff, Rules
 
 if TYPE_CHECKING:
@@ -16,7 +18,7 @@ if TYPE_CHECKING:
 
     from pydantic import BaseModel
 
-_MAX_FILE_BYTES = 1_048_576
+_RULES_FILE: Final = Kind("rules file", 1, CompetitionFileError)
 
 
 def read_competitions(text: str, source: str = "the rules") -> dict[str, Competition]:
@@ -30,7 +32,8 @@ def read_competitions(text: str, source: str = "the rules") -> dict[str, Competi
         CompetitionFileError: It is not TOML, or a key or value is wrong; names file, key and what is right.
     """
     try:
-        document = tomllib.loads(text)
+        # Names of files are read with their accents composed, whichever system they are from.
+        document = tomllib.loads(unicodedata.normalize("NFC", text))
     except tomllib.TOMLDecodeError as problem:
         raise CompetitionFileError(f"{source} is not valid TOML: {problem}.") from problem
     stray = sorted(set(document) - {"competition"})
@@ -74,17 +77,7 @@ def rules_text(path: Path) -> str:
     Raises:
         CompetitionFileError: The file cannot be read, is larger, or is not UTF-8.
     """
-    try:
-        with path.open("rb") as file:
-            content = file.read(_MAX_FILE_BYTES + 1)
-    except OSError as problem:
-        raise CompetitionFileError(f"The rules file {path} cannot be read: {problem.strerror}.") from problem
-    if len(content) > _MAX_FILE_BYTES:
-        raise CompetitionFileError(f"The rules file {path} is larger than 1 MiB; is it a rules file?")
-    try:
-        return content.decode("utf-8")
-    except UnicodeDecodeError as problem:
-        raise CompetitionFileError(f"The rules file {path} is not UTF-8 text: save it as UTF-8.") from problem
+    return given_text(path, _RULES_FILE)
 
 
 def load_competitions(path: Path) -> dict[str, Competition]:

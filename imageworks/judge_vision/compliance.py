@@ -122,15 +122,17 @@ def check_all(
         rules stays in, with a query; the others fail.
     """
     alone = {facts.entry_id: check(facts, competition) for facts in entries}
+    in_pictures = [*_seen(entries, competition, seen or {})]
     failing = {entry_id for entry_id, compliance in alone.items() if compliance.verdict == "fail"}
+    failing |= {entry_id for entry_id, finding in in_pictures if finding.verdict == "fail"}
     named = _by_photo(entries)
     across: dict[str, list[Finding]] = defaultdict(list)
     for entry_id, finding in (
         *_duplicates(entries, failing),
         *_without_category(entries, competition),
         *_over_quota(entries, competition),
-        *_seen(entries, competition, seen or {}),
-        *likeness_findings(alike, named, competition.rules.on_near_duplicates),
+        *in_pictures,
+        *likeness_findings(alike, named, competition.rules.on_near_duplicates, failing=failing),
         *reuse_findings(reused, named, competition.rules.on_reuse),
     ):
         across[entry_id].append(finding)

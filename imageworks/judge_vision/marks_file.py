@@ -6,8 +6,6 @@ many countries write semicolons, and commas in numbers: these are read too.
 
 from __future__ import annotations
 
-import csv
-import io
 import math
 from collections import defaultdict
 from difflib import get_close_matches
@@ -15,14 +13,18 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Final
 
 from imageworks.errors import MarksFileError
+from imageworks.given_files import Kind, given_text
 from imageworks.judge_vision.agreement import Mark
 from imageworks.judge_vision.competition import HIGHEST_MARK
+from imageworks.spreadsheets import as_written, read_rows, separator_of, text_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
 
-_MOST_BYTES: Final = 16 * 1024 * 1024
+_MARKS_FILE: Final = Kind(
+    "marks file", 16, MarksFileError, how_to_save="save it as 'CSV UTF-8' from the spreadsheet"
+)
 _COLUMNS: Final = ("judge", "file", "mark")
 _LONGEST_NAME: Final = 200
 
@@ -33,20 +35,7 @@ def load_marks(path: Path, entries: Mapping[str, str]) -> list[Mark]:
     Raises:
         MarksFileError: It cannot be read or used.
     """
-    try:
-        with path.open("rb") as file:
-            content = file.read(_MOST_BYTES + 1)
-    except OSError as problem:
-        raise MarksFileError(f"The marks file {path} cannot be read: {problem.strerror}.") from problem
-    if len(content) > _MOST_BYTES:
-        raise MarksFileError(f"The marks file {path} is larger than 16 MiB; is it a file of marks?")
-    try:
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError as problem:
-        raise MarksFileError(
-            f"The marks file {path} is not UTF-8 text: save it as 'CSV UTF-8' from the spreadsheet."
-        ) from problem
-    return read_marks(text, entries, source=str(path))
+    return read_marks(given_text(path, _MARKS_FILE), entries, source=str(path))
 
 
 def read_marks(text: str, entries: Mapping[str, str], *, source: str = "the marks") -> list[Mark]:
@@ -60,81 +49,56 @@ def read_marks(text: str, entries: Mapping[str, str], *, source: str = "the mark
     Raises:
         MarksFileError: A column is missing, a value is wrong, or a person marked an entry twice; names the line.
     """
-    head = text.split("\n", 1)[0]
-    separator = ";" if head.count(";") > head.count(",") else ","
-    by_name: dict[str, list[str]] = defaultdict(list)
-    for path in entries:
-        by_name[PurePosixPath(path).name].append(path)
+    decimal_comma = separator_of(text) == ";"
+    known = _Known(entries)
     marks: list[Mark] = []
     lines: dict[tuple[str, str], int] = {}
-    for line, (judge, file, mark) in _lines(text, separator, source):
+    for line, row in read_rows(text, _COLUMNS, source=source, refused=MarksFileError):
+        judge, file, mark = (text_of(row[column].strip()) for column in _COLUMNS)
         place = f"{source}, line {line}"
         if not judge or len(judge) > _LONGEST_NAME or not judge.isprintable():
             raise MarksFileError(
                 f"{place}: {judge[:40]!r} is no judge's name: give 1 to {_LONGEST_NAME} letters."
             )
-        entry = entries[_path_of(file, entries, by_name, place)]
+        entry = entries[known.path_of(file, place)]
         if (first := lines.setdefault((judge, entry), line)) != line:
             raise MarksFileError(
                 f"{place}: {judge} marked {file!r} in line {first} already; keep one of them."
             )
-        marks.append(Mark(judge, entry, _number(mark, place, decimal_comma=separator == ";")))
+        marks.append(Mark(judge, entry, _number(mark, place, decimal_comma=decimal_comma)))
     if not marks:
         raise MarksFileError(f"{source} holds no marks: it needs lines below its header.")
     return marks
 
 
-def _lines(text: str, separator: str, source: str) -> Iterator[tuple[int, tuple[str, ...]]]:
-    """Numbers of lines with their judge, file and mark; empty lines are passed over."""
-    where: list[int] | None = None
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
-    while True:
-        line = reader.line_num + 1
-        try:
-            row = next(reader, None)
-        except csv.Error as problem:
-            raise MarksFileError(f"{source}, line {line}: this is no CSV: {problem}.") from problem
-        if row is None:
-            if where is None:
-                raise MarksFileError(f"{source} is empty: its first line has to name {', '.join(_COLUMNS)}.")
-            return
-        cells = [cell.strip() for cell in row]
-        if not any(cells):
-            continue
-        if where is None:
-            where = _columns(cells, f"{source}, line {line}")
-        elif len(cells) <= max(where):
-            raise MarksFileError(f"{source}, line {line}: it has {len(cells)} cells, fewer than its header.")
-        else:
-            yield line, tuple(cells[column] for column in where)
+class _Known:
+    """The entries by what a table may call them: a path as it was handed in, one as tables have it, or a name alone."""
 
+    def __init__(self, paths: Iterable[str]) -> None:
+        self._paths = frozenset(paths)
+        self._written: dict[str, set[str]] = defaultdict(set)
+        self._by_name: dict[str, set[str]] = defaultdict(set)
+        for path in self._paths:
+            self._written[as_written(path)].add(path)
+            self._by_name[as_written(PurePosixPath(path).name)].add(path)
 
-def _columns(header: list[str], place: str) -> list[int]:
-    names = [name.casefold() for name in header]
-    missing = [column for column in _COLUMNS if column not in names]
-    if missing:
-        raise MarksFileError(
-            f"{place}: the header has no column {' and no '.join(missing)}; it needs {', '.join(_COLUMNS)}."
-        )
-    for column in _COLUMNS:
-        if names.count(column) > 1:
-            raise MarksFileError(f"{place}: the header has {column} more than once.")
-    return [names.index(column) for column in _COLUMNS]
+    def path_of(self, file: str, place: str) -> str:
+        """The path that is meant.
 
-
-def _path_of(file: str, entries: Mapping[str, str], by_name: Mapping[str, list[str]], place: str) -> str:
-    if file in entries:
-        return file
-    same = by_name.get(file, [])
-    if len(same) == 1:
-        return same[0]
-    if same:
-        raise MarksFileError(
-            f"{place}: {file!r} may be {' or '.join(sorted(same)[:4])}: give its folder too."
-        )
-    near = get_close_matches(file, [*entries, *by_name], n=1)
-    hint = f"Did you mean {near[0]!r}?" if near else "Name files as results.csv does."
-    raise MarksFileError(f"{place}: {file!r} is no entry of this batch. {hint}")
+        Raises:
+            MarksFileError: None is, or one of several.
+        """
+        if file in self._paths:
+            return file
+        called = as_written(file)
+        same = sorted(self._written.get(called) or self._by_name.get(called) or ())
+        if len(same) == 1:
+            return same[0]
+        if same:
+            raise MarksFileError(f"{place}: {file!r} may be {' or '.join(same[:4])}: give its folder too.")
+        near = get_close_matches(called, [*self._written, *self._by_name], n=1)
+        hint = f"Did you mean {near[0]!r}?" if near else "Name files as results.csv does."
+        raise MarksFileError(f"{place}: {file!r} is no entry of this batch. {hint}")
 
 
 def _number(text: str, place: str, *, decimal_comma: bool) -> float:

@@ -49,8 +49,9 @@ class NameParts:
     foreign_category: bool = False
 
 
-def _stem(file_name: str) -> str:
-    return PurePosixPath(file_name.replace("\\", "/")).stem
+def _composed(file_name: str) -> PurePosixPath:
+    """A file's name with its accents composed: some systems, and archives that come from them, take letters apart."""
+    return PurePosixPath(unicodedata.normalize("NFC", file_name).replace("\\", "/"))
 
 
 def name_parts(file_name: str, competition: Competition) -> NameParts:
@@ -66,7 +67,7 @@ def name_parts(file_name: str, competition: Competition) -> NameParts:
     if not naming:
         return NameParts(UNTITLED, None, exact=True)
     pattern = parse_pattern(naming)
-    stem = _stem(file_name)
+    stem = _composed(file_name).stem
     exact = _has_extension(file_name, pattern)
     found = _cuts(stem, pattern, competition, to_the_letter=True)
     if found is None:
@@ -163,7 +164,7 @@ def category_of(relative_path: str, competition: Competition) -> str:
         return competition.categories[0]
     if named := name_parts(relative_path, competition).category:
         return named
-    parts = PurePosixPath(relative_path.replace("\\", "/")).parts
+    parts = _composed(relative_path).parts
     if len(parts) > 1:
         for category in competition.categories:
             if parts[0].casefold() == category.casefold():

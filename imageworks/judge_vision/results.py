@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -196,6 +197,9 @@ def rank(
         if ranking is not None
         else None
     )
+    if reached is not None and gone:
+        left = [entry for entry in shortlist if entry not in gone]
+        reached = _of_those_left(reached, left, games, competition)
     unseen = [entry for entry in shortlist if entry in eligible_ids - met]
 
     rows: list[ResultRow] = []
@@ -224,6 +228,13 @@ def rank(
         playoff_entries=len(finalists),
         progress=reached,
     )
+
+
+def _of_those_left(
+    reached: Progress, left: Sequence[str], games: Sequence[Comparison], competition: Competition
+) -> Progress:
+    """How far a playoff came, with how sure it is of those alone who are placed by it."""
+    return replace(reached, chances=progress(left, games, competition.playoff).chances)
 
 
 def _playoff_ranking(

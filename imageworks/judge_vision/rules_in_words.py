@@ -96,7 +96,10 @@ def _seen(competition: Competition) -> Iterator[str]:
         yield "A signature, a logo's name or a date in the picture is allowed."
     else:
         yield f"A signature, a logo's name or a date in the picture {_LEADS[rules.on_text]}."
-    yield f"Of the same picture, edited or saved anew, the later by name {_LEADS[rules.on_near_duplicates]}."
+    yield (
+        "Of the same picture, edited or saved anew, the one that breaks another rule, else the later by name, "
+        f"{_LEADS[rules.on_near_duplicates]}."
+    )
     yield f"A picture whose metadata name a generator {_LEADS[rules.on_ai_metadata]}."
     yield f"A picture that took part in an earlier round of this home {_LEADS[rules.on_reuse]}."
 
@@ -117,10 +120,9 @@ def _categories(competition: Competition) -> Iterator[str]:
 def _awards(competition: Competition) -> Iterator[str]:
     yield f"The judge marks from 0 to {HIGHEST_MARK}."
     for award in competition.award_order():
-        if award in competition.score_bands:
-            yield f"{award}: for {marks_in_words(competition.score_bands[award])} marks."
-        elif award in competition.place_bands:
-            places = competition.place_bands[award]
+        if marks := competition.score_bands.get(award):
+            yield f"{award}: for {marks_in_words(marks)} marks."
+        elif places := competition.place_bands.get(award):
             yield f"{award}: for {_places(places)}; those that share a place share the award."
         else:
             yield f"{award}: nothing says what earns it, so nobody gets it."
@@ -167,8 +169,7 @@ def _notes(competition: Competition) -> Iterator[str]:
 
 def _overlooked(competition: Competition) -> Iterator[str]:
     rules, bands = competition.rules, competition.score_bands
-    if bands:
-        covered = {mark for marks in bands.values() for mark in marks}
+    if covered := {mark for marks in bands.values() for mark in marks}:
         gap = sorted(set(range(min(covered), HIGHEST_MARK + 1)) - covered)
         if gap:
             yield f"No award is for {marks_in_words(gap)} marks, though one is for fewer."
@@ -177,7 +178,7 @@ def _overlooked(competition: Competition) -> Iterator[str]:
     beyond = [
         award
         for award, places in competition.place_bands.items()
-        if max(places) > competition.playoff.shortlist
+        if max(places, default=0) > competition.playoff.shortlist
     ]
     if beyond:
         yield (

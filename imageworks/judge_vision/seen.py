@@ -13,7 +13,7 @@ from imageworks.judge_vision.findings import SURE, Finding, evidence_name
 from photos.overlay_text import NO_TEXT, OverlayText
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from imageworks.judge_vision.competition import Competition, Leads
     from photos.borders import Borders
@@ -223,7 +223,11 @@ def _provenance(found: Provenance, wanted: Leads) -> Finding:
 
 
 def likeness_findings(
-    alike: Sequence[AlikePhotos], named: Mapping[str, Sequence[tuple[str, str]]], wanted: Leads
+    alike: Sequence[AlikePhotos],
+    named: Mapping[str, Sequence[tuple[str, str]]],
+    wanted: Leads,
+    *,
+    failing: Collection[str] = (),
 ) -> Iterable[tuple[str, Finding]]:
     """Findings about pairs of entries, by entry id.
 
@@ -231,12 +235,17 @@ def likeness_findings(
         alike: Pairs of photo ids.
         named: Entry id and file name of a photo's entries, by photo id.
         wanted: What one picture under two files leads to, for the later of the two by entry id.
+        failing: Entries that break another rule: of two it is theirs, so that the one that may stay in does.
     """
     if wanted == "pass":
         return
+
+    def order(entry: tuple[str, str]) -> tuple[bool, str]:
+        return entry[0] in failing, entry[0]
+
     for pair in alike:
         same = pair.alike.kind == "same"
-        first, second = sorted(min(named[photo_id]) for photo_id in (pair.first, pair.second))
+        first, second = sorted((min(named[each], key=order) for each in (pair.first, pair.second)), key=order)
         whose: tuple[tuple[tuple[str, str], tuple[str, str], Leads], ...] = (
             (first, second, "query"),
             (second, first, wanted),

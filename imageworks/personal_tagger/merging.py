@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Literal
 
 from imageworks.personal_tagger.keywords import normalize_keywords
 from imageworks.personal_tagger.vocabulary import SEPARATOR
@@ -91,7 +91,8 @@ def merge(existing: PhotoMetadata, ours: OurTags, previously_ours: OurTags | Non
     """Put our tags beside what stands in a photo.
 
     - `dc:description` and `dc:title` are written when the file has none, or has what we wrote the last time, which is
-      taken out where nothing is said any more.
+      taken out where nothing is said any more. Where IPTC or EXIF say otherwise than what we wrote, somebody changed it
+      there, and all of it is left alone.
     - `dc:subject` becomes the photographer's own keywords, in their order and to the letter, and then ours. Those
       that we wrote before and no longer give are taken out; of two spellings, the photographer's stays. Where one of
       the photographer's cannot be written as it is, all keywords are left as they are.
@@ -105,9 +106,10 @@ def merge(existing: PhotoMetadata, ours: OurTags, previously_ours: OurTags | Non
         previously_ours: What our last write put there; None when we never wrote.
     """
     before = previously_ours or OurTags()
-    title, kept_title = _text(existing.title, clean_text(ours.caption), before.caption)
-    new_description = clean_lines(ours.description)
-    description, kept_description = _text(existing.description, new_description, before.description)
+    title, kept_title = _text("title", existing, clean_text(ours.caption), before.caption)
+    description, kept_description = _text(
+        "description", existing, clean_lines(ours.description), before.description
+    )
 
     own_paths = others_paths(existing.hierarchical_keywords, before.paths)
     own = photographers_own(existing.keywords, before.keywords, own_paths)
@@ -173,9 +175,11 @@ def _after(existing: str | None, new: str | None) -> str:
     return _standing(existing) if new is None else new
 
 
-def _text(existing: str | None, new: str, before: str) -> tuple[str | None, bool]:
+def _text(
+    name: Literal["title", "description"], existing: PhotoMetadata, new: str, before: str
+) -> tuple[str | None, bool]:
     """What to write (None: nothing, empty: ours is taken out), and whether somebody else's text stands there."""
-    standing = _standing(existing)
-    if standing and standing != before.strip():
+    standing = _standing(getattr(existing, name))
+    if standing and (standing != before.strip() or name in existing.contradicted):
         return None, True
     return (None if new == standing else new), False

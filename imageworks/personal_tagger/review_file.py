@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import csv
-import io
-import unicodedata
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from imageworks.errors import ReviewFileError
+from imageworks.given_files import Kind, given_text
 from imageworks.personal_tagger.review import (
     DECIDED,
     DECISIONS,
@@ -19,17 +17,19 @@ from imageworks.personal_tagger.review import (
     Decision,
     Field,
 )
+from imageworks.spreadsheets import read_rows, text_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
     from pathlib import Path
 
-MOST_BYTES: Final = 32 * 1024 * 1024
+_REVIEW: Final = Kind(
+    "review", 32, ReviewFileError, how_to_save="save it as 'CSV UTF-8' from the spreadsheet"
+)
 MOST_ROWS: Final = 100_000
 LONGEST_CELL: Final = 32_768
 """Characters; a spreadsheet's cell holds one less."""
 
-_FORMULA: Final = "=+-@"
 _TOLD: Final = 12
 
 
@@ -62,20 +62,7 @@ def load_review(path: Path) -> list[Reviewed]:
     Raises:
         ReviewFileError: It cannot be read or used.
     """
-    try:
-        with path.open("rb") as file:
-            content = file.read(MOST_BYTES + 1)
-    except OSError as problem:
-        raise ReviewFileError(f"The review {path} cannot be read: {problem.strerror}.") from problem
-    if len(content) > MOST_BYTES:
-        raise ReviewFileError(f"The review {path} is larger than 32 MiB; is it a review?")
-    try:
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError as problem:
-        raise ReviewFileError(
-            f"The review {path} is not UTF-8 text: save it as 'CSV UTF-8' from the spreadsheet."
-        ) from problem
-    return read_review(text, source=str(path))
+    return read_review(given_text(path, _REVIEW), source=str(path))
 
 
 def read_review(text: str, *, source: str = "the review") -> list[Reviewed]:
@@ -87,7 +74,9 @@ def read_review(text: str, *, source: str = "the review") -> list[Reviewed]:
     reviewed: list[Reviewed] = []
     lines: dict[str, int] = {}
     problems: list[str] = []
-    for line, row in _rows(text, source):
+    for line, row in read_rows(text, (*NAMES, *DECIDED), source=source, refused=ReviewFileError):
+        if any(len(each) > LONGEST_CELL for each in row.values()):
+            raise ReviewFileError(f"{source}, line {line}: a cell has more than {LONGEST_CELL:,} characters.")
         if len(reviewed) >= MOST_ROWS:
             raise ReviewFileError(f"{source} has more than {MOST_ROWS:,} lines; at most that many are read.")
         problem, one = _one(line, row)
@@ -120,59 +109,13 @@ def _one(line: int, row: Mapping[str, str]) -> tuple[str, Reviewed]:
     marks = row["photo"].strip(), row["words"].strip()
     if not (marks[0].startswith(PHOTO_MARK) and marks[1].startswith(WORDS_MARK)):
         problem = problem or "the columns photo and words were changed; they say what was looked at."
-    texts = {column: _plain(row[column]) for column in FIELDS}
+    texts = {column: text_of(row[column]) for column in FIELDS}
     return problem, Reviewed(
         line=line,
-        file=_plain(row["file"]),
+        file=text_of(row["file"]),
         photo_id=marks[0].removeprefix(PHOTO_MARK),
         words=marks[1].removeprefix(WORDS_MARK),
         decisions=decisions,
         texts=texts,
-        reason=_plain(row.get("reason", "")).strip(),
+        reason=text_of(row.get("reason", "")).strip(),
     )
-
-
-def _plain(text: str) -> str:
-    """A cell without the apostrophe that kept it from being a formula."""
-    # As `imageworks.spreadsheets.cell`, which takes full-width signs for formulas too.
-    first = unicodedata.normalize("NFKC", text[1:].lstrip()[:1])
-    return text[1:] if text[:1] == "'" and first and first in _FORMULA else text
-
-
-def _rows(text: str, source: str) -> Iterator[tuple[int, dict[str, str]]]:
-    """Numbers of lines with their cells by column; empty lines are passed over."""
-    head = text.split("\n", 1)[0]
-    separator = ";" if head.count(";") > head.count(",") else ","
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
-    columns: list[str] = []
-    while True:
-        line = reader.line_num + 1
-        try:
-            cells = next(reader, None)
-        except csv.Error as problem:
-            raise ReviewFileError(f"{source}, line {line}: this is no CSV: {problem}.") from problem
-        if cells is None:
-            if not columns:
-                raise ReviewFileError(f"{source} is empty: its first line has to name {', '.join(NAMES)} …")
-            return
-        if not any(each.strip() for each in cells):
-            continue
-        if any(len(each) > LONGEST_CELL for each in cells):
-            raise ReviewFileError(f"{source}, line {line}: a cell has more than {LONGEST_CELL:,} characters.")
-        if not columns:
-            columns = _columns(cells, f"{source}, line {line}")
-        elif len(cells) < len(columns):
-            raise ReviewFileError(f"{source}, line {line}: it has {len(cells)} cells, fewer than its header.")
-        else:
-            yield line, dict(zip(columns, cells, strict=False))
-
-
-def _columns(header: list[str], place: str) -> list[str]:
-    names = [name.strip().casefold() for name in header]
-    needed = (*NAMES, *DECIDED)
-    if missing := [column for column in needed if column not in names]:
-        raise ReviewFileError(f"{place}: the header has no column {' and no '.join(missing)}.")
-    for column in needed:
-        if names.count(column) > 1:
-            raise ReviewFileError(f"{place}: the header has {column} more than once.")
-    return names

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from imageworks.errors import VocabularyFileError
+from imageworks.given_files import Kind, given_text
 from imageworks.personal_tagger.keywords import normalize_keyword
 from imageworks.personal_tagger.vocabulary import Term, Vocabulary
 from photos.metadata.spelling import keyword_key
@@ -15,7 +16,13 @@ from photos.metadata.spelling import keyword_key
 if TYPE_CHECKING:
     from pathlib import Path
 
-MOST_BYTES: Final = 8 * 1024 * 1024
+_VOCABULARY: Final = Kind(
+    "vocabulary",
+    8,
+    VocabularyFileError,
+    how_to_save="save it as UTF-8; Lightroom exports it so",
+    instead="Name another file in IMAGEWORKS_VOCABULARY, or leave it unset.",
+)
 MOST_TERMS: Final = 100_000
 MOST_LEVELS: Final = 20
 LONGEST_TERM: Final = 64
@@ -35,24 +42,7 @@ def load_vocabulary(path: Path) -> Vocabulary:
     Raises:
         VocabularyFileError: It cannot be read or used.
     """
-    try:
-        with path.open("rb") as file:
-            content = file.read(MOST_BYTES + 1)
-    except OSError as problem:
-        raise VocabularyFileError(
-            f"The vocabulary {path} cannot be read: {problem.strerror}. Name another file in IMAGEWORKS_VOCABULARY, "
-            f"or leave it unset."
-        ) from problem
-    if len(content) > MOST_BYTES:
-        raise VocabularyFileError(f"The vocabulary {path} is larger than 8 MiB; is it a list of keywords?")
-    try:
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError as problem:
-        line = content.count(b"\n", 0, problem.start) + 1
-        raise VocabularyFileError(
-            f"{path}, line {line}: this is no UTF-8 text. Save the file as UTF-8; Lightroom exports it so."
-        ) from problem
-    return read_vocabulary(text, source=str(path))
+    return read_vocabulary(given_text(path, _VOCABULARY), source=str(path))
 
 
 def read_vocabulary(text: str, *, source: str = "the vocabulary") -> Vocabulary:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from imageworks.judge_vision.agreement import agreements
 from imageworks.judge_vision.agreement_report import render_agreement, told
@@ -14,6 +14,7 @@ from store.path_text import path_text
 from store.publishing import make_folder, publish_file
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
 
     from rich.console import Console
@@ -45,8 +46,13 @@ def tell_agreement(settings: Settings, batch: str, marks: Path, console: Console
         say(console, about, style="bold")
         for line in lines:
             say(console, indented(line))
-    models = sorted({row["model"] for row in rows if row["model"]})
     page = store.home.reports / "judge" / batch / PAGE
     make_folder(page.parent)
-    publish_file(page, render_agreement(found, batch=batch, models=models).encode("utf-8"))
+    publish_file(page, render_agreement(found, batch=batch, models=models_behind(rows)).encode("utf-8"))
     say(console, f"Page: {path_text(page)}")
+
+
+def models_behind(rows: Iterable[Mapping[str, Any]]) -> list[str]:
+    """The models whose marks the scores of rows of judge/results come of, by name: of a panel all of them."""
+    # A table of an earlier version knows the one alone whose words are shown.
+    return sorted({model for row in rows for model in row.get("models") or [row["model"]] if model})

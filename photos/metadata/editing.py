@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from photos.metadata import iptc, packet
 from photos.metadata.embedded import Blocks, metadata_of, opened
+from photos.metadata.errors import MetadataUnreadable
 from photos.metadata.hierarchy import completed
 from photos.metadata.packet_fields import OURS, asked_and_found, other_languages, put_into
 
@@ -74,7 +75,7 @@ def edit(path: Path, wanted: MetadataFields, *, exif_description: bool, in_memor
 
     Raises:
         InvalidFields: keywords that stand in the file already cannot be written as they are.
-        MetadataUnreadable: pyexiv2 cannot open the file.
+        MetadataUnreadable: pyexiv2 cannot open the file, or others' text in it would be garbled.
     """
     with opened(path, in_memory=in_memory) as image:
         blocks = Blocks.of(image)
@@ -141,6 +142,12 @@ def _edit_iptc(image: Any, old: Mapping[str, tuple[str, ...]], wanted: MetadataF
             key: value for key, value in old.items() if key in text and not all(map(str.isascii, value))
         }
         new = {**others, **new, iptc.CHARACTER_SET: (iptc.UTF8_ESCAPE,)}
+    unknown = sorted(key.rpartition(".")[2] for key in new if any(map(iptc.is_unknown, old.get(key, ()))))
+    if unknown:
+        raise MetadataUnreadable(
+            f"its IPTC has text in a character set that it does not name and that is not known here, in "
+            f"{', '.join(unknown)}; writing would garble it, so mend it with the program that it is from"
+        )
     image.modify_iptc({key: list(value) if value else None for key, value in new.items()})
     return True
 

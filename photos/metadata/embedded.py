@@ -102,10 +102,12 @@ def metadata_of(blocks: Blocks) -> PhotoMetadata:
     """The values of a file's blocks."""
     old, exif = blocks.iptc, blocks.exif
     from_xmp = metadata_of_packet(blocks.xmp)
-    factory = printable(exif.get("Exif.Image.ImageDescription", ""))
+    in_exif = printable(exif.get("Exif.Image.ImageDescription", ""))
+    in_exif = "" if _FACTORY_TEXT.fullmatch(in_exif) else in_exif
+    in_iptc = {"title": _first(old, iptc.OBJECT_NAME), "description": _first(old, iptc.CAPTION)}
     others = PhotoMetadata(
-        title=_first(old, iptc.OBJECT_NAME),
-        description=_first(old, iptc.CAPTION) or (None if _FACTORY_TEXT.fullmatch(factory) else factory),
+        title=in_iptc["title"],
+        description=in_iptc["description"] or in_exif or None,
         headline=_first(old, iptc.HEADLINE),
         creator=tuple(filter(None, map(printable, old.get(iptc.BYLINE, ()))))
         or _listed(exif.get("Exif.Image.Artist")),
@@ -118,7 +120,20 @@ def metadata_of(blocks: Blocks) -> PhotoMetadata:
         from_xmp.with_fallback(others),
         captured=others.captured,
         keywords=_joined(from_xmp.keywords, old.get(iptc.KEYWORDS, ())),
+        contradicted=(
+            *_otherwise("title", from_xmp.title, in_iptc["title"]),
+            *_otherwise("description", from_xmp.description, in_iptc["description"], in_exif),
+        ),
     )
+
+
+def _otherwise(name: str, in_xmp: str | None, *elsewhere: str | None) -> tuple[str, ...]:
+    """The name of a field that another block says otherwise; one that cuts it, or ends lines otherwise, does not."""
+    whole = "".join((in_xmp or "").split())
+    if not whole:
+        return ()
+    agree = (whole.startswith("".join((said or "").split())) for said in elsewhere)
+    return () if all(agree) else (name,)
 
 
 def packet_bytes(image: Any) -> bytes:

@@ -20,6 +20,8 @@ MOST_KEYWORDS = 10_000
 
 _IMPOSSIBLE = re.compile("[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff\ufffe\uffff]")
 """What XML 1.0 cannot hold, and two that it would alter: carriage return and delete."""
+_UNREAD = re.compile("[\udc80-\udcff]")
+"""Bytes that no character set explains, as `iptc.decode` keeps them."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +42,8 @@ class PhotoMetadata:
         captured: when the shutter opened, ISO 8601, with an offset only where the file has one.
         has_iptc: the file holds an IPTC block, so writers keep it in step.
         sources: where it was read: of "embedded" and the file name of a sidecar.
+        contradicted: of `title` and `description`, those that IPTC or EXIF in the same file say otherwise than its
+            XMP: somebody changed them there alone.
     """
 
     title: str | None = None
@@ -54,6 +58,7 @@ class PhotoMetadata:
     captured: str | None = None
     has_iptc: bool = False
     sources: tuple[str, ...] = ()
+    contradicted: tuple[str, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
         """Plain JSON values, for a table or another process."""
@@ -62,19 +67,23 @@ class PhotoMetadata:
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Self:
         """The opposite of `as_dict`."""
-        listed = {"keywords", "hierarchical_keywords", "creator", "sources"}
+        listed = {"keywords", "hierarchical_keywords", "creator", "sources", "contradicted"}
         chosen: dict[str, Any] = {
             key: tuple(value) if key in listed else value for key, value in values.items()
         }
         return cls(**chosen)
 
     def with_fallback(self, other: PhotoMetadata) -> PhotoMetadata:
-        """These values, and the other's where these are silent; sources of both."""
+        """These values, and the other's where these are silent; sources of both.
+
+        What the other file says otherwise of its own is no matter here.
+        """
         chosen: dict[str, Any] = {
             each.name: getattr(self, each.name) or getattr(other, each.name) for each in fields(PhotoMetadata)
         }
         if self.rating is not None:
             chosen["rating"] = self.rating
+        chosen["contradicted"] = self.contradicted
         chosen["sources"] = (*self.sources, *(each for each in other.sources if each not in self.sources))
         return PhotoMetadata(**chosen)
 
@@ -160,5 +169,8 @@ def _check_list(name: str, values: tuple[str, ...] | None) -> None:
 
 
 def printable(text: str) -> str:
-    """A text of an old block without what metadata cannot carry on: padding zeros, stray control characters."""
-    return _IMPOSSIBLE.sub("", text).strip()
+    """A text of an old block without what metadata cannot carry on: padding zeros, stray control characters.
+
+    What could not be read of it is shown as such.
+    """
+    return _IMPOSSIBLE.sub("", _UNREAD.sub("\N{REPLACEMENT CHARACTER}", text)).strip()

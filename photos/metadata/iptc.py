@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import codecs
 import unicodedata
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -45,8 +47,21 @@ def cut_all(values: Iterable[str], limit: int) -> tuple[str, ...]:
 
 
 def decode(raw: bytes, *, declared_utf8: bool) -> str:
-    """A text value: UTF-8 where that is declared or plainly so, else Windows-1252 as old programs wrote."""
+    """A text value: UTF-8 where it plainly is, less a torn last letter where that is declared, else Windows-1252.
+
+    Bytes that Windows-1252 does not know stay what they are, as halves of surrogate pairs: see `is_unknown`.
+    """
     try:
         return raw.decode()
     except UnicodeDecodeError:
-        return raw.decode("utf-8" if declared_utf8 else "cp1252", errors="replace")
+        pass
+    if declared_utf8:
+        with suppress(UnicodeDecodeError):
+            # Programs that count bytes cut a value in the middle of its last letter.
+            return codecs.getincrementaldecoder("utf-8")().decode(raw)
+    return raw.decode("cp1252", errors="surrogateescape")
+
+
+def is_unknown(text: str) -> bool:
+    """Whether some of a decoded value is in no character set that is known here, such as an old Mac's."""
+    return any("\udc80" <= char <= "\udcff" for char in text)

@@ -122,6 +122,43 @@ def test_of_many_errors_only_a_few_are_looked_at(monkeypatch):
     assert len(made) <= 20
 
 
+NONE_BUT_THE_LAST = {"anyOf": [*({"const": -number} for number in range(1, 1200)), {"maximum": 8}]}
+THREE_TIMES_FIFTEEN = {
+    "items": {"$ref": "#/$defs/a"},
+    "$defs": {
+        "a": {"anyOf": [{"$ref": "#/$defs/b"}] * 15},
+        "b": {"anyOf": [{"$ref": "#/$defs/c"}] * 15},
+        "c": NONE_BUT_THE_LAST | {"anyOf": NONE_BUT_THE_LAST["anyOf"][-15:]},
+    },
+}
+
+
+@pytest.mark.parametrize(
+    "schema", [{"items": NONE_BUT_THE_LAST}, THREE_TIMES_FIFTEEN], ids=["long", "referred"]
+)
+def test_a_large_schema_is_checked_and_words_for_many_values_are_not_looked_for(schema, monkeypatch):
+    fitting = [1] * 200
+    assert check_answer(json.dumps(fitting), canonical_schema(schema)) == fitting
+    monkeypatch.setattr("backends.checking.best_match", None)
+    with pytest.raises(SchemaMismatch, match="too large to say where"):
+        check_answer(json.dumps([*fitting, 9]), canonical_schema(schema))
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {"items": NONE_BUT_THE_LAST},
+        THREE_TIMES_FIFTEEN,
+        # Without the quick test, for its pattern.
+        {"items": {"patternProperties": {"(?a:x)": {}}, "enum": list(range(100))}},
+    ],
+    ids=["long", "referred", "slow"],
+)
+def test_more_values_than_can_be_checked_by_a_large_schema_are_too_many(schema):
+    with pytest.raises(AnswerTooLong, match="so large a schema"):
+        check_answer(json.dumps([1] * 4000), canonical_schema(schema))
+
+
 def test_a_schema_that_never_ends_is_missed():
     with pytest.raises(SchemaMismatch, match="beyond checking"):
         # The pattern cannot be compiled, so that the validator in Python has to walk it.

@@ -136,6 +136,17 @@ def test_an_answer_is_held_to_the_schema_that_is_asked_for(client, double):
     assert len(double.history) == 2
 
 
+DOUBLED = {f"d{n}": {"allOf": [{"$ref": f"#/$defs/d{n + 1}"}] * 2} for n in range(30)} | {"d30": {}}
+FIRST_DOUBLED = {"$ref": "#/$defs/d0"}
+
+
+def within_unevaluated(levels: int) -> dict:
+    schema: dict = {"type": "object"}
+    for _ in range(levels):
+        schema = {"allOf": [schema], "unevaluatedProperties": False}
+    return schema
+
+
 @pytest.mark.parametrize(
     "schema",
     [
@@ -143,13 +154,21 @@ def test_an_answer_is_held_to_the_schema_that_is_asked_for(client, double):
         {"$ref": "#"},
         {"$defs": {"a": {"allOf": [{"$ref": "#/$defs/a"}]}}, "$ref": "#/$defs/a"},
         {"type": "nothing"},
-        {
-            "$defs": {f"d{n}": {"allOf": [{"$ref": f"#/$defs/d{n + 1}"}] * 2} for n in range(30)}
-            | {"d30": {}},
-            "$ref": "#/$defs/d0",
-        },
+        {"$defs": DOUBLED, **FIRST_DOUBLED},
+        {"$defs": DOUBLED, "properties": {"definitions": FIRST_DOUBLED}},
+        {"$defs": {"d0": {}}, "properties": {"a": {"$id": "urn:a", "$defs": DOUBLED, **FIRST_DOUBLED}}},
+        within_unevaluated(45),
     ],
-    ids=["elsewhere", "itself", "a circle", "no schema", "doubled thirty times"],
+    ids=[
+        "elsewhere",
+        "itself",
+        "a circle",
+        "no schema",
+        "doubled thirty times",
+        "doubled below a property that is called as a keyword",
+        "doubled below a name of its own",
+        "checked twice as often at each level",
+    ],
 )
 def test_a_schema_that_would_not_end_is_refused(client, double, schema):
     wanted = {"type": "json_schema", "json_schema": {"name": "x", "schema": schema}}
@@ -157,6 +176,23 @@ def test_a_schema_that_would_not_end_is_refused(client, double, schema):
     assert answer.status_code == 400
     assert answer.json()["error"]["code"] == "invalid_schema"
     assert not double.history
+
+
+def test_an_answers_properties_may_be_called_as_keywords_are(client, double):
+    double.faults.append(Says('{"$id": "a", "$ref": "b", "definitions": 1}'))
+    schema = {
+        "type": "object",
+        "properties": {
+            "$id": {"type": "string"},
+            "$ref": {"type": "string"},
+            "definitions": {"type": "integer"},
+            "unevaluatedProperties": {"default": {"$ref": "#"}},
+        },
+        "required": ["definitions"],
+    }
+    wanted = {"type": "json_schema", "json_schema": {"name": "x", "schema": schema}}
+    answer = client.post("/v1/chat/completions", json={**HELLO, "response_format": wanted})
+    assert answer.status_code == 200, answer.text
 
 
 def test_tools_and_their_answers_are_passed_through(client, double):

@@ -4,6 +4,8 @@ import pytest
 from at_terminal import complaint, imageworks
 from made_up_photos import write_photo
 
+from imageworks_dagster.command.agreement import models_behind
+
 COLUMNS = 80
 
 
@@ -48,3 +50,13 @@ def test_a_batch_without_a_result_is_told_what_to_do(platform, tmp_path, entries
     home, path = platform.settings.home, marks(tmp_path, "Ada,Title 0.jpg,12")
     complaint(imageworks(home, "agreement", "nobody", "--marks", path), "nobody")
     complaint(imageworks(home, "agreement", name, "--marks", path), "judge/results")
+
+
+def test_all_judges_of_a_panel_are_named_and_those_of_earlier_tables_as_they_are_known():
+    panel = {"model": "near-vlm", "models": ["far-vlm", "near-vlm"]}
+    earlier = {"model": "old-vlm"}
+    assert models_behind([panel, earlier, {"model": None, "models": None}]) == [
+        "far-vlm",
+        "near-vlm",
+        "old-vlm",
+    ]

@@ -25,6 +25,7 @@ from gateway.console.performance.questions import (
 )
 from gateway.console.results.gallery import PLAYOFF, TABLES
 from gateway.errors import NotFound
+from imageworks.spreadsheets import cell
 
 if TYPE_CHECKING:
     from gateway.console.visits import Visit
@@ -37,7 +38,6 @@ _ORDER: Final = {
 
 _PAGE: Final = 40
 _MOST_PAGES: Final = 100_000
-_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
 
 
 def show_runs(visit: Visit) -> Response:
@@ -96,7 +96,7 @@ def send_csv(visit: Visit) -> Response:
     text = io.StringIO()
     writer = csv.writer(text)
     writer.writerow(answer.columns)
-    writer.writerows([_cell(value) for value in row] for row in answer.rows)
+    writer.writerows([cell(value) for value in row] for row in answer.rows)
     headers = {
         "Content-Disposition": f'attachment; filename="{name}.csv"',
         "Cache-Control": "no-store",
@@ -216,8 +216,3 @@ def _dependencies(before: dict[str, Any], after: dict[str, Any]) -> list[tuple[s
             for stage in dict.fromkeys((*first, *second))
         ]
     return [one for one in found if one[1] != one[2]]
-
-
-def _cell(value: Any) -> Any:
-    """A spreadsheet takes a text that begins so for a formula."""
-    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value

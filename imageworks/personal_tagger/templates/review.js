@@ -21,11 +21,11 @@ function decide(field, value) {
   unsaved = true;
 }
 
-// As imageworks/spreadsheets.py: what a spreadsheet would take for a formula gets an apostrophe.
+// As imageworks/spreadsheets.py: what a spreadsheet would take for a formula gets an apostrophe, and what begins as such too.
 function cell(value, { keepLines = false } = {}) {
   const lines = keepLines ? value.split(/\r\n|\r|\n/) : [value];
   const text = lines.map((line) => line.replace(/[\u0000-\u001f\u007f-\u009f\u2028\u2029]/g, " ")).join("\n");
-  const plain = /^[=+\-@]/.test(text.trimStart().normalize("NFKC")) ? `'${text}` : text;
+  const plain = /^[=+\-@]/.test(text.replace(/^['\s]+/, "").normalize("NFKC")) ? `'${text}` : text;
   return `"${plain.replaceAll('"', '""')}"`;
 }
 

@@ -25,6 +25,11 @@ def test_an_anchor_is_known_by_its_files_name():
         read_competitions("[competition.a]\nanchor_marks = {x = 21}")
 
 
+def test_an_anchor_is_known_however_its_accents_are_composed():
+    club = Competition(id="club", anchor_marks={"Brücke": 12.5})
+    assert anchor_mark("old/Bru\u0308cke.jpg", club) == 12.5
+
+
 def test_no_rule_is_checked_on_an_anchor_and_it_takes_no_place():
     facts = [
         EntryFacts(entry_id=name, file_name=f"{name}.jpg", width=900, height=50)

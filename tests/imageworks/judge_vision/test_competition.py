@@ -163,6 +163,17 @@ def test_a_wrong_id_is_answered_with_the_nearest_and_all(tmp_path):
         load_competition(path)
 
 
+def test_a_file_with_the_mark_that_windows_puts_in_front_is_read(tmp_path):
+    path = tmp_path / "rules.toml"
+    path.write_text('[competition.spring]\nname = "Spring"\n', encoding="utf-8-sig")
+    assert load_competition(path).title == "Spring"
+
+
+def test_rules_are_read_with_their_accents_composed_as_names_of_files_are():
+    text = '[competition.spring]\ncategories = ["Cre\u0301atif"]\n'
+    assert read_competitions(text)["spring"].categories == ("Créatif",)
+
+
 def test_a_file_that_cannot_be_read_is_named(tmp_path):
     with pytest.raises(CompetitionFileError, match="No such file"):
         load_competition(tmp_path / "none.toml")

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from imageworks.errors import MarksFileError
 from imageworks.judge_vision.agreement import Mark
 from imageworks.judge_vision.marks_file import load_marks, read_marks
+from imageworks.spreadsheets import cell
 
 ENTRIES = {"Dawn.jpg": "r/Dawn.jpg", "Mono/Fog.jpg": "r/Mono/Fog.jpg", "Colour/Fog.jpg": "r/Colour/Fog.jpg"}
 
@@ -23,6 +24,12 @@ def test_semicolons_and_decimal_commas_are_read_as_spreadsheets_write_them():
 def test_a_name_without_its_folder_is_enough_where_only_one_entry_has_it():
     entries = {"Mono/Mist.jpg": "r/Mono/Mist.jpg"}
     assert read_marks("judge,file,mark\nAda,Mist.jpg,9", entries) == [Mark("Ada", "r/Mono/Mist.jpg", 9)]
+
+
+def test_a_file_may_be_named_as_the_results_for_a_spreadsheet_name_it():
+    entries = {"-Dawn.jpg": "r/-Dawn.jpg", "Cafe\u0301\x07.jpg": "r/Café"}
+    text = f"judge,file,mark\nAda,{cell('-Dawn.jpg')},9\nAda,{cell('Café .jpg')},8"
+    assert read_marks(text, entries) == [Mark("Ada", "r/-Dawn.jpg", 9), Mark("Ada", "r/Café", 8)]
 
 
 @pytest.mark.parametrize(
@@ -69,7 +76,7 @@ def test_a_file_is_named_in_its_errors(tmp_path):
     with pytest.raises(MarksFileError, match=r"marks\.csv cannot be read"):
         load_marks(path, ENTRIES)
     path.write_bytes("judge,file,mark\nZoë,Dawn.jpg,9".encode("latin-1"))
-    with pytest.raises(MarksFileError, match=r"not UTF-8 text: save it as 'CSV UTF-8'"):
+    with pytest.raises(MarksFileError, match=r"line 2: this is no UTF-8 text; save it as 'CSV UTF-8'"):
         load_marks(path, ENTRIES)
     path.write_bytes("judge,file,mark\nZoë,Dawn.jpg,x".encode("utf-8-sig"))
     with pytest.raises(MarksFileError, match=r"marks\.csv, line 2: 'x' is no mark"):

@@ -188,6 +188,16 @@ def test_a_name_that_says_the_category_goes_before_the_folder(name, category, fo
     assert name_parts(name, competition).foreign_category is foreign
 
 
+def test_a_name_whose_accents_another_system_took_apart_is_the_same_name():
+    rules = Rules(naming="{title} \N{EN DASH} à {author}")
+    competition = Competition(id="club", categories=("Créatif", "Nature"), rules=rules)
+    name = "Créatif/Forêt \N{EN DASH} à Zoë.jpg"
+    apart = unicodedata.normalize("NFD", name)
+    assert name_parts(apart, competition) == name_parts(name, competition)
+    assert name_parts(apart, competition).author == "Zoë"
+    assert category_of(apart, competition) == "Créatif"
+
+
 def test_the_first_folder_says_the_category():
     competition = Competition(id="club", categories=("Colour", "Mono"))
     assert category_of("mono/Blue Hour.jpg", competition) == "Mono"

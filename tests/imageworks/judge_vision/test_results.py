@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from itertools import pairwise
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -76,6 +78,18 @@ def test_a_file_that_could_not_be_read_is_told_so_before_any_rule():
     for verdict in ("query", "fail"):
         (row,) = rank([broken.model_copy(update={"verdict": verdict})], OPEN).rows
         assert row.reason == "It could not be read. The file is cut off: part of the picture is missing."
+
+
+def test_how_sure_the_first_places_are_is_said_of_those_who_are_left():
+    names = "abcdef"
+    games = [Comparison("a", other, "a") for other in names[1:]] * 6
+    games += [Comparison(one, other, "draw") for one, other in pairwise(names[1:])]
+    everybody = [contender(name, 15) for name in names]
+    assert rank(everybody, OPEN, comparisons=games, shortlist=names).progress.chances[0] > 0.95
+    everybody[0] = contender("a", 15, verdict="fail")
+    result = rank(everybody, OPEN, comparisons=games, shortlist=names)
+    assert result.progress.chances[0] < 0.6
+    assert result.progress.asked == 9
 
 
 def test_who_fails_after_the_playoff_leaves_it_with_its_comparisons():

@@ -79,3 +79,10 @@ def test_the_least_that_a_file_can_hold_is_told_too(text):
     words = told(text)
     assert "Files are named anyhow" in words["Names and people"]
     assert "There are no awards" in words["Worth a look"]
+
+
+@pytest.mark.parametrize("bands", ["score_bands", "place_bands"])
+def test_an_award_that_no_mark_and_no_place_earns_is_told(bands):
+    assert (
+        "Gold: nothing says what earns it" in told(f"[competition.a.{bands}]\nGold = []")["Marks and awards"]
+    )

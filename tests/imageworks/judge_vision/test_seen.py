@@ -93,6 +93,20 @@ def test_of_one_picture_under_two_files_the_later_one_gets_the_verdict(kind, wan
         assert "A.jpg" in later.findings[0].message
 
 
+@pytest.mark.parametrize("framed", [True, False], ids=["its border does not", "its size does not"])
+def test_of_one_picture_under_two_files_the_one_that_breaks_no_other_rule_stays_in(framed):
+    rules = Rules(max_width=1600, on_borders="fail", on_near_duplicates="fail")
+    first = entry("A.jpg").model_copy(update={"width": 1600 if framed else 6000, "height": 1000})
+    plain, bordered = Seen(**PLAIN), Seen(**{**PLAIN, "borders": FRAMED})
+    broken, mended = check_all(
+        [first, entry("B.jpg")],
+        Competition(id="club", rules=rules),
+        seen={"round/A.jpg": bordered if framed else plain, "round/B.jpg": plain},
+        alike=[AlikePhotos("photo-A.jpg", "photo-B.jpg", Alike(0, 1, "same", 0.97, 0.9, 0.98, np.eye(2, 3)))],
+    )
+    assert (broken.verdict, mended.verdict) == ("fail", "query")
+
+
 def test_text_that_could_not_be_looked_for_asks_a_person_with_the_reason_and_never_more():
     unread = {"text_unknown": "tesseract took longer than 20 s and was stopped"}
     assert checked(rules={"on_text": "fail"}, **unread) == {"text": ("query", None)}

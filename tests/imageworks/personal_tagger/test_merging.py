@@ -53,6 +53,15 @@ def test_writing_the_same_again_changes_nothing():
     assert again.ours == first.ours
 
 
+def test_what_somebody_changed_beside_xmp_alone_stays_with_all_of_the_field():
+    standing = PhotoMetadata(title="A lake", description="A calm lake.", contradicted=("description",))
+    merged = merge(standing, OurTags("A pond", "A small pond."), OURS)
+    assert merged.fields.title == "A pond"
+    assert merged.fields.description is None
+    assert merged.kept == ("description",)
+    assert merged.ours == OurTags("A pond")
+
+
 def test_what_we_wrote_before_is_replaced_and_not_taken_for_theirs():
     first = merge(PhotoMetadata(keywords=("Anna",)), OURS)
     standing = after(PhotoMetadata(keywords=("Anna",)), first)

@@ -32,3 +32,19 @@ def test_values_that_become_the_same_are_named_once():
 def test_old_bytes_are_read_as_windows_wrote_them_unless_they_are_utf8():
     assert iptc.decode(b"K\xfcste", declared_utf8=False) == "Küste"
     assert iptc.decode("Küste".encode(), declared_utf8=False) == "Küste"
+
+
+def test_what_is_said_to_be_utf8_and_is_not_is_read_as_windows_wrote_it():
+    assert iptc.decode(b"Z\xfcrich", declared_utf8=True) == "Zürich"
+
+
+def test_a_last_letter_that_was_torn_apart_is_left_out():
+    assert iptc.decode("Zürich, Café".encode()[:-1], declared_utf8=True) == "Zürich, Caf"
+
+
+def test_bytes_of_no_known_character_set_are_told_and_not_replaced():
+    raw = "Françoise".encode("mac_roman")
+    read = iptc.decode(raw, declared_utf8=False)
+    assert iptc.is_unknown(read)
+    assert read.encode("cp1252", errors="surrogateescape") == raw
+    assert not iptc.is_unknown("Françoise \N{REPLACEMENT CHARACTER}")

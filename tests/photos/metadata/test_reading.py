@@ -49,6 +49,36 @@ def test_iptc_and_exif_speak_where_xmp_is_silent(make_photo):
     assert said.has_iptc
 
 
+SAYS_BOATS = (
+    '<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">'
+    '<rdf:Description rdf:about="" xmlns:dc="http://purl.org/dc/elements/1.1/"><dc:description><rdf:Alt>'
+    '<rdf:li xml:lang="x-default">Boats at dawn.\n\nNobody is up.</rdf:li>'
+    "</rdf:Alt></dc:description></rdf:Description></rdf:RDF></x:xmpmeta>"
+)
+
+
+@pytest.mark.parametrize(
+    ("caption", "in_exif", "contradicted"),
+    [
+        ("Boats at dawn.\n\nNobody is up.", "SONY DSC", ()),
+        ("Boats at dawn.\rNobody is", "Boats at dawn.", ()),
+        ("The harbor.", "Boats at dawn.", ("description",)),
+        ("Boats at dawn.", "The harbor.", ("description",)),
+    ],
+    ids=["the same", "cut, with other line ends", "another in IPTC", "another in EXIF"],
+)
+def test_what_iptc_or_exif_say_otherwise_than_xmp_is_told(make_photo, caption, in_exif, contradicted):
+    path = make_photo(
+        "photo.jpg",
+        xmp=SAYS_BOATS,
+        iptc={"Iptc.Application2.Caption": caption, "Iptc.Application2.ObjectName": "Harbor"},
+        exif={"Exif.Image.ImageDescription": in_exif},
+    )
+    said = read_metadata(path)
+    assert said.description == "Boats at dawn.\n\nNobody is up."
+    assert said.contradicted == contradicted
+
+
 def test_keywords_of_xmp_and_iptc_are_joined_and_cut_ones_known_again(make_photo):
     long = "ü" * 40
     packet = (

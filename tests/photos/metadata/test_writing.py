@@ -161,6 +161,30 @@ def test_iptc_in_another_character_set_is_brought_to_utf8_as_a_whole(tmp_path, m
     assert iptc["Iptc.Application2.Keywords"] == ["Küste", "Möwe"]
 
 
+def test_iptc_in_a_character_set_that_nobody_knows_is_not_garbled_and_the_photo_left_alone(
+    make_photo, writer
+):
+    path = make_photo("photo.jpg")
+    with pyexiv2.Image(str(path)) as opened:
+        opened.modify_iptc({"Iptc.Application2.Byline": ["Françoise"]}, "mac_roman")
+    before = path.read_bytes()
+    assert writer.read(path).creator == ("Fran\N{REPLACEMENT CHARACTER}oise",)
+    with pytest.raises(MetadataUnreadable, match="garble"):
+        writer.write(path, MetadataFields(keywords=("sea",)))
+    assert path.read_bytes() == before
+
+
+def test_iptc_that_says_it_is_utf8_and_is_not_keeps_its_words(make_photo, writer):
+    path = make_photo("photo.jpg")
+    with pyexiv2.Image(str(path)) as opened:
+        opened.modify_iptc(
+            {"Iptc.Envelope.CharacterSet": "\x1b%G", "Iptc.Application2.Keywords": ["Zürich"]}, "latin-1"
+        )
+    writer.write(path, lambda said: MetadataFields(keywords=(*said.keywords, "sea")))
+    with pyexiv2.Image(str(path)) as opened:
+        assert opened.read_iptc()["Iptc.Application2.Keywords"] == ["Zürich", "sea"]
+
+
 def test_the_description_stands_in_exif_too(make_photo, writer):
     for name in ("photo.jpg", "photo.tif", "photo.dng"):
         path = make_photo(name, exif={"Exif.Image.Artist": "Member 07"})
