@@ -76,16 +76,20 @@ class _Letters:
 
 def find_rows(grey: NDArray[np.uint8]) -> Iterator[Row]:
     """All rows of letters in HxW luma, light ones first."""
-    kernel = np.ones((_KERNEL, _KERNEL), np.uint8)
     for light in (True, False):
-        way = cv2.MORPH_TOPHAT if light else cv2.MORPH_BLACKHAT
-        strength = np.asarray(cv2.morphologyEx(grey, way, kernel), np.uint8)
+        strength = stroke_strength(grey, light=light)
         grain = cv2.blur(np.minimum(strength, _STRONGEST_GRAIN), (_GRAIN_AROUND, _GRAIN_AROUND))
         limit = np.maximum(_CONTRAST, _OVER_GRAIN * grain.astype(np.float32))
         strokes = (strength > limit).astype(np.uint8)
         letters = _letters(grey, strokes, strength)
         for members in _rows(letters):
             yield _row(letters, members, strokes, light=light)
+
+
+def stroke_strength(grey: NDArray[np.uint8], *, light: bool) -> NDArray[np.uint8]:
+    """By how much each of HxW pixels is lighter, or darker, than what is around its stroke; 0 off any stroke."""
+    way = cv2.MORPH_TOPHAT if light else cv2.MORPH_BLACKHAT
+    return np.asarray(cv2.morphologyEx(grey, way, np.ones((_KERNEL, _KERNEL), np.uint8)), np.uint8)
 
 
 def _letters(grey: NDArray[np.uint8], strokes: NDArray[np.uint8], strength: NDArray[np.uint8]) -> _Letters:

@@ -20,7 +20,7 @@ import numpy as np
 
 from photos.errors import ReaderFailed
 from photos.evidence import MARK, beside, shrunk
-from photos.lettering import find_rows
+from photos.lettering import find_rows, stroke_strength
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -39,7 +39,7 @@ _MOST_RISE = 2.0
 _SURE_LETTERS, _SURE_LEVEL, _SURE_SLOPE = 6, 0.66, 0.12
 _SURE_FLAT, _SURE_EVEN, _SURE_CONTRAST = 9.0, 20.0, 72.0
 _READ_AT_ONCE = 8
-_LETTER = 32
+_LETTER, _FAINT = 32, 0.4
 _PADDING = 16
 _MOST_WIDE = 3000
 _LEAST_SURE = 70.0
@@ -130,7 +130,8 @@ def _is_laid(row: Row) -> bool:
 
 def _read(tesseract: Path, grey: NDArray[np.uint8], rows: Sequence[Row]) -> list[str]:
     """The words of each row; all rows on one sheet, because a start costs a tenth of a second."""
-    strips = [_strip(grey, row) for row in rows]
+    strengths = {light: stroke_strength(grey, light=light) for light in {row.light for row in rows}}
+    strips = [_strip(strengths[row.light], row) for row in rows]
     width = max(strip.shape[1] for strip in strips)
     sheet = np.vstack(
         [np.pad(strip, ((0, 0), (0, width - strip.shape[1])), constant_values=255) for strip in strips]
@@ -155,15 +156,16 @@ def _is_writing(words: Sequence[str]) -> bool:
     return known >= _LEAST_READ and longest >= 3 and known >= 0.7 * len(signs)  # noqa: PLR2004 - a short word
 
 
-def _strip(grey: NDArray[np.uint8], row: Row) -> NDArray[np.uint8]:
+def _strip(strength: NDArray[np.uint8], row: Row) -> NDArray[np.uint8]:
     """A row as print: dark on light, letters of one height, with room around them."""
     left, top, right, bottom = row.box
     over, aside = round(row.height * 0.5), round(row.height * 1.2)
-    cut = grey[max(0, top - over) : bottom + over, max(0, left - aside) : right + aside].astype(np.float32)
-    cut = 255 - cut if row.light else cut
-    # Most of what is behind the letters turns white.
-    low, high = np.quantile(cut, (0.02, 0.5))
-    print_like = np.clip((cut - low) / max(1.0, high - low) * 255, 0, 255).astype(np.uint8)
+    cut = strength[max(0, top - over) : bottom + over, max(0, left - aside) : right + aside].astype(
+        np.float32
+    )
+    # What is behind the letters turns white, and so do strokes much weaker than theirs.
+    faint = _FAINT * row.contrast
+    print_like = (255 - np.clip((cut - faint) / (row.contrast - faint) * 255, 0, 255)).astype(np.uint8)
     scale = min(_LETTER / row.height, _MOST_WIDE / print_like.shape[1])
     scaled = cv2.resize(print_like, None, fx=scale, fy=scale, interpolation=cv2.INTER_CUBIC)
     return np.pad(np.asarray(scaled, np.uint8), _PADDING, constant_values=255)
