@@ -56,7 +56,8 @@ class Problem:
 
     Attributes:
         path_text: Its path below the folder as text.
-        error_class: "unreadable", or "link_outside" for a link that leaves the folder.
+        error_class: "unreadable", "link_outside" for a link that leaves the folder, or "link_hidden" for one to what
+            is not looked at.
         message: What happened and what to do.
     """
 
@@ -201,6 +202,23 @@ def _follow(link: os.DirEntry[str], folder: _Folder, search: _Search) -> None:
             )
     elif is_folder:
         search.linked_folders.append(folder.below(link))
+    elif _extension(link) in EXTENSIONS and not _found_by_itself(Path(target).relative_to(search.real_root)):
+        # Such as git-annex makes, whose photos lie in a hidden folder.
+        search.problem(
+            f"{folder.before}{path_text(link.name)}",
+            "link_hidden",
+            "links to what is hidden or has no photo's name, and is not followed; put the photo in its place",
+        )
+
+
+def _found_by_itself(target: Path) -> bool:
+    """Whether a file, by its path within the folder, is one that is looked at."""
+    *folders, name = target.parts
+    return (
+        not any(part.startswith(".") for part in target.parts)
+        and not any(part.lower() in _OTHERS_FOLDERS for part in folders)
+        and os.path.splitext(name)[1].lower() in {*EXTENSIONS, ""}  # noqa: PTH122 - as below
+    )
 
 
 def _take(entry: os.DirEntry[str], folder: _Folder, search: _Search) -> None:

@@ -29,7 +29,10 @@ pyexiv2.set_log_level(4)
 
 _FACTORY_TEXT = re.compile(
     r"(OLYMPUS DIGITAL CAMERA|SONY DSC|DCIM\\.*|(KONICA )?MINOLTA DIGITAL CAMERA|SAMSUNG( .*)?|"
-    r"Exif_JPEG_PICTURE.*|\d+x\d+|Created by .*|default|<.*>|DIGITAL CAMERA|Camera|LEAD Technologies.*|\s*)",
+    r"Exif_JPEG_PICTURE.*|\d+x\d+|Created by .*|default|<.*>|(MEDION )?DIGITAL CAMERA|Camera|LEAD Technologies.*|"
+    r"(KODAK Digital Still|MOULTRIE DIGITAL GAME) CAMERA|My beautiful picture|HELLOMOTO|"
+    # How phones of Huawei and Oppo name the mode they were in.
+    r"_?cuva|smart|hdr|hdrpl|rhdr|sdr|edf|cof|bsh|btf|dav|fbt|oznor|ozmdr|rpt|oplus_\d+|\s*)",
     re.IGNORECASE,
 )
 _EXIF_TIME = re.compile(r"(\d{4})[:-](\d\d)[:-](\d\d)[ T](\d\d):(\d\d):(\d\d)")

@@ -105,6 +105,15 @@ def test_a_link_that_leaves_the_folder_is_reported_and_not_followed(tmp_path):
     ]
 
 
+@pytest.mark.parametrize("target", [".git/annex/objects/a.jpg", "z/.a.jpg", "@eaDir/a.jpg", "z/a.jpg.bin"])
+def test_a_link_to_what_is_not_looked_at_is_reported(tmp_path, target):
+    touch(tmp_path, "b.jpg", target)
+    (tmp_path / "a.jpg").symlink_to(tmp_path / target)
+    result = discover(tmp_path)
+    assert [one.relative for one in result.found] == ["b.jpg"]
+    assert [(one.path_text, one.error_class) for one in result.problems] == [("a.jpg", "link_hidden")]
+
+
 def test_the_folder_itself_may_be_a_link(tmp_path):
     touch(tmp_path, "real/sub/a.jpg")
     (tmp_path / "link").symlink_to(tmp_path / "real", target_is_directory=True)

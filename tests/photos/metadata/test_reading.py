@@ -93,7 +93,8 @@ def test_keywords_of_xmp_and_iptc_are_joined_and_cut_ones_known_again(make_photo
 
 
 @pytest.mark.parametrize(
-    "text", ["OLYMPUS DIGITAL CAMERA", "SONY DSC", "          ", "DCIM\\100MEDIA\\DJI_1.JPG"]
+    "text",
+    ["OLYMPUS DIGITAL CAMERA", "SONY DSC", "          ", "DCIM\\100MEDIA\\DJI_1.JPG", "oplus_1024", "_cuva"],
 )
 def test_a_cameras_factory_text_is_no_description(make_photo, text):
     assert (
