@@ -261,6 +261,10 @@ def backfill(
     """Run batches once more by a policy; which they are, and what they cost, is told first."""
     from imageworks_dagster.command.backfill import backfill_batches  # noqa: PLC0415 - loads the store
 
+    if run and as_json:
+        raise typer.BadParameter(
+            "--json tells the costs, and a run its progress: give one of --json and --run"
+        )
     if not backfill_batches(
         settings_in_force(), policy, console, pipeline=pipeline, run=run, as_json=as_json
     ):

@@ -14,24 +14,25 @@ if TYPE_CHECKING:
     from store.home import Home
 
 
-def check_port(port: int, *, again: str = "imageworks ui --port") -> None:
+def check_port(port: int, *, host: str = "127.0.0.1", again: str = "imageworks ui --port") -> None:
     """See that nobody listens on the port.
 
     Args:
-        port: Of 127.0.0.1.
+        port: Of the host.
+        host: The address that is going to be listened on; 0.0.0.0 or :: for each of this machine's.
         again: The command that takes another one.
 
     Raises:
         AlreadyServed: somebody does.
     """
-    with socket.socket() as probe:
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
         # As the server asks for it: what a server that has ended left waiting takes no port.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind(("127.0.0.1", port))
+            probe.bind((host, port))
         except OSError as error:
             raise AlreadyServed(
-                f"Port {port} of 127.0.0.1 cannot be had: {error.strerror}. End the program that has it, or give "
+                f"Port {port} of {host} cannot be had: {error.strerror}. End the program that has it, or give "
                 f"another one: {again} {port + 1 if port < 65535 else port - 1}"  # noqa: PLR2004 - the last port
             ) from error
 

@@ -58,10 +58,10 @@ def bring_up(settings: Settings, port: int, gateway_port: int | None) -> None:
     served_at = gateway_port or settings.gateway_port
     take_home(home, port)
     check_port(port, again="imageworks up --port")
-    check_port(served_at, again="imageworks up --gateway-port")
+    check_port(served_at, host=settings.gateway_host, again="imageworks up --gateway-port")
     prepare_dagster_home(home)
     dagster_url = f"http://127.0.0.1:{port}"
-    gateway_url = f"http://{settings.gateway_host}:{served_at}"
+    gateway_url = f"http://{_reached_at(settings.gateway_host)}:{served_at}"
     gateway = [sys.executable, "-m", "gateway", "serve", "--port", str(served_at)]
     # The gateway's console shows runs that Dagster has.
     knowing = {"IMAGEWORKS_DAGSTER_URL": dagster_url, **os.environ}
@@ -75,6 +75,13 @@ def bring_up(settings: Settings, port: int, gateway_port: int | None) -> None:
     )
     asyncio.run(run_together(programs, show=_pass_on))
     say(console, "Both have ended.")
+
+
+def _reached_at(host: str) -> str:
+    """How a browser on this machine names what listens on the host."""
+    if host in {"0.0.0.0", "::"}:  # noqa: S104 - nothing is bound here
+        return "127.0.0.1"
+    return f"[{host}]" if ":" in host else host
 
 
 def _dagster_command(port: int) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
+from at_terminal import complaint, imageworks
 from made_up_photos import write_photo
 from rich.console import Console
 
@@ -95,6 +96,11 @@ def test_programs_get_the_costs_as_json(tagged):
     told = json.loads(console.export_text())
     assert [one["batch"] for one in told["batches"]] == ["harbor", "walk"]
     assert told["requests"] == 6
+
+
+def test_a_run_and_costs_for_programs_are_not_told_on_one_stream(tmp_path):
+    said = imageworks(tmp_path, "backfill", "all", "--run", "--json")
+    complaint(said, "give one of --json and --run", code=2)
 
 
 def test_what_a_promotion_made_stale_is_asked_anew_with_what_reads_it(tagged):

@@ -14,7 +14,8 @@ import pytest
 from web_ui import IMAGEWORKS, environment, free_port, serving, until
 
 from imageworks_dagster.command.bringing_up import Program, run_together
-from imageworks_dagster.errors import EndedEarly
+from imageworks_dagster.command.serving import check_port
+from imageworks_dagster.errors import AlreadyServed, EndedEarly
 
 END_S = 60
 
@@ -117,6 +118,15 @@ def test_a_taken_port_is_told_before_anything_starts(tmp_path, option, taken):
     assert done.returncode == 1
     assert f"Port {ports[taken]} of 127.0.0.1 cannot be had" in " ".join(done.stderr.split())
     assert f"imageworks up {option}" in " ".join(done.stderr.split())
+
+
+def test_a_port_is_looked_for_where_it_is_going_to_be_listened_on():
+    with socket.create_server(("127.0.0.2", 0)) as server:
+        port = server.getsockname()[1]
+        check_port(port)
+        for host in ("127.0.0.2", "0.0.0.0"):
+            with pytest.raises(AlreadyServed, match=f"Port {port} of {host} cannot be had"):
+                check_port(port, host=host)
 
 
 def answers(url):
