@@ -96,7 +96,8 @@ def check_same_picture(before: Walked, after: Walked) -> int:
     """Everything but Exif, XMP, Photoshop resources and the MPF index is in both files, byte for byte.
 
     That is the scan with all that follows it (second images, trailers of phones) and every other segment:
-    tables, frame header, ICC profile, comments, content credentials. The tables are in their old order too.
+    tables, frame header, ICC profile, comments but for a null byte at their end, content credentials. The tables are
+    in their old order too.
 
     Returns:
         How many bytes at the end of both are the same: the scan and what follows it.
@@ -134,6 +135,9 @@ def _kept(jpeg: Walked) -> Counter[bytes]:
         )
         if segment.marker == _APP2 and payload.startswith(_MPF):
             payload = _MPF
+        if segment.marker == _COM:
+            # Exiv2 ends a comment with a null byte, as most programs do; its words are the same.
+            payload = payload.removesuffix(b"\0")
         if not ours:
             kept[hashlib.sha256(bytes([segment.marker]) + payload).digest()] += 1
     return kept

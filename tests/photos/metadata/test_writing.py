@@ -220,6 +220,17 @@ def test_exif_of_others_stays(photo, writer):
     assert exif["Exif.Photo.DateTimeOriginal"] == "2024:05:11 08:12:40"
 
 
+def test_a_comment_that_a_program_left_in_a_jpeg_keeps_no_tag_out(tmp_path, writer):
+    photo = tmp_path / "a.jpg"
+    Image.new("RGB", (24, 16), "navy").save(photo, comment=b"Created with some program")
+    before = photo.read_bytes()
+    written = writer.write(photo, FIELDS)
+    with Image.open(photo) as image:
+        assert image.info["comment"].rstrip(b"\0") == b"Created with some program"
+    undo(photo, written.undo)
+    assert photo.read_bytes() == before
+
+
 def test_times_mode_and_extended_attributes_stay(photo, writer):
     photo.chmod(0o640)
     os.utime(photo, ns=(1_700_000_000_123_456_789, 1_600_000_000_987_654_321))
