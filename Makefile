@@ -4,6 +4,8 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 UV     := $(VENV)/uv/bin/uv
 PYTEST := $(BIN)/python -m pytest
+# Files with few tests have the longest: with those last, as is usual, one process would work on while others are done.
+IN_ORDER := --dist loadfile --no-loadscope-reorder
 PORT   ?= 3000
 GATEWAY_PORT ?= 8700
 
@@ -55,10 +57,10 @@ test: $(VENV)/.dev ## What must hold before every commit; minutes
 	$(PYTEST) -n 3 --dist loadfile -m "not slow and not real"
 
 test-full: test ## Everything that needs no real server: what `test` runs, and the slow ones
-	$(PYTEST) -n 3 --dist loadfile -m "slow and not real"
+	$(PYTEST) -n 3 $(IN_ORDER) -m "slow and not real"
 
 test-real: $(VENV)/.tf ## Against real servers and programs
-	$(PYTEST) -n 2 --dist loadfile -m real
+	$(PYTEST) -n 2 $(IN_ORDER) -m real
 
 test-soak: $(VENV)/.tf ## All of it, with the tests in great numbers at their full counts; hours
 	$(PYTEST) -n 2 --dist loadfile --soak
