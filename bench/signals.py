@@ -1,4 +1,8 @@
-"""Signals of a 24 MP JPEG over its bare full decode, orientation and ICC profile on both sides."""
+"""Signals of a 24 MP JPEG over its bare full decode, orientation and ICC profile on both sides; and all that is seen.
+
+How long a photo takes where two are looked at at once, as stages do, and what one costs a core with every detector but
+text: decoding, signals, borders, monochrome, likeness and the thumbnail.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +10,7 @@ import io
 import statistics
 import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,7 +19,13 @@ import numpy as np
 from PIL import Image, ImageCms
 
 from bench.result import Result
+from imageworks_dagster.comparing import thumbnail_pixels
+from imageworks_dagster.picturing import THUMBNAIL
+from photos.borders import find_borders
 from photos.decoding import decode
+from photos.likeness import describe
+from photos.monochrome import find_monochrome
+from photos.previews import preview
 from photos.signals import measure
 
 if TYPE_CHECKING:
@@ -40,11 +51,24 @@ def run() -> list[Result]:
         def ours() -> None:
             measure(decode(path).pixels)
 
+        def all_but_text() -> None:
+            picture = decode(path)
+            measure(picture.pixels)
+            find_borders(picture.pixels)
+            find_monochrome(picture.pixels)
+            thumbnail = preview(picture, THUMBNAIL)
+            describe(thumbnail_pixels(thumbnail.jpeg))
+
         bare_s, ours_s = interleaved(bare, ours)
+        two_s = seconds_a_call(ours, at_once=2)
+        (all_s,) = interleaved(all_but_text)
     return [
         Result("signals_over_bare_decode", ours_s / bare_s, "ratio", 2.5),
         Result("bare_decode_24mp", bare_s * 1000, "ms"),
         Result("signals_24mp", ours_s * 1000, "ms"),
+        Result("signals_over_decode_on_top", (ours_s - bare_s) / bare_s, "ratio", 0.8),
+        Result("signals_24mp_two_at_once", two_s * 1000, "ms a photo", 125),
+        Result("stages_0_and_1_24mp_without_text", all_s * 1000, "ms a photo", 400),
     ]
 
 
@@ -61,6 +85,16 @@ def photo_24_megapixels() -> bytes:
     buffer = io.BytesIO()
     picture.save(buffer, "JPEG", quality=92, exif=exif, icc_profile=profile)
     return buffer.getvalue()
+
+
+def seconds_a_call(function: Callable[[], None], *, at_once: int) -> float:
+    """Seconds from call to call, with so many under way."""
+    calls = at_once * ROUNDS
+    with ThreadPoolExecutor(max_workers=at_once) as pool:
+        began = time.perf_counter()
+        for done in [pool.submit(function) for _ in range(calls)]:
+            done.result()
+    return (time.perf_counter() - began) / calls
 
 
 def interleaved(*functions: Callable[[], None]) -> list[float]:

@@ -29,7 +29,23 @@ def shrunk(pixels: NDArray[np.uint8], long_side: int = EVIDENCE_SIDE) -> NDArray
     if scale >= 1:
         return pixels.copy()
     size = max(1, round(width * scale)), max(1, round(height * scale))
-    return np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), np.uint8)
+    return np.asarray(
+        cv2.resize(_by_a_whole_factor(pixels, size), size, interpolation=cv2.INTER_AREA), np.uint8
+    )
+
+
+def _by_a_whole_factor(pixels: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
+    """At least twice the size that is wanted: OpenCV averages whole blocks four times as fast as parts of them.
+
+    What does not fill a block at the right and at the bottom is left out: less than a pixel of the result.
+    """
+    height, width = pixels.shape[:2]
+    factor = min(width // (2 * size[0]), height // (2 * size[1]))
+    if factor <= 1:
+        return pixels
+    blocks = width // factor, height // factor
+    whole = pixels[: blocks[1] * factor, : blocks[0] * factor]
+    return np.asarray(cv2.resize(whole, blocks, interpolation=cv2.INTER_AREA), np.uint8)
 
 
 def beside(*pictures: NDArray[np.uint8]) -> NDArray[np.uint8]:
