@@ -35,6 +35,8 @@ WIDTH, HEIGHT = 6000, 4000
 ROUNDS = 7
 ORIENTATION_TAG = 0x0112
 TURNED = 6
+TWO_AT_ONCE = 125 / 133
+"""What a photo may take where two are looked at at once, where its bare decode takes 133 ms."""
 
 
 def run() -> list[Result]:
@@ -67,7 +69,8 @@ def run() -> list[Result]:
         Result("bare_decode_24mp", bare_s * 1000, "ms"),
         Result("signals_24mp", ours_s * 1000, "ms"),
         Result("signals_over_decode_on_top", (ours_s - bare_s) / bare_s, "ratio", 0.8),
-        Result("signals_24mp_two_at_once", two_s * 1000, "ms a photo", 125),
+        Result("signals_24mp_two_at_once", two_s * 1000, "ms a photo"),
+        Result("signals_two_at_once_over_bare_decode", two_s / bare_s, "ratio", TWO_AT_ONCE),
         Result("stages_0_and_1_24mp_without_text", all_s * 1000, "ms a photo", 400),
     ]
 
