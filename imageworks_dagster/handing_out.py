@@ -19,7 +19,7 @@ from dagster_celery.config import TASK_EXECUTE_PLAN_NAME
 from dagster_celery.core_execution_loop import core_celery_execution_loop
 from dagster_celery.executor import CELERY_CONFIG, CeleryExecutor
 
-from imageworks_dagster.errors import StepLost
+from imageworks_dagster.errors import StepLost, WorkerCutOff
 from imageworks_dagster.home_mark import mark_of
 from imageworks_dagster.opened import open_store
 from imageworks_dagster.run_process import process_tags
@@ -223,6 +223,14 @@ class HandedOut:
                 void(self._database, StepClaim(self._run_id, self._step, start))
                 self._lose("a process that ended", start)
                 return self._given_up
+            if isinstance(result.result, WorkerCutOff):
+                if standing is not None and standing.start == start:
+                    void(self._database, StepClaim(self._run_id, self._step, start))
+                    self._lose(str(result.result), start)
+                    return self._given_up
+                # It had not begun, so nothing is lost; where nobody else takes it up it is sent again below.
+                del self._results[start]
+                continue
             self._done = result
             return True
         if standing is not None and standing.start in self._results:

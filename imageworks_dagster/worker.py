@@ -21,12 +21,14 @@ from dagster._grpc.types import ExecuteStepArgs
 from dagster._serdes import unpack_value
 from dagster_celery.make_app import make_app
 from dagster_celery.tasks import create_task
+from sqlalchemy.exc import InterfaceError, OperationalError
 
-from imageworks_dagster.errors import CannotExecute, OtherHome
+from imageworks_dagster.errors import CannotExecute, OtherHome, WorkerCutOff
 from imageworks_dagster.handing_out import CELERY
 from imageworks_dagster.home_mark import mark_of
 from imageworks_dagster.opened import open_store
 from imageworks_dagster.step_claims import StepClaim, held, take
+from store.errors import DatabaseBusy, DatabaseUnreachable
 from store.path_text import path_text
 from store.settings import PREFIX, Settings
 
@@ -58,14 +60,32 @@ class _UnderClaim(Task):  # type: ignore[misc]
     # What the claim needs comes beside the arguments of Dagster's function.
     typing = False
 
-    def __call__(
-        self, *, run_id: str, step: str, start: int, part_photos: int, home: str, **arguments: Any
+    def __call__(self, **arguments: Any) -> Any:
+        worker = f"process {os.getpid()} on {socket.gethostname()}"
+        try:
+            return self._carry_out(worker, **arguments)
+        # The errors of a step are told as its events; what comes here is of what carries it out.
+        except Exception as error:
+            if not _of_a_connection(error):
+                raise
+            log.warning("No database is reached, so another worker may have step %s.", arguments["step"])
+            raise WorkerCutOff(f"{worker}, which reached no database") from error
+
+    def _carry_out(
+        self,
+        worker: str,
+        *,
+        run_id: str,
+        step: str,
+        start: int,
+        part_photos: int,
+        home: str,
+        **arguments: Any,
     ) -> Any:
         settings = Settings()
         store = open_store(settings)
         database = store.database
         claim = StepClaim(run_id, step, start)
-        worker = f"process {os.getpid()} on {socket.gethostname()}"
         if mark_of(store.home) != home:
             raise OtherHome(
                 f"The home of {worker}, {path_text(store.home.root)}, is another than that of run {run_id}, so it has "
@@ -83,6 +103,15 @@ class _UnderClaim(Task):  # type: ignore[misc]
         divide_as(part_photos)
         with held(database, claim, ttl_s=settings.step_ttl_s):
             return self.run(**arguments)
+
+
+def _of_a_connection(error: BaseException | None) -> bool:
+    """Whether it is for want of the state database, or of Dagster's, which wraps what its driver says."""
+    while error is not None:
+        if isinstance(error, DatabaseUnreachable | DatabaseBusy | OperationalError | InterfaceError):
+            return True
+        error = error.__cause__
+    return False
 
 
 def _goes_on(run_id: str, packed: Any) -> bool:

@@ -11,7 +11,7 @@ from dagster._core.execution.retries import RetryMode
 from sqlalchemy import update
 
 from imageworks_dagster import handing_out
-from imageworks_dagster.errors import StepLost
+from imageworks_dagster.errors import StepLost, WorkerCutOff
 from imageworks_dagster.handing_out import HandedOut
 from imageworks_dagster.opened import close_stores
 from imageworks_dagster.run_process import tagged_process
@@ -117,6 +117,38 @@ def test_a_step_whose_process_ended_is_sent_again_at_once(workers):
     workers.sent[1].result = WorkerLostError("signal 9 (SIGKILL)")
     assert not workers.step.ready()
     assert workers.take_up(2)
+
+
+def test_a_step_whose_worker_is_cut_off_is_sent_again_at_once(workers):
+    assert workers.take_up(1)
+    workers.sent[1].result = WorkerCutOff("process 7 on alpha, which reached no database")
+    assert not workers.step.ready()
+    assert workers.told == [
+        "Step judge__critiques was lost with process 7 on alpha, which reached no database; it is started again."
+    ]
+    assert workers.take_up(2)
+
+
+def test_a_worker_that_is_cut_off_before_it_begins_fails_no_step(workers):
+    workers.sent[1].result = WorkerCutOff("process 7 on alpha, which reached no database")
+    assert not workers.step.ready()
+    assert list(workers.sent) == [1]
+    workers.now += TTL_S
+    assert not workers.step.ready()
+    assert workers.take_up(2)
+    workers.sent[2].result = ["done"]
+    assert workers.step.ready()
+    assert workers.step.get() == ["done"]
+
+
+def test_a_worker_that_comes_back_after_another_has_the_step_takes_nothing_from_it(workers):
+    workers.now += TTL_S
+    assert not workers.step.ready()
+    assert workers.take_up(2)
+    workers.sent[1].result = WorkerCutOff("process 7 on alpha, which reached no database")
+    assert not workers.step.ready()
+    assert list(workers.sent) == [1, 2]
+    assert not look(workers.database, *STEP).lost
 
 
 def test_a_step_that_is_lost_too_often_fails_and_says_with_whom(workers):

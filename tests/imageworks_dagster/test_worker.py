@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import socket
+from contextlib import closing
+
 import dagster as dg
 import judging_run
 import pytest
@@ -11,8 +15,10 @@ from dagster._core.code_pointer import CodePointer
 from dagster._grpc.types import ExecuteStepArgs
 from dagster._serdes import pack_value
 from dagster_celery.config import TASK_EXECUTE_PLAN_NAME
+from dagster_postgres.utils import DagsterPostgresException
+from sqlalchemy.exc import OperationalError
 
-from imageworks_dagster.errors import OtherHome
+from imageworks_dagster.errors import OtherHome, WorkerCutOff
 from imageworks_dagster.home_mark import mark_of
 from imageworks_dagster.opened import close_stores, open_store
 from imageworks_dagster.step_claims import look
@@ -96,6 +102,28 @@ def test_a_step_of_a_run_under_way_is_claimed_and_begun(worker, sent):
     with pytest.raises(CheckError, match="executable_dict"):
         begin(worker, run_id, packed)
     assert look(open_store(Settings()).database, run_id, "judge__entries").start == 2
+
+
+def test_a_worker_that_reaches_no_state_database_says_that_another_may_have_the_step(worker, monkeypatch):
+    with closing(socket.socket()) as taken:
+        taken.bind(("127.0.0.1", 0))
+        monkeypatch.setenv(
+            "IMAGEWORKS_STATE_URL", f"postgresql://club@127.0.0.1:{taken.getsockname()[1]}/state"
+        )
+        with pytest.raises(WorkerCutOff, match=rf"^process {os.getpid()} on .*, which reached no database$"):
+            worker.app.tasks[TASK_EXECUTE_PLAN_NAME](
+                run_id="1", step="judge__entries", start=1, part_photos=0, home="any"
+            )
+
+
+def test_a_worker_that_does_not_reach_dagsters_database_says_so_too(worker, sent, monkeypatch):
+    def out_of_reach(*_):
+        wanting = OperationalError("SELECT 1", {}, OSError("no route to host"))
+        raise DagsterPostgresException("too many retries for DB connection") from wanting
+
+    monkeypatch.setattr(worker, "_goes_on", out_of_reach)
+    with pytest.raises(WorkerCutOff):
+        begin(worker, *sent(dg.DagsterRunStatus.STARTED))
 
 
 def test_a_home_keeps_its_mark_and_no_other_has_it(tmp_path):
