@@ -286,16 +286,15 @@ def test_a_host_that_is_cut_off_and_one_that_dies_cost_no_batch_and_no_answer(  
         critiques = tables.read("judge/critiques", folder.name).to_pylist()
         assert {row["error_class"] for row in critiques} == {None}
 
-    # What was asked twice had been in the air when its host was lost, or on its way to where answers are kept.
+    # What was asked twice had been in the air when its host was lost, or on its way to where answers are kept: there
+    # it may have come after it was asked again, and the first that is kept stays.
     asked = club.noted("asked")
     question_of = {one["request_id"]: one["question"] for one in asked}
     times = Counter(question_of.values())
     assert {times[question_of[request]] for request in kept_then.values()} == {1}
-    last = {one["question"]: one["request_id"] for one in asked}
     kept = club.kept()
     assert kept_then.items() <= kept.items()
-    assert set(kept.values()) <= set(last.values())
-    assert len(kept) == len(last)
+    assert Counter(question_of[request] for request in kept.values()) == Counter(times.keys())
 
     # Every kept answer has one good event, and no event is told twice, in the spools and after they were merged.
     events = club.events()
