@@ -1,8 +1,8 @@
 """Rounds judged by Celery's workers on three hosts, of which one is cut off and another dies in the middle.
 
-`TEST_HOSTS=40x100` judges forty batches of a hundred photos; without it a few small ones are. Each stage of a batch is
-one step, or some steps that have a part of it each. Hosts are network namespaces of this machine, each with a name;
-what they share is PostgreSQL, Redis, the model servers and the home.
+`TEST_HOSTS=40x100` judges forty batches of a hundred photos; without it a few small ones are. Each stage of half of the
+batches is one step, and of the others some steps that have a part of it each. Hosts are network namespaces of this
+machine, each with a name; what they share is PostgreSQL, Redis, the model servers and the home.
 """
 
 from __future__ import annotations
@@ -39,6 +39,7 @@ pytestmark = [pytest.mark.real, pytest.mark.slow, pytest.mark.timeout(7200)]
 DOUBLES = Path(__file__).parents[1] / "doubles"
 BATCHES, PHOTOS = (int(number) for number in os.environ.get("TEST_HOSTS", "4x8").split("x"))
 PATIENCE_S = 300 + 60 * BATCHES
+WHOLE, PART_PHOTOS = 0, max(2, PHOTOS // 2)
 REDIS, POSTGRESQL = 6379, 5432
 CONCURRENCY = 2
 MEMORY_MIB = 8000
@@ -181,9 +182,40 @@ def folders(tmp_path):
     return places
 
 
-@pytest.mark.parametrize("part_photos", [0, max(2, PHOTOS // 2)], ids=["whole", "in parts"])
+@contextmanager
+def batches_judged(folders, environment, place, log):
+    """Two processes that judge the batches, those of the one whole and those of the other in parts."""
+    runs = []
+    try:
+        for some, part_photos in ((folders[::2], WHOLE), (folders[1::2], PART_PHOTOS)):
+            with log.open("ab") as output:
+                runs.append(
+                    subprocess.Popen(
+                        [sys.executable, "-m", "judging_many", "--at-once", "4", *map(str, some)],
+                        env={**environment, "IMAGEWORKS_PART_PHOTOS": str(part_photos)},
+                        cwd=place,
+                        stdout=output,
+                        stderr=subprocess.STDOUT,
+                        start_new_session=True,
+                    )
+                )
+        yield runs
+    finally:
+        for run in runs:
+            # Its batches are processes of their own.
+            with suppress(ProcessLookupError):
+                os.killpg(run.pid, signal.SIGKILL)
+            run.wait()
+
+
+def ended(runs):
+    """Whether all have ended, or one has failed."""
+    codes = [run.poll() for run in runs]
+    return any(codes) or None not in codes
+
+
 def test_a_host_that_is_cut_off_and_one_that_dies_cost_no_batch_and_no_answer(  # noqa: PLR0915 - one story
-    tmp_path, postgresql_url, dagster_url, folders, part_photos
+    tmp_path, postgresql_url, dagster_url, folders
 ):
     with closing(socket.socket()) as probe:
         if probe.connect_ex(("127.0.0.1", REDIS)):
@@ -215,7 +247,6 @@ def test_a_host_that_is_cut_off_and_one_that_dies_cost_no_batch_and_no_answer(  
             "IMAGEWORKS_STEP_TTL_S": "30",
             "IMAGEWORKS_STEP_STARTS": "10",
             "IMAGEWORKS_CONCURRENCY": str(CONCURRENCY),
-            "IMAGEWORKS_PART_PHOTOS": str(part_photos),
             "PYTHONPATH": str(DOUBLES),
         }
         celery = [str(Path(sys.executable).with_name("celery")), "-A", "imageworks_dagster.worker"]
@@ -228,16 +259,7 @@ def test_a_host_that_is_cut_off_and_one_that_dies_cost_no_batch_and_no_answer(  
                 log=tmp_path / f"{host.name}.log",
             )
         said = tmp_path / "runs.log"
-        with said.open("wb") as output:
-            runs = subprocess.Popen(
-                [sys.executable, "-m", "judging_many", "--at-once", "8", *map(str, folders)],
-                env=environment,
-                cwd=tmp_path,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
-        try:
+        with batches_judged(folders, environment, tmp_path, said) as runs:
             # Which of the three have the steps that ask is chance, and that two have some is not.
             asking = []
 
@@ -245,8 +267,8 @@ def test_a_host_that_is_cut_off_and_one_that_dies_cost_no_batch_and_no_answer(  
                 asking[:] = [host for host in hosts if club.asks(host.name)]
                 return len(asking) >= 2
 
-            wait_until(lambda: two_ask() or runs.poll() is not None, "two hosts ask", within_s=PATIENCE_S)
-            assert runs.poll() is None, said.read_text(errors="replace")[-4000:]
+            wait_until(lambda: two_ask() or ended(runs), "two hosts ask", within_s=PATIENCE_S)
+            assert not ended(runs), said.read_text(errors="replace")[-4000:]
             away, dead = asking[:2]
             away.cut_off()
             dead.kill()
@@ -258,18 +280,11 @@ def test_a_host_that_is_cut_off_and_one_that_dies_cost_no_batch_and_no_answer(  
                 starts = club.starts()
                 return all(starts.get(step, 2) > 1 for step in lost)
 
-            wait_until(
-                lambda: elsewhere() or runs.poll() is not None, "others have their steps", within_s=PATIENCE_S
-            )
+            wait_until(lambda: elsewhere() or ended(runs), "others have their steps", within_s=PATIENCE_S)
             away.put_back()
-            runs.wait(PATIENCE_S)
-        finally:
-            # Its batches are processes of their own.
-            with suppress(ProcessLookupError):
-                os.killpg(runs.pid, signal.SIGKILL)
-            runs.wait()
+            wait_until(lambda: ended(runs), "the batches are judged", within_s=PATIENCE_S)
         judged = said.read_text(errors="replace")
-        assert runs.returncode == 0, judged[-6000:]
+        assert [run.returncode for run in runs] == [0, 0], judged[-6000:]
         assert judged.count(" judged") == BATCHES
 
         # The one that was cut off knew it before anybody else had its steps.

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import psutil
 import pytest
-from real_vllm import READY_S, SERVE
+from real_vllm import READY_S, SERVE, compare_little
 from supervised import lives, program, wait_until
 
 from imageworks_dagster.demo.making import make_demo
@@ -77,6 +77,7 @@ class Club:
     def __init__(self, home: Path, folder: Path, vllm: Supervised, iqa: Supervised) -> None:
         self.home = home
         self.photos = make_demo(folder)
+        compare_little(self.photos.rules)
         self.vllm = vllm
         self.iqa = iqa
         home.mkdir()

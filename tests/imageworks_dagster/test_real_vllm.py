@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from jsonschema import Draft202012Validator
-from real_vllm import own_vllm
+from real_vllm import compare_little, own_vllm
 from relay import Relay
 
 from imageworks_dagster.demo.making import DemoFolders, make_demo
@@ -267,8 +267,10 @@ def test_a_server_that_was_not_started_ends_the_run_at_once_and_says_what_to_do(
 
 
 def test_a_server_that_is_killed_in_a_batch_leaves_what_was_answered_and_another_one_goes_on(
-    photographer, real_vllm, tmp_path
+    real_vllm, tmp_path
 ):
+    photographer = Photographer(tmp_path / "home", make_demo(tmp_path / "demo"))
+    compare_little(photographer.photos.rules)
     # Four at once: when the eighth question comes, four were answered, and there are twelve critiques.
     with (
         own_vllm(tmp_path / "vllm.log") as server,

@@ -271,7 +271,7 @@ def test_a_command_interrupted_between_answers_says_how_to_go_on_and_asks_nothin
 
 
 def test_a_command_interrupted_while_measuring_keeps_what_was_measured(durable, tmp_path):
-    entries = 64
+    entries = 32
     folder = write_heavy_round(tmp_path / "Heavy Round", entries)
     before = durable.measured()
 

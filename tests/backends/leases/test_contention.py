@@ -43,7 +43,7 @@ def test_memory_and_slots_are_never_exceeded_and_nobody_waits_for_ever(tmp_path,
         settings = Settings(home=tmp_path / "home", state_url=state_url)
         with StateDatabase.open(settings) as database:
             # Those who ask less often are disturbed more often, so that as many are killed and stopped.
-            each = amount(150, 50)
+            each = amount(150, 25)
             crowd = Crowd(
                 tmp_path / "config.json", processes=8, each=each, seed=7, disturbed=0.008 * 150 / each
             )
