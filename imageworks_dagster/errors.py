@@ -10,6 +10,7 @@ PlatformError
 ├── CannotExecute      an executor that is set and cannot be had
 ├── BatchTaken         a batch that another run works on
 ├── OtherHome          a step in the hands of a worker whose home is another than the run's
+├── BrokerUnreachable  what hands steps to workers does not answer
 ├── WorkerCutOff       a worker that no longer reaches what a step is carried out with
 ├── StepLost           a step that was lost with one worker after the other
 ├── AlreadyServed      a web UI whose port or home another program has
@@ -60,6 +61,10 @@ class BatchTaken(PlatformError):
 
 class OtherHome(PlatformError):
     """A step in the hands of a worker whose home is another than the run's."""
+
+
+class BrokerUnreachable(PlatformError):
+    """What hands steps to workers, and keeps how they ended, does not answer."""
 
 
 class WorkerCutOff(PlatformError):

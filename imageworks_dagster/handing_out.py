@@ -18,8 +18,11 @@ from dagster._serdes import pack_value
 from dagster_celery.config import TASK_EXECUTE_PLAN_NAME
 from dagster_celery.core_execution_loop import core_celery_execution_loop
 from dagster_celery.executor import CELERY_CONFIG, CeleryExecutor
+from kombu.exceptions import OperationalError
+from redis.exceptions import ConnectionError as NoConnection
+from redis.exceptions import TimeoutError as NoAnswer
 
-from imageworks_dagster.errors import StepLost, WorkerCutOff
+from imageworks_dagster.errors import BrokerUnreachable, StepLost, WorkerCutOff
 from imageworks_dagster.home_mark import mark_of
 from imageworks_dagster.opened import open_store
 from imageworks_dagster.run_process import process_tags
@@ -31,9 +34,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from imageworks_dagster.opened import OpenStore
+    from imageworks_dagster.step_claims import Standing
     from store.database import StateDatabase
 
 _DAY_S: Final = 86_400
+
+_BROKER_AWAY: Final = (OperationalError, NoConnection, NoAnswer)
+"""What is raised of a broker that is started anew, by sending and by asking."""
 
 CELERY: Final = {
     "broker_connection_retry_on_startup": True,
@@ -184,7 +191,8 @@ class HandedOut:
         self._clock = clock
         self._wait_s = ttl_s
         self._start = 0
-        self._sent_at = clock()
+        # Until it could be sent once, it is due.
+        self._sent_at = clock() - ttl_s
         self._results: dict[int, Any] = {}
         self._lost: list[str] = []
         self._given_up = False
@@ -192,58 +200,71 @@ class HandedOut:
         self._done: Any = None
         self._over_since: float | None = None
         self._unseen_since: float | None = None
-        self._send_next()
+        self.ready()
 
     def ready(self) -> bool:
         """Whether it is over; sends it again where it must.
 
         Raises:
-            DatabaseUnreachable, DatabaseBusy: nobody could look for as long as a worker may say nothing.
+            DatabaseUnreachable, DatabaseBusy, BrokerUnreachable: nobody could look for as long as a worker may say
+                nothing.
         """
         if self._revoked or self._given_up:
             return True
+        # Workers go on while the database or the broker is started anew, and keep their claims.
         try:
             over = self._look_after()
         except (DatabaseUnreachable, DatabaseBusy):
-            # Such as one that is started anew: workers go on meanwhile, and keep their claims.
-            now = self._clock()
-            self._unseen_since = now if self._unseen_since is None else self._unseen_since
-            if now - self._unseen_since >= self._ttl_s:
+            if self._unseen_for_long():
                 raise
+            return False
+        except _BROKER_AWAY as error:
+            if self._unseen_for_long():
+                raise BrokerUnreachable(
+                    f"The broker of IMAGEWORKS_BROKER_URL has not answered for {self._ttl_s:g} s, so nobody knows how "
+                    f"step {self._step} stands: {error}. Start it, then run the batch again; what was answered is kept."
+                ) from error
             return False
         self._unseen_since = None
         return over
 
+    def _unseen_for_long(self) -> bool:
+        now = self._clock()
+        self._unseen_since = now if self._unseen_since is None else self._unseen_since
+        return now - self._unseen_since >= self._ttl_s
+
     def _look_after(self) -> bool:
         standing = look(self._database, self._run_id, self._step)
-        for start, result in list(self._results.items()):
-            if not result.ready():
-                continue
-            if isinstance(result.result, WorkerLostError):
-                void(self._database, StepClaim(self._run_id, self._step, start))
-                self._lose("a process that ended", start)
-                return self._given_up
-            if isinstance(result.result, WorkerCutOff):
-                if standing is not None and standing.start == start:
-                    void(self._database, StepClaim(self._run_id, self._step, start))
-                    self._lose(str(result.result), start)
-                    return self._given_up
-                # It had not begun, so nothing is lost; where nobody else takes it up it is sent again below.
-                del self._results[start]
-                continue
-            self._done = result
+        if self._hear(standing) or self._given_up:
             return True
         if standing is not None and standing.start in self._results:
             if standing.over:
                 self._await_result(standing.start)
             elif standing.lost:
-                void(self._database, StepClaim(self._run_id, self._step, standing.start))
                 self._lose(standing.worker, standing.start)
-            return self._given_up
-        if self._clock() - self._sent_at >= self._wait_s:
-            # Taken up by nobody: lost on its way, or all are at work.
-            self._wait_s *= 2
+        elif self._clock() - self._sent_at >= self._wait_s:
+            # Taken up by nobody: not sent yet, lost on its way, or all are at work.
+            waited_in_vain = bool(self._results)
             self._send_next()
+            if waited_in_vain:
+                self._wait_s *= 2
+        return self._given_up
+
+    def _hear(self, standing: Standing | None) -> bool:
+        """What workers say of how the step ended; False where another must do it."""
+        for start, result in list(self._results.items()):
+            if not result.ready():
+                continue
+            if isinstance(result.result, WorkerLostError):
+                self._lose("a process that ended", start)
+            elif not isinstance(result.result, WorkerCutOff):
+                self._done = result
+                return True
+            elif standing is not None and standing.start == start:
+                self._lose(str(result.result), start)
+            else:
+                # It had not begun, so nothing is lost; where nobody else takes it up it is sent again.
+                del self._results[start]
         return False
 
     def get(self) -> Any:
@@ -266,9 +287,15 @@ class HandedOut:
     def revoke(self) -> None:
         """Take it back from whoever has it: it ends its process within a part of ``ttl_s``."""
         self._revoked = True
-        for start, result in self._results.items():
-            result.revoke()
+        for start in self._results:
             void(self._database, StepClaim(self._run_id, self._step, start))
+        try:
+            for result in self._results.values():
+                result.revoke()
+        except _BROKER_AWAY as error:
+            self._told(
+                f"Step {self._step} stays in the queue, and is passed over when it is taken up: {error}"
+            )
 
     def _await_result(self, start: int) -> None:
         """Of a step that is over the result may be lost, with a worker or a connection, in the last moment."""
@@ -276,10 +303,10 @@ class HandedOut:
             self._over_since = self._clock()
         elif self._clock() - self._over_since >= self._ttl_s:
             self._over_since = None
-            void(self._database, StepClaim(self._run_id, self._step, start))
             self._lose("a worker that told nothing", start)
 
     def _lose(self, worker: str, start: int) -> None:
+        void(self._database, StepClaim(self._run_id, self._step, start))
         self._results.pop(start, None)
         self._lost.append(worker)
         if len(self._lost) >= self._starts:
@@ -290,6 +317,7 @@ class HandedOut:
         self._send_next()
 
     def _send_next(self) -> None:
+        sent = self._send(self._start + 1)
         self._start += 1
-        self._results[self._start] = self._send(self._start)
+        self._results[self._start] = sent
         self._sent_at = self._clock()

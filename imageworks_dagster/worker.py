@@ -133,7 +133,9 @@ def _app() -> Any:
             "A worker needs a broker: name it in IMAGEWORKS_BROKER_URL, such as redis://127.0.0.1:6379/0."
         )
     url = broker.get_secret_value()
-    made = make_app({"broker": url, "backend": url, "config_source": CELERY})  # type: ignore[no-untyped-call]
+    # How a step ended is told once the broker answers again.
+    told = {**CELERY, "result_backend_always_retry": True}
+    made = make_app({"broker": url, "backend": url, "config_source": told})  # type: ignore[no-untyped-call]
     create_task(made, base=_UnderClaim)  # type: ignore[no-untyped-call]
     return made
 

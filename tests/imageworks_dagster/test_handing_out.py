@@ -8,10 +8,12 @@ import dagster as dg
 import pytest
 from celery.exceptions import TaskRevokedError, WorkerLostError
 from dagster._core.execution.retries import RetryMode
+from kombu.exceptions import OperationalError
+from redis.exceptions import ConnectionError as NoConnection
 from sqlalchemy import update
 
 from imageworks_dagster import handing_out
-from imageworks_dagster.errors import StepLost, WorkerCutOff
+from imageworks_dagster.errors import BrokerUnreachable, StepLost, WorkerCutOff
 from imageworks_dagster.handing_out import HandedOut
 from imageworks_dagster.opened import close_stores
 from imageworks_dagster.run_process import tagged_process
@@ -33,25 +35,31 @@ def small_job():
 class Result:
     """Celery's, in the hands of a test."""
 
-    def __init__(self) -> None:
+    def __init__(self, broker) -> None:
         self.result = None
         self.revoked = False
+        self.broker = broker
 
     def ready(self) -> bool:
+        if self.broker.away:
+            raise NoConnection("Error 111 connecting to broker:6379. Connection refused.")
         return self.result is not None
 
     def get(self):
         return self.result
 
     def revoke(self) -> None:
+        if self.broker.away:
+            raise OperationalError("Error 111 connecting to broker:6379. Connection refused.")
         self.revoked = True
 
 
 class Workers:
     """Those that steps are sent to."""
 
-    def __init__(self, database) -> None:
+    def __init__(self, database, *, away=False) -> None:
         self.database = database
+        self.away = away
         self.now = 1000.0
         self.sent: dict[int, Result] = {}
         self.told: list[str] = []
@@ -66,7 +74,9 @@ class Workers:
         )
 
     def send(self, start):
-        self.sent[start] = Result()
+        if self.away:
+            raise OperationalError("Error 111 connecting to broker:6379. Connection refused.")
+        self.sent[start] = Result(self)
         return self.sent[start]
 
     def take_up(self, start):
@@ -199,6 +209,53 @@ def test_a_database_that_is_away_for_a_moment_ends_no_step_and_one_that_stays_aw
     workers.now += TTL_S
     with pytest.raises(DatabaseUnreachable):
         workers.step.ready()
+
+
+def test_a_broker_that_is_away_for_a_moment_ends_no_step_and_one_that_stays_away_does(workers):
+    assert workers.take_up(1)
+    for _ in range(2):
+        workers.away = True
+        assert not workers.step.ready()
+        workers.now += TTL_S - 1
+        assert not workers.step.ready()
+        workers.away = False
+        assert not workers.step.ready()
+    assert list(workers.sent) == [1]
+    workers.away = True
+    assert not workers.step.ready()
+    workers.now += TTL_S
+    with pytest.raises(BrokerUnreachable, match=r"IMAGEWORKS_BROKER_URL.* 60 s.*Start it.*kept"):
+        workers.step.ready()
+
+
+def test_a_step_that_could_not_be_sent_is_sent_when_the_broker_is_back(settings):
+    with StateDatabase.open(settings) as database:
+        workers = Workers(database, away=True)
+        for _ in range(3):
+            assert not workers.step.ready()
+        assert workers.sent == {}
+        workers.away = False
+        assert not workers.step.ready()
+        assert workers.take_up(1)
+        workers.lose()
+        workers.away = True
+        assert not workers.step.ready()
+        workers.away = False
+        assert not workers.step.ready()
+        assert list(workers.sent) == [1, 2]
+        workers.sent[2].result = ["done"]
+        assert workers.step.ready()
+
+
+def test_a_step_that_is_taken_back_while_the_broker_is_away_is_taken_from_its_worker_too(workers):
+    assert workers.take_up(1)
+    workers.away = True
+    workers.step.revoke()
+    assert look(workers.database, *STEP).lost
+    (words,) = workers.told
+    assert words.startswith(
+        "Step judge__critiques stays in the queue, and is passed over when it is taken up: "
+    )
 
 
 def test_a_step_that_is_taken_back_is_taken_from_its_worker(workers):
