@@ -54,6 +54,8 @@ CELERY: Final = {
     "redis_backend_health_check_interval": 10,
     # A message is a worker's as long as it works on it: none waits behind a long step while others idle.
     "task_acks_late": True,
+    # A broker that is started anew costs no step its worker.
+    "worker_cancel_long_running_tasks_on_connection_loss": False,
     "worker_prefetch_multiplier": 1,
     # What a step told is in Dagster's event log.
     "result_expires": 2 * _DAY_S,

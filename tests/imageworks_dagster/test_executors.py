@@ -5,9 +5,11 @@ with their tables on this disk and in a store of objects; and a batch in parts.
 from __future__ import annotations
 
 import os
+import shutil
 import socket
 import subprocess
 import sys
+import threading
 from contextlib import closing, contextmanager, nullcontext
 from pathlib import Path
 
@@ -16,12 +18,16 @@ import judging_run
 import pytest
 from made_up_photos import write_photo
 from object_store import BUCKET, object_store, variables
+from sqlalchemy import select
+from supervised import free_port, wait_until
 
 from imageworks_dagster.opened import close_stores, open_store
 from imageworks_dagster.pipelines import JUDGE
+from store.database import StateDatabase
 from store.home import Home
 from store.object_paths import ObjectPath
 from store.settings import Settings
+from store.tables import step_claims
 from telemetry.manifest import read_manifest
 
 REDIS = ("127.0.0.1", 6379)
@@ -45,17 +51,7 @@ def endpoint():
         yield endpoint
 
 
-@pytest.fixture(params=["on the disk", "in a store of objects"])
-def artifacts(request, tmp_path, monkeypatch):
-    """Where the tables are: None, or the URL."""
-    if request.param == "on the disk":
-        return None
-    for name, value in variables(request.getfixturevalue("endpoint")).items():
-        monkeypatch.setenv(name, value)
-    return f"s3://{BUCKET}/{tmp_path.name}"
-
-
-def environment(place, executor, artifacts):
+def environment(place, executor, artifacts, broker=BROKER):
     dagster = place / "dagster"
     dagster.mkdir()
     (dagster / "dagster.yaml").write_text("telemetry: {enabled: false}\n", encoding="utf-8")
@@ -64,18 +60,18 @@ def environment(place, executor, artifacts):
         "IMAGEWORKS_HOME": str(place / "home"),
         "DAGSTER_HOME": str(dagster),
         "IMAGEWORKS_EXECUTOR": executor,
-        "IMAGEWORKS_BROKER_URL": BROKER,
+        "IMAGEWORKS_BROKER_URL": broker,
         "IMAGEWORKS_ARTIFACTS_URL": artifacts or "",
         # Workers find the job by the name of its module.
         "PYTHONPATH": str(Path(judging_run.__file__).parent),
     }
 
 
-def judged(folder, place, executor, artifacts=None):
+def judged(folder, place, executor, artifacts=None, broker=BROKER):
     """What each stage's table says after one run, and who carried its steps out."""
     done = subprocess.run(
         [sys.executable, "-m", "judging_run", folder],
-        env=environment(place, executor, artifacts),
+        env=environment(place, executor, artifacts, broker),
         cwd=place,
         capture_output=True,
         text=True,
@@ -103,13 +99,13 @@ def in_one_process(folder, tmp_path_factory):
 
 
 @contextmanager
-def celery_worker(place, artifacts):
+def celery_worker(place, artifacts, broker=BROKER):
     """A worker as the stack starts one, until it is ready; it sees what the run sees, and divides no batch itself."""
     command = [str(Path(sys.executable).with_name("celery")), "-A", "imageworks_dagster.worker", "worker"]
     options = ["--prefetch-multiplier", "1", "--concurrency", "1", "--loglevel", "info"]
     shared = {
         **os.environ,
-        "IMAGEWORKS_BROKER_URL": BROKER,
+        "IMAGEWORKS_BROKER_URL": broker,
         "IMAGEWORKS_HOME": str(place / "home"),
         "IMAGEWORKS_ARTIFACTS_URL": artifacts or "",
         # A batch is divided as the run says, on a host that is set otherwise too.
@@ -150,8 +146,8 @@ def test_one_process_finds_the_same_with_its_tables_in_a_store_of_objects(
     assert judged(folder, tmp_path, "in_process", f"s3://{BUCKET}/in-process") == in_one_process
 
 
-def test_a_process_a_step_finds_the_same(folder, in_one_process, artifacts, tmp_path):
-    assert judged(folder, tmp_path, "multiprocess", artifacts) == in_one_process
+def test_a_process_a_step_finds_the_same(folder, in_one_process, tmp_path):
+    assert judged(folder, tmp_path, "multiprocess") == in_one_process
 
 
 @pytest.mark.parametrize("executor", ["in_process", "multiprocess", "celery"])
@@ -171,12 +167,72 @@ def test_a_batch_in_parts_finds_the_same_under_each(folder, in_one_process, exec
         assert {f"{stage}.{kind}" for kind in kinds} <= steps
 
 
-def test_a_celery_worker_finds_the_same(folder, in_one_process, artifacts, tmp_path):
+def test_a_celery_worker_finds_the_same_in_a_store_of_objects(
+    folder, in_one_process, endpoint, tmp_path, monkeypatch
+):
     with closing(socket.socket()) as probe:
         if probe.connect_ex(REDIS):
             pytest.skip("no Redis answers on the loopback")
+    for name, value in variables(endpoint).items():
+        monkeypatch.setenv(name, value)
+    artifacts = f"s3://{BUCKET}/celery"
     with celery_worker(tmp_path, artifacts):
         assert judged(folder, tmp_path, "celery", artifacts) == in_one_process
+
+
+class Broker:
+    """A Redis of a test's own, that keeps nothing on the disk."""
+
+    def __init__(self, place):
+        self.port = free_port()
+        self.url = f"redis://127.0.0.1:{self.port}/0"
+        self._command = ["redis-server", "--bind", "127.0.0.1", "--port", str(self.port), "--dir", str(place)]
+        self.start()
+
+    def start(self):
+        self._process = subprocess.Popen([*self._command, "--save", ""], stdout=subprocess.DEVNULL)
+        wait_until(self._answers, "Redis answers")
+
+    def end(self):
+        self._process.kill()
+        self._process.wait()
+
+    def _answers(self):
+        with closing(socket.socket()) as probe:
+            return probe.connect_ex(("127.0.0.1", self.port)) == 0
+
+
+@pytest.fixture
+def broker(tmp_path):
+    if shutil.which("redis-server") is None:
+        pytest.skip("no redis-server is installed")
+    started = Broker(tmp_path)
+    yield started
+    started.end()
+
+
+@pytest.mark.timeout(600)
+def test_a_celery_worker_finds_the_same_when_its_broker_forgets_all_in_the_middle_and_is_away_for_a_while(
+    folder, in_one_process, broker, tmp_path
+):
+    def in_the_middle():
+        with StateDatabase.open(Settings(home=tmp_path / "home")) as database:
+
+            def begun():
+                with database.read() as connection:
+                    return connection.execute(select(step_claims)).first()
+
+            wait_until(begun, "a step is begun", within_s=120)
+            broker.end()
+            # Its worker ends it meanwhile, and has nobody to tell.
+            wait_until(lambda: begun().over, "it is over", within_s=120)
+        broker.start()
+
+    with celery_worker(tmp_path, None, broker.url):
+        disturber = threading.Thread(target=in_the_middle)
+        disturber.start()
+        assert judged(folder, tmp_path, "celery", broker=broker.url) == in_one_process
+        disturber.join()
 
 
 def test_a_run_whose_step_is_taken_by_a_worker_with_a_home_of_its_own_fails_and_says_so(folder, tmp_path):
