@@ -284,6 +284,7 @@ def backends(tmp_path):
     return run
 
 
+@pytest.mark.slow
 def test_the_command_shows_what_holds_and_tells_each_mismatch_in_a_line(backends):
     with TrtllmDouble(guided=False) as double:
         done = backends(double.url, "trt")
@@ -308,6 +309,7 @@ def test_the_command_succeeds_where_all_is_as_claimed(backends):
     assert (done.returncode, done.stderr) == (0, "")
 
 
+@pytest.mark.slow
 def test_the_command_says_where_there_is_nothing_to_try_and_what_is_unknown(backends):
     done = backends("http://127.0.0.1:1", "baseline-judge")
     assert done.returncode == 0

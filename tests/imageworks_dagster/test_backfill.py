@@ -103,6 +103,7 @@ def test_a_run_and_costs_for_programs_are_not_told_on_one_stream(tmp_path):
     complaint(said, "give one of --json and --run", code=2)
 
 
+@pytest.mark.slow
 def test_what_a_promotion_made_stale_is_asked_anew_with_what_reads_it(tagged):
     prompts = PromptStore.over(tagged.store.database)
     home = tagged.settings.home
@@ -126,6 +127,7 @@ def test_what_a_promotion_made_stale_is_asked_anew_with_what_reads_it(tagged):
     assert due(tagged, "stale") == {"walk": {**each(4), "tagger/captions": 0}}
 
 
+@pytest.mark.slow
 def test_a_batch_whose_choice_is_gone_is_told_and_the_others_are_run(tmp_path, open_platform):
     write_photo(tmp_path / "garden" / "a.jpg", seed=1)
     write_photo(tmp_path / "orchard" / "a.jpg", seed=2)

@@ -290,6 +290,7 @@ def test_every_judge_that_cannot_be_reached_is_named_before_the_first_photo_is_a
     assert "--judges default ends it" in words
 
 
+@pytest.mark.slow
 def test_a_judge_whose_answers_are_all_kept_need_not_be_there(platform, entries_folder):
     with VllmDouble() as double:
         platform.store.home.registry.write_text(REGISTRY.format(url=double.url), encoding="utf-8")
@@ -303,6 +304,7 @@ def test_a_judge_whose_answers_are_all_kept_need_not_be_there(platform, entries_
     assert platform.asked(again) == {}
 
 
+@pytest.mark.slow
 def test_a_panel_with_a_judge_that_cannot_be_reached_says_how_the_batch_leaves_it(tmp_path):
     home = tmp_path / "home"
     home.mkdir()

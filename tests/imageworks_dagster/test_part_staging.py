@@ -114,6 +114,7 @@ def test_a_batch_that_is_no_larger_than_a_part_is_worked_by_the_last_step(platfo
     assert not platform.store.home.parts.exists()
 
 
+@pytest.mark.slow
 def test_asked_anew_each_photo_is_asked_once(platform, vllm, entries_folder):
     batch = in_parts(platform).register("judge", entries_folder)
     platform.run("judge", batch)
@@ -142,6 +143,7 @@ def test_an_entry_that_fails_in_its_part_is_a_row_and_is_not_asked_again_by_the_
     assert len(vllm.history) == 6
 
 
+@pytest.mark.slow
 def test_a_part_that_is_stopped_costs_the_others_nothing_and_the_next_run_asks_for_it_alone(
     platform, entries_folder, monkeypatch
 ):
@@ -172,6 +174,7 @@ def test_a_part_that_is_stopped_costs_the_others_nothing_and_the_next_run_asks_f
 
 
 @pytest.mark.timeout(200)
+@pytest.mark.slow
 def test_a_run_that_is_tried_again_from_a_failed_part_in_one_process_waits_for_nobody(
     platform, entries_folder, monkeypatch
 ):
@@ -200,6 +203,7 @@ def test_a_run_that_is_tried_again_from_a_failed_part_in_one_process_waits_for_n
     assert len(platform.rows(CRITIQUES, batch)) == 6
 
 
+@pytest.mark.slow
 def test_what_is_gone_of_parts_is_made_by_the_last_step_without_asking_again(
     platform, entries_folder, monkeypatch
 ):
@@ -222,6 +226,7 @@ def test_what_is_gone_of_parts_is_made_by_the_last_step_without_asking_again(
     ]
 
 
+@pytest.mark.slow
 def test_a_run_that_loses_its_plan_makes_it_again_and_comes_to_the_same(
     platform, entries_folder, monkeypatch
 ):
@@ -244,6 +249,7 @@ def test_a_run_that_loses_its_plan_makes_it_again_and_comes_to_the_same(
     assert [len(part) for part in worked] == [2, 2, 2, 0]
 
 
+@pytest.mark.slow
 def test_a_table_that_was_published_while_parts_were_at_work_stays(platform, entries_folder, monkeypatch):
     batch = in_parts(platform).register("judge", entries_folder)
     platform.run("judge", batch)
@@ -294,6 +300,7 @@ def failures(result):
     }
 
 
+@pytest.mark.slow
 def test_a_batch_of_a_run_under_way_is_divided_by_no_other_until_that_has_ended(platform, entries_folder):
     batch = in_parts(platform).register("judge", entries_folder)
     other = begun(platform)
@@ -309,6 +316,7 @@ def test_a_batch_of_a_run_under_way_is_divided_by_no_other_until_that_has_ended(
     assert platform.run("judge", batch).success
 
 
+@pytest.mark.slow
 def test_a_run_that_lost_its_batch_to_another_asks_nothing_more(platform, vllm, entries_folder, monkeypatch):
     batch = in_parts(platform).register("judge", entries_folder)
     other = begun(platform)
@@ -330,6 +338,7 @@ def test_a_run_that_lost_its_batch_to_another_asks_nothing_more(platform, vllm, 
     assert platform.store.tables.current(CRITIQUES, batch) is None
 
 
+@pytest.mark.slow
 def test_a_photo_is_not_forgotten_while_a_run_has_it_in_a_part_and_is_gone_when_it_was(
     platform, entries_folder, monkeypatch
 ):
@@ -353,6 +362,7 @@ def test_a_photo_is_not_forgotten_while_a_run_has_it_in_a_part_and_is_gone_when_
     assert len(platform.rows(CRITIQUES, batch)) == 5
 
 
+@pytest.mark.slow
 def test_a_photo_of_the_first_run_of_a_batch_is_not_forgotten_while_another_process_has_the_batch(
     platform, entries_folder
 ):
@@ -369,6 +379,7 @@ def test_a_photo_of_the_first_run_of_a_batch_is_not_forgotten_while_another_proc
     assert "1 photo forgotten" in plan.carry_out(platform.instance)
 
 
+@pytest.mark.slow
 def test_a_row_that_carries_the_answer_of_a_photo_that_is_gone_is_asked_for_by_the_last_step(
     platform, shoot_folder, monkeypatch
 ):
@@ -389,6 +400,7 @@ def test_a_row_that_carries_the_answer_of_a_photo_that_is_gone_is_asked_for_by_t
     assert {row["shared_from"] for row in rows} == {None}
 
 
+@pytest.mark.slow
 def test_forgetting_a_photo_takes_what_parts_have_of_it(platform, entries_folder, monkeypatch):
     batch = in_parts(platform).register("judge", entries_folder)
 

@@ -149,6 +149,7 @@ models:
 @pytest.mark.parametrize(
     "command", [[IMAGEWORKS, "up"], [sys.executable, "-m", "gateway", "serve", "--port", "0"]]
 )
+@pytest.mark.slow
 def test_a_registry_that_cannot_be_used_is_told_in_words_before_anything_starts(tmp_path, command):
     (tmp_path / "registry.yaml").write_text(EMBEDDED_WITHOUT_CODE, encoding="utf-8")
     told = subprocess.run(

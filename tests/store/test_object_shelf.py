@@ -146,6 +146,7 @@ def test_forgotten_photos_are_in_no_object(tables, database):
     assert not any(one.is_marked for one in left)
 
 
+@pytest.mark.slow
 def test_a_store_that_is_away_is_told_with_what_to_do(tables, reached):
     pointer = publish(tables)
     reached.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
@@ -187,6 +188,7 @@ def test_a_url_that_may_hold_a_secret_or_leads_elsewhere_is_refused_unquoted(tmp
     assert "secret-word" not in str(told.value)
 
 
+@pytest.mark.slow
 def test_a_store_that_fails_at_any_change_leaves_the_table_that_was_current(
     tables, database, reached, endpoint
 ):

@@ -244,6 +244,7 @@ def test_a_bias_for_a_position_makes_draws_and_no_strengths(bias):
 
 @pytest.mark.parametrize("spread", [0.5, 1.0, 2.0])
 @pytest.mark.parametrize("rounds", [4, 8])
+@pytest.mark.slow
 def test_intervals_hold_the_truth_as_often_as_they_say(spread, rounds):
     dice = np.random.default_rng(7)
     names = [f"{number:02}" for number in range(12)]

@@ -107,6 +107,7 @@ def test_a_run_that_fails_after_the_first_look_is_told_once(platform, desk, tmp_
     assert str(tmp_path) not in json.dumps(body)
 
 
+@pytest.mark.slow
 def test_what_cannot_be_delivered_fails_the_look_alone_and_is_delivered_by_a_later_one(platform, desk):
     shown = platform.definitions()
     cursor = platform.tick(WEBHOOK, definitions=shown).cursor
