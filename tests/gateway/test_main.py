@@ -9,6 +9,8 @@ import sys
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 SERVE = [sys.executable, "-m", "gateway", "serve"]
 READY = "Uvicorn running on"
 

@@ -19,6 +19,8 @@ from photos.identity import photo_id
 if TYPE_CHECKING:
     from pathlib import Path
 
+pytestmark = pytest.mark.slow
+
 RULES = '[competition.club]\ncategories = ["Mono", "Colour"]\n[competition.club.rules]\non_reuse = "fail"\n'
 UP_TO_COMPLIANCE = ["judge/entries", "judge/compliance"]
 
@@ -95,7 +97,6 @@ def test_an_entry_that_is_like_many_others_has_few_pictures():
     assert len(pictured([finding.model_copy(update={"evidence": None}), *[finding] * 9])) == MOST_PICTURES
 
 
-@pytest.mark.slow
 def test_a_second_run_draws_nothing(two_rounds, monkeypatch):
     platform, _ = two_rounds
     before = pictures(platform)
@@ -109,7 +110,6 @@ def test_a_second_run_draws_nothing(two_rounds, monkeypatch):
     assert pictures(platform) == before
 
 
-@pytest.mark.slow
 def test_a_forgotten_photo_goes_from_the_evidence_and_the_report_of_a_later_round(two_rounds):
     platform, place = two_rounds
     cat = place / "spring" / "Colour" / "Cat.png"

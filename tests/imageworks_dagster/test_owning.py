@@ -13,6 +13,8 @@ from imageworks_dagster.owning import own, owned, owner_of
 from imageworks_dagster.run_process import HOST, PID, process_tags
 from store.home import Home
 
+pytestmark = pytest.mark.slow
+
 BATCH = "spring-round"
 STARTED = dg.DagsterRunStatus.STARTED
 

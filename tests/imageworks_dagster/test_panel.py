@@ -24,6 +24,8 @@ from prompt_hub.revisions.access import Identity
 from prompt_hub.revisions.store import PromptStore
 from store.batches import batch as registered_batch
 
+pytestmark = pytest.mark.slow
+
 REGISTRY = """
 models:
   near-vlm:
@@ -180,7 +182,6 @@ def test_report_csv_and_results_say_how_many_comparisons_each_judge_made(judged)
     }
 
 
-@pytest.mark.slow
 def test_a_model_beside_the_judges_compares_alone_and_its_rows_are_those_of_one_judge(judged):
     platform, batch, _ = judged
     one = platform.run("judge", batch, config={"judge/playoff": {"model": "near-vlm"}})
@@ -205,7 +206,6 @@ def test_a_table_of_an_earlier_version_is_that_of_one_judge():
     assert asked_pairs([row, turned]) == {Pair(1, "a", "b"): ("first", "second")}
 
 
-@pytest.mark.slow
 def test_a_second_run_asks_nobody_and_finds_the_same(judged):
     platform, batch, _ = judged
     assets = ("judge/critiques", "judge/playoff", "judge/results")
@@ -218,7 +218,6 @@ def test_a_second_run_asks_nobody_and_finds_the_same(judged):
     assert [platform.store.tables.current(asset, batch).data_version for asset in assets] == before
 
 
-@pytest.mark.slow
 def test_a_model_beside_judges_and_a_judge_that_is_not_there_are_refused(judged):
     platform, batch, _ = judged
     for config, why in (
@@ -234,7 +233,6 @@ def test_a_model_beside_judges_and_a_judge_that_is_not_there_are_refused(judged)
         assert why in event.step_failure_data.error.to_string() + str(event.event_specific_data)
 
 
-@pytest.mark.slow
 def test_a_promotion_reaches_the_judge_that_asks_by_label_and_is_told_until_the_next_run(judged):
     platform, batch, _ = judged
     kept = PromptStore.over(platform.store.database)
@@ -290,7 +288,6 @@ def test_every_judge_that_cannot_be_reached_is_named_before_the_first_photo_is_a
     assert "--judges default ends it" in words
 
 
-@pytest.mark.slow
 def test_a_judge_whose_answers_are_all_kept_need_not_be_there(platform, entries_folder):
     with VllmDouble() as double:
         platform.store.home.registry.write_text(REGISTRY.format(url=double.url), encoding="utf-8")
@@ -304,7 +301,6 @@ def test_a_judge_whose_answers_are_all_kept_need_not_be_there(platform, entries_
     assert platform.asked(again) == {}
 
 
-@pytest.mark.slow
 def test_a_panel_with_a_judge_that_cannot_be_reached_says_how_the_batch_leaves_it(tmp_path):
     home = tmp_path / "home"
     home.mkdir()

@@ -17,6 +17,8 @@ from photos.metadata.reading import read_metadata
 from store.batches import batch as registered_batch
 from store.overrides import Override, in_force, override, overrides_of
 
+pytestmark = pytest.mark.slow
+
 ALL = ("caption", "keywords", "description")
 
 
@@ -121,7 +123,6 @@ def test_taking_the_same_file_back_twice_keeps_no_word_twice(tagged):
     assert sorted(word.column for word in words) == ["approved", "caption"]
 
 
-@pytest.mark.slow
 def test_a_rejected_text_that_we_wrote_is_taken_out_of_the_file(tagged_anew, shoot_folder):
     platform, batch = tagged_anew
     apply = {"tagger/metadata": {"action": "apply"}}
@@ -134,7 +135,6 @@ def test_a_rejected_text_that_we_wrote_is_taken_out_of_the_file(tagged_anew, sho
     assert said.description
 
 
-@pytest.mark.slow
 def test_lines_that_are_unknown_stale_or_wrong_are_left_out_and_told(tagged_anew, shoot_folder):
     platform, batch = tagged_anew
     rows = list(table(platform, batch).values())

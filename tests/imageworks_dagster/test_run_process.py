@@ -6,9 +6,12 @@ from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 
 import dagster as dg
+import pytest
 
 from imageworks_dagster.owning import is_under_way
 from imageworks_dagster.run_process import HOST, PID, close_dead_runs, process_tags, tagged_process
+
+pytestmark = pytest.mark.slow
 
 TAGS_OF_A_CHILD = (
     "import json; from imageworks_dagster.run_process import process_tags; print(json.dumps(process_tags()))"

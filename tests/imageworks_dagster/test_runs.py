@@ -13,6 +13,8 @@ from imageworks_dagster.checks import ACCOUNTED, SPREAD
 from imageworks_dagster.run_process import BOOT, HOST, PID, PID_STARTED
 from telemetry.processes import Process, boot_id, start_of
 
+pytestmark = pytest.mark.slow
+
 
 def interrupting(function):
     """The function, with a Ctrl-C just after it."""
@@ -69,7 +71,6 @@ def test_an_interrupt_after_a_stages_table_was_published_closes_the_manifest(rou
     assert platform.store.tables.current("judge/entries", batch).run_id == result.run_id
 
 
-@pytest.mark.slow
 def test_an_interrupt_between_two_stages_ends_the_run_before_the_second_begins(round_of, monkeypatch):
     platform, batch = round_of
     store_event = platform.instance.handle_new_event
@@ -88,7 +89,6 @@ def test_an_interrupt_between_two_stages_ends_the_run_before_the_second_begins(r
     assert_canceled(platform, result, after=["judge/entries", "judge/compliance"])
 
 
-@pytest.mark.slow
 def test_an_interrupt_in_a_check_closes_the_manifest(round_of, monkeypatch):
     platform, batch = round_of
     monkeypatch.setitem(checking.CHECKS, SPREAD, interrupting(checking.CHECKS[SPREAD]))
@@ -100,7 +100,6 @@ def test_an_interrupt_in_a_check_closes_the_manifest(round_of, monkeypatch):
     )
 
 
-@pytest.mark.slow
 def test_a_check_that_blocks_what_comes_after_fails_the_run_and_its_manifest(round_of, monkeypatch):
     platform, batch = round_of
 

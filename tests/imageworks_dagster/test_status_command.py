@@ -11,6 +11,8 @@ from store.home import Home
 from store.settings import Settings, variable
 from telemetry.manifest import manifests, update_manifest
 
+pytestmark = pytest.mark.slow
+
 
 def test_status_of_a_new_home_says_where_to_begin(tmp_path):
     said = imageworks(tmp_path / "home", "status")
@@ -26,7 +28,6 @@ def test_status_of_a_new_home_names_it_and_does_not_make_it(tmp_path):
     assert not (tmp_path / "home").exists()
 
 
-@pytest.mark.slow
 def test_status_names_every_batch_its_folder_and_its_last_run(home, folders):
     out = imageworks(home, "status").out
 
@@ -145,7 +146,6 @@ def test_a_batch_without_a_result_is_not_published(tmp_path, store_of):
     assert "judge · april · open" in imageworks(tmp_path / "home", "status").out
 
 
-@pytest.mark.slow
 def test_a_run_of_a_published_batch_says_that_it_is_published(home, folders):
     imageworks(home, "publish", "spring-round")
 

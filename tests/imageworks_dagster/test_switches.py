@@ -23,6 +23,8 @@ from store.batches import batch as registered_batch
 from store.batches import pin
 from store.settings import Settings
 
+pytestmark = pytest.mark.slow
+
 PINS = {
     "judge/critiques": {"judges": "near-vlm, far-vlm", "profile": "strict-judge"},
     "judge/signals": {"model": "tf-iqa"},

@@ -44,6 +44,7 @@ def test_every_file_in_the_guide_loads_in_a_bare_environment(tmp_path, text):
 
 
 @pytest.mark.parametrize(("file", "command"), list(runs()))
+@pytest.mark.slow
 def test_every_command_in_the_guide_runs(home, file, command):
     home.mkdir()
     (home / "registry.yaml").write_text(file, encoding="utf-8")

@@ -18,6 +18,8 @@ from imageworks_dagster.alerting.alerts import alert_of
 from imageworks_dagster.errors import AlertNotDelivered
 from imageworks_dagster.run_process import close_dead_runs
 
+pytestmark = pytest.mark.slow
+
 WEBHOOK, MAIL = "alert_webhook_url_sensor", "alert_email_to_sensor"
 TAGS_OF_A_CHILD = (
     "import json; from imageworks_dagster.run_process import process_tags; print(json.dumps(process_tags()))"
@@ -107,7 +109,6 @@ def test_a_run_that_fails_after_the_first_look_is_told_once(platform, desk, tmp_
     assert str(tmp_path) not in json.dumps(body)
 
 
-@pytest.mark.slow
 def test_what_cannot_be_delivered_fails_the_look_alone_and_is_delivered_by_a_later_one(platform, desk):
     shown = platform.definitions()
     cursor = platform.tick(WEBHOOK, definitions=shown).cursor
