@@ -51,6 +51,14 @@ def endpoint():
         yield endpoint
 
 
+@pytest.fixture
+def in_objects(endpoint, tmp_path, monkeypatch):
+    """The URL of a store of objects, which the environment leads to."""
+    for name, value in variables(endpoint).items():
+        monkeypatch.setenv(name, value)
+    return f"s3://{BUCKET}/{tmp_path.name}"
+
+
 def environment(place, executor, artifacts, broker=BROKER):
     dagster = place / "dagster"
     dagster.mkdir()
@@ -139,15 +147,17 @@ def celery_worker(place, artifacts, broker=BROKER):
 
 
 def test_one_process_finds_the_same_with_its_tables_in_a_store_of_objects(
-    folder, in_one_process, endpoint, tmp_path, monkeypatch
+    folder, in_one_process, in_objects, tmp_path
 ):
-    for name, value in variables(endpoint).items():
-        monkeypatch.setenv(name, value)
-    assert judged(folder, tmp_path, "in_process", f"s3://{BUCKET}/in-process") == in_one_process
+    assert judged(folder, tmp_path, "in_process", in_objects) == in_one_process
 
 
 def test_a_process_a_step_finds_the_same(folder, in_one_process, tmp_path):
     assert judged(folder, tmp_path, "multiprocess") == in_one_process
+
+
+def test_a_process_a_step_finds_the_same_in_a_store_of_objects(folder, in_one_process, in_objects, tmp_path):
+    assert judged(folder, tmp_path, "multiprocess", in_objects) == in_one_process
 
 
 @pytest.mark.parametrize("executor", ["in_process", "multiprocess", "celery"])
@@ -167,17 +177,12 @@ def test_a_batch_in_parts_finds_the_same_under_each(folder, in_one_process, exec
         assert {f"{stage}.{kind}" for kind in kinds} <= steps
 
 
-def test_a_celery_worker_finds_the_same_in_a_store_of_objects(
-    folder, in_one_process, endpoint, tmp_path, monkeypatch
-):
+def test_a_celery_worker_finds_the_same_in_a_store_of_objects(folder, in_one_process, in_objects, tmp_path):
     with closing(socket.socket()) as probe:
         if probe.connect_ex(REDIS):
             pytest.skip("no Redis answers on the loopback")
-    for name, value in variables(endpoint).items():
-        monkeypatch.setenv(name, value)
-    artifacts = f"s3://{BUCKET}/celery"
-    with celery_worker(tmp_path, artifacts):
-        assert judged(folder, tmp_path, "celery", artifacts) == in_one_process
+    with celery_worker(tmp_path, in_objects):
+        assert judged(folder, tmp_path, "celery", in_objects) == in_one_process
 
 
 class Broker:
